@@ -1,0 +1,5 @@
+"""placeholder"""
+
+
+def outlive_request(application):
+    return application

@@ -1,0 +1,9 @@
+"""What can go wrong, in the words of who has to mend it."""
+
+
+class RealtimeError(Exception):
+    """The base of all errors raised by this package."""
+
+
+class InvalidEvent(RealtimeError, ValueError):
+    """The event can't be sent over the wire, so it was refused before it was written."""

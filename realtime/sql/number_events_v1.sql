@@ -1,0 +1,63 @@
+-- Gives committed, unnumbered events of one stream their positions: moves at most `batch_rows` of
+-- them from realtime_outbox into realtime_event, oldest first.
+--
+-- Returns how many it moved, or NULL if another session is numbering this stream right now (that
+-- session listens for the same hints, so it will run once more for whatever it could not see yet).
+--
+-- The lock and the numbering are two statements on purpose: in READ COMMITTED each statement of
+-- a PL/pgSQL function has a snapshot of its own, so the second one sees every event committed
+-- before the lock was ours. In a single statement the snapshot would be older than the lock, and
+-- an event could be numbered twice or slip below a position that readers have already passed.
+-- https://www.postgresql.org/docs/current/transaction-iso.html#XACT-READ-COMMITTED
+--
+-- FOR NO KEY UPDATE: the weakest lock that excludes another publisher.
+CREATE FUNCTION realtime_number_events_v1(stream_name text, batch_rows integer)
+RETURNS integer
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    last_position bigint;
+    moved integer;
+BEGIN
+    SELECT position INTO last_position
+    FROM realtime_stream
+    WHERE name = stream_name
+    FOR NO KEY UPDATE SKIP LOCKED;
+
+    IF NOT FOUND THEN
+        -- Either locked by another session, or the stream's first event ever.
+        INSERT INTO realtime_stream (name, position, pruned_through)
+        VALUES (stream_name, 0, 0)
+        ON CONFLICT (name) DO NOTHING;
+        IF NOT FOUND THEN
+            RETURN NULL;
+        END IF;
+        last_position := 0;
+    END IF;
+
+    WITH waiting AS (
+        SELECT id
+        FROM realtime_outbox
+        WHERE stream = stream_name
+        ORDER BY id
+        LIMIT batch_rows
+    ), taken AS (
+        DELETE FROM realtime_outbox
+        WHERE id IN (SELECT id FROM waiting)
+        RETURNING id, recipient, type, data, created_at
+    )
+    INSERT INTO realtime_event
+        (stream, position, recipient, type, data, created_at, published_at)
+    SELECT
+        stream_name, last_position + row_number() OVER (ORDER BY id),
+        recipient, type, data, created_at, clock_timestamp()
+    FROM taken
+    ORDER BY id;
+
+    GET DIAGNOSTICS moved = ROW_COUNT;
+    IF moved > 0 THEN
+        UPDATE realtime_stream SET position = last_position + moved WHERE name = stream_name;
+    END IF;
+    RETURN moved;
+END
+$$;
