@@ -6,6 +6,6 @@ from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-from realtime.asgi import outlive_request  # noqa: E402
+from realtime.asgi import outlive_request
 
 application = outlive_request(get_asgi_application())

@@ -11,27 +11,26 @@ The names below are all that another app needs.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .exceptions import InvalidEvent, RealtimeError
     from .publishing import Message, publish, publish_many
     from .views import EventStreamView
 
-_HOME = {
-    "InvalidEvent": ".exceptions",
-    "RealtimeError": ".exceptions",
-    "Message": ".publishing",
-    "publish": ".publishing",
-    "publish_many": ".publishing",
-    "EventStreamView": ".views",
-}
-__all__ = list(_HOME)
+__all__ = [
+    "EventStreamView",
+    "InvalidEvent",
+    "Message",
+    "RealtimeError",
+    "publish",
+    "publish_many",
+]
 
 
-def __getattr__(name: str):
-    # Django imports this package before its app registry can load models, so each name is
-    # imported when it is first used.
-    if name in _HOME:
-        return getattr(import_module(_HOME[name], __name__), name)
+def __getattr__(name: str) -> Any:
+    # Imported on first use: Django imports this package before its app registry can load models.
+    for module in ("exceptions", "publishing", "views"):
+        if name in __all__ and hasattr(home := import_module(f".{module}", __name__), name):
+            return getattr(home, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
