@@ -1,0 +1,41 @@
+"""The cast, and the servers they talk to."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from .servers import ServerProcess, running_server
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture
+def alice(django_user_model):
+    """A customer."""
+    return django_user_model.objects.create_user("alice", password=PASSWORD)
+
+
+@pytest.fixture
+def bob(django_user_model):
+    """Another customer, who must never see what is Alice's."""
+    return django_user_model.objects.create_user("bob", password=PASSWORD)
+
+
+@pytest.fixture
+def shop(django_user_model):
+    """The shop's admin, who may see everybody's orders."""
+    return django_user_model.objects.create_superuser("shop", password=PASSWORD)
+
+
+@pytest.fixture
+def server(transactional_db) -> Iterator[ServerProcess]:
+    """A daphne process on the test database, with the project's own settings."""
+    with running_server("daphne") as process:
+        yield process
+
+
+@pytest.fixture
+def site(transactional_db) -> Iterator[ServerProcess]:
+    """`manage.py runserver` on the test database: what a developer looks at, static files too."""
+    with running_server("runserver") as process:
+        yield process

@@ -1,0 +1,123 @@
+"""Real server processes on the test database."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.db import connection
+from psycopg.conninfo import make_conninfo
+
+ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 30
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def database_url() -> str:
+    """The test database, for another process."""
+    parameters = connection.get_connection_params()
+    names = ("dbname", "user", "password", "host", "port")
+    return make_conninfo(**{name: parameters[name] for name in names if parameters.get(name)})
+
+
+class ServerProcess:
+    """A running server: its address, its process, and all that it has printed."""
+
+    def __init__(self, port: int, process: subprocess.Popen) -> None:
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self.process = process
+        self.output: list[str] = []
+        self._changed = threading.Condition()
+        threading.Thread(target=self._read, name=f"output of {process.pid}", daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def _read(self) -> None:
+        with self.process.stdout as lines:
+            for line in lines:
+                with self._changed:
+                    self.output.append(line)
+                    self._changed.notify_all()
+        with self._changed:
+            self.output.append("")
+            self._changed.notify_all()
+
+    def wait_for_output(self, text: str, seconds: float = START_SECONDS) -> None:
+        def seen() -> bool:
+            return any(text in line for line in self.output) or self.output[-1:] == [""]
+
+        with self._changed:
+            self._changed.wait_for(seen, seconds)
+        if not any(text in line for line in self.output):
+            raise AssertionError(f"{text!r} was not printed:\n{''.join(self.output)}")
+
+    def stop(self, with_signal: signal.Signals = signal.SIGTERM, seconds: float = 10) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(with_signal)
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+
+COMMANDS = {
+    "daphne": ["-m", "daphne", "-b", "127.0.0.1", "-p", "{port}", "-v", "1"],
+    "uvicorn": ["-m", "uvicorn", "--host", "127.0.0.1", "--port", "{port}", "--no-access-log"],
+    "runserver": ["manage.py", "runserver", "--noreload", "127.0.0.1:{port}"],
+}
+READY = {
+    "daphne": "Listening on TCP address",
+    "uvicorn": "Uvicorn running on",
+    "runserver": "Quit the server with",
+}
+
+
+@contextmanager
+def running_server(kind: str = "daphne", **environment: str) -> Iterator[ServerProcess]:
+    """A server process; kind: daphne, uvicorn, or runserver (which serves static files too)."""
+    port = free_port()
+    command = [part.format(port=port) for part in COMMANDS[kind]]
+    if kind != "runserver":
+        command.append("config.asgi:application")
+    process = subprocess.Popen(
+        [sys.executable, "-u", *command],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": database_url(), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    server = ServerProcess(port, process)
+    try:
+        server.wait_for_output(READY[kind])
+        _wait_until_it_accepts(server)
+        yield server
+    finally:
+        if process.poll() is None:
+            server.stop()
+
+
+def _wait_until_it_accepts(server: ServerProcess) -> None:
+    # runserver prints its line a moment before it listens.
+    for _ in range(START_SECONDS * 50):
+        try:
+            socket.create_connection(("127.0.0.1", server.port), timeout=1).close()
+            return
+        except ConnectionRefusedError:
+            threading.Event().wait(0.02)
+    raise AssertionError(f"Nothing listens on {server.url}:\n{''.join(server.output)}")
