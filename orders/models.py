@@ -1,0 +1,190 @@
+"""The orders of the shop, and each customer's bell."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models, router, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from .events import publish_orders
+from .exceptions import InvalidTransition, UnpublishedChange
+from .status import Status, check_transition
+
+MAX_QUANTITY = 10_000
+MAX_UNIT_PRICE = Decimal("99999999.99")
+
+
+class OrderQuerySet(models.QuerySet):
+    """Lets no status into the table without its event: Django's bulk methods send no signals."""
+
+    def bulk_create(
+        self,
+        objs: Iterable["Order"],
+        batch_size: int | None = None,
+        ignore_conflicts: bool = False,
+        update_conflicts: bool = False,
+        **options: Any,
+    ) -> list["Order"]:
+        """Place many orders in a few statements, each with its event, in one transaction."""
+        if ignore_conflicts or update_conflicts:
+            raise UnpublishedChange(
+                "bulk_create() of orders takes neither ignore_conflicts nor update_conflicts: the "
+                "database doesn't say which rows it has created, so their events can't be "
+                "published. Leave out the orders that exist already, or save() them one by one."
+            )
+        orders = list(objs)
+        for order in orders:
+            check_transition(None, order.status)
+        self._for_write = True
+        with transaction.atomic(using=self.db):
+            super().bulk_create(orders, batch_size=batch_size, **options)
+            created = Order.objects.using(self.db).filter(pk__in=[order.pk for order in orders])
+            publish_orders(created)
+        return orders
+
+    bulk_create.alters_data = True
+
+    def update(self, **values: Any) -> int:
+        """Refuses the status; bulk_update() writes through this method too."""
+        if "status" in values:
+            raise UnpublishedChange(
+                "update() and bulk_update() can't change the status of orders: no event would be "
+                "published, and no transition checked. Set `order.status` and call `order.save()` "
+                "for each order, in one `transaction.atomic()` if they belong together."
+            )
+        return super().update(**values)
+
+    update.alters_data = True
+
+
+class Order(models.Model):
+    """One product, ordered by one customer. Its placing and each change of status are events."""
+
+    Status = Status
+
+    # An order outlives the account: deactivate a customer (`is_active`) instead of deleting one.
+    customer = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="orders",
+        db_index=False,  # an index below begins with it
+    )
+    product = models.CharField(max_length=200)
+    quantity = models.PositiveIntegerField(
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_QUANTITY)]
+    )
+    unit_price = models.DecimalField(
+        max_digits=10, decimal_places=2, validators=[MinValueValidator(0)]
+    )
+    status = models.CharField(max_length=20, choices=Status, default=Status.PLACED)
+    placed_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = OrderQuerySet.as_manager()
+
+    # Whether the save() that is under way changes the status: what post_save has to know.
+    status_changes = False
+
+    class Meta:
+        ordering = ["-placed_at", "-id"]
+        indexes = [
+            models.Index(fields=["customer", "-placed_at", "-id"], name="orders_of_a_customer"),
+            models.Index(fields=["-placed_at", "-id"], name="orders_newest_first"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="orders_product_not_blank",
+                condition=Q(product__regex=r"\S"),
+                violation_error_message="Name the product.",
+            ),
+            models.CheckConstraint(
+                name="orders_quantity_in_range",
+                condition=Q(quantity__gte=1, quantity__lte=MAX_QUANTITY),
+            ),
+            # The upper bound also keeps out NaN, which PostgreSQL sorts above all numbers.
+            models.CheckConstraint(
+                name="orders_unit_price_in_range",
+                condition=Q(unit_price__gte=0, unit_price__lte=MAX_UNIT_PRICE),
+            ),
+            models.CheckConstraint(
+                name="orders_status_known", condition=Q(status__in=Status.values)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Order {self.pk}: {self.quantity} × {self.product}"
+
+    def save(
+        self,
+        *,
+        using: str | None = None,
+        update_fields: Iterable[str] | None = None,
+        **options: Any,
+    ) -> None:
+        """Save the order, and publish its placing or its change of status with it.
+
+        Raises InvalidTransition if the status in the table, as it is now, can't become this one.
+        """
+        using = using or router.db_for_write(type(self), instance=self)
+        if update_fields is not None:
+            update_fields = frozenset(update_fields)
+        outer = self.status_changes
+        # post_save is sent after Django's own transaction: without this one, an order could be
+        # committed and its event not.
+        with transaction.atomic(using=using):
+            try:
+                self.status_changes = self._check_status(using, update_fields)
+                super().save(using=using, update_fields=update_fields, **options)
+            finally:
+                # A receiver of post_save may save this order once more, inside this save.
+                self.status_changes = outer
+
+    @property
+    def total(self) -> Decimal:
+        return self.quantity * self.unit_price
+
+    def clean(self) -> None:
+        super().clean()
+        try:
+            check_transition(self._status_in_table(self._state.db), self.status)
+        except InvalidTransition as error:
+            raise ValidationError({"status": str(error)}) from error
+
+    def _check_status(self, using: str, update_fields: frozenset[str] | None) -> bool:
+        """Lock the row, check the transition against it, and tell whether the status changes."""
+        if update_fields is not None and "status" not in update_fields:
+            return False
+        if "status" in self.get_deferred_fields():  # not loaded, so Django won't write it
+            return False
+        # The row, not what this instance remembers: of two who change an order at once, the
+        # second waits here and then meets what the first has done.
+        before = self._status_in_table(using, lock=True)
+        check_transition(before, self.status)
+        return before != self.status
+
+    def _status_in_table(self, using: str | None, *, lock: bool = False) -> str | None:
+        """The status of the saved order; None if there is none."""
+        if self.pk is None:
+            return None
+        rows = Order.objects.using(using).filter(pk=self.pk).order_by()
+        if lock:
+            rows = rows.select_for_update()
+        return rows.values_list("status", flat=True).first()
+
+
+class Bell(models.Model):
+    """One user's notification bell: how far in the stream of orders they have looked."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="bell"
+    )
+    seen_position = models.BigIntegerField(
+        default=0, help_text="Events up to this position of the stream have been seen."
+    )
+
+    def __str__(self) -> str:
+        return f"Bell of {self.user}"

@@ -1,0 +1,17 @@
+"""A saved order rings: connected in `OrdersConfig.ready()`."""
+
+from typing import Any
+
+from .events import publish_orders
+from .models import Order
+
+
+def publish_order(
+    sender: type[Order], instance: Order, created: bool, raw: bool, using: str, **kwargs: Any
+) -> None:
+    """Publish one event for each placing and each change of status, and for nothing else.
+
+    raw: a fixture is loaded; it restores what has been told already.
+    """
+    if not raw and (created or instance.status_changes):
+        publish_orders(Order.objects.using(using).filter(pk=instance.pk))
