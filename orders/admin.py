@@ -1,0 +1,123 @@
+"""The shop's view of its orders."""
+
+from collections import defaultdict
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db import router, transaction
+from django.db.models import F, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+
+from .exceptions import InvalidTransition
+from .models import Order
+from .status import Status
+
+# Enough to find them; a selection can be every order of the shop.
+SKIPPED_SHOWN = 10
+
+
+class OrderForm(forms.ModelForm):
+    """Offers only the statuses that the order can go to."""
+
+    class Meta:
+        model = Order
+        fields = "__all__"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "status" in self.fields:
+            status = Status(self.instance.status)
+            self.fields["status"].choices = [
+                (choice.value, choice.label) for choice in (status, *status.next)
+            ]
+
+
+@admin.register(Order)
+class OrderAdmin(admin.ModelAdmin):
+    form = OrderForm
+    list_display = ["id", "customer", "product", "quantity", "total", "status", "placed_at"]
+    list_display_links = ["id", "product"]
+    list_filter = ["status", "placed_at"]
+    list_select_related = ["customer"]
+    date_hierarchy = "placed_at"
+    search_fields = ["product", "customer__username", "customer__email", "=id"]
+    search_help_text = "Product, customer (name or email), or the number of an order"
+    autocomplete_fields = ["customer"]
+    actions = ["mark_as_paid", "mark_as_shipped", "mark_as_delivered", "cancel"]
+
+    def get_fields(self, request: HttpRequest, obj: Order | None = None) -> list[str]:
+        fields = ["customer", "product", "quantity", "unit_price"]
+        if obj is not None:
+            fields += ["total", "status", "placed_at"]
+        return fields
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Order | None = None) -> list[str]:
+        # Its customer has been told of the order: it can't become somebody else's afterwards.
+        return ["total", "placed_at"] if obj is None else ["customer", "total", "placed_at"]
+
+    @admin.display(ordering=F("quantity") * F("unit_price"))
+    def total(self, order: Order) -> Decimal:
+        return order.total
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except InvalidTransition as error:
+            # Somebody else moved the order between this form's validation and its save.
+            self.message_user(request, str(error), messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+
+    @admin.action(description="Mark as paid", permissions=["change"])
+    def mark_as_paid(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
+        self._move(request, queryset, Status.PAID)
+
+    @admin.action(description="Mark as shipped", permissions=["change"])
+    def mark_as_shipped(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
+        self._move(request, queryset, Status.SHIPPED)
+
+    @admin.action(description="Mark as delivered", permissions=["change"])
+    def mark_as_delivered(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
+        self._move(request, queryset, Status.DELIVERED)
+
+    @admin.action(description="Cancel", permissions=["change"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
+        self._move(request, queryset, Status.CANCELLED)
+
+    def _move(self, request: HttpRequest, queryset: QuerySet[Order], status: Status) -> None:
+        """Move all of the selection that can be moved, and say why the others were skipped."""
+        # The numbers first: the filters of the list would drop an order that changes meanwhile
+        # without a word, and its joins and DISTINCT can't be locked.
+        selected = list(queryset.values_list("pk", flat=True))
+        moved = 0
+        skipped: dict[str, list[int]] = defaultdict(list)
+        with transaction.atomic(using=router.db_for_write(Order)):
+            # In one order for everybody, so that two selections that overlap can't deadlock.
+            for order in Order.objects.filter(pk__in=selected).order_by("pk").select_for_update():
+                if order.status == status:
+                    skipped[f"Already {status}."].append(order.pk)
+                    continue
+                order.status = status
+                try:
+                    order.save(update_fields=["status"])
+                except InvalidTransition as error:
+                    skipped[str(error)].append(order.pk)
+                else:
+                    self.log_change(request, order, [{"changed": {"fields": ["Status"]}}])
+                    moved += 1
+        if moved:
+            text = "1 order is" if moved == 1 else f"{moved} orders are"
+            self.message_user(request, f"{text} now {status}.", messages.SUCCESS)
+        for reason, numbers in skipped.items():
+            text = f"Skipped {numbers_of(numbers)}. {reason}"
+            self.message_user(request, text, messages.WARNING)
+
+
+def numbers_of(orders: list[int]) -> str:
+    """“order 7”, “orders 7, 8, 9”, “orders 7, 8, 9 and 90 more”."""
+    if len(orders) == 1:
+        return f"order {orders[0]}"
+    shown = ", ".join(map(str, orders[:SKIPPED_SHOWN]))
+    more = len(orders) - SKIPPED_SHOWN
+    return f"orders {shown}" + (f" and {more} more" if more > 0 else "")

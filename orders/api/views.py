@@ -1,0 +1,66 @@
+"""The REST API: customers place orders and see their own; the staff moves them on."""
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework import mixins, permissions, viewsets
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.views import APIView
+
+from orders.models import Order
+
+from .serializers import OrderSerializer, OrderStatusSerializer
+
+
+class MayMoveOrders(permissions.BasePermission):
+    message = "Only the shop's staff (orders.change_order) moves the status of an order."
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return request.method != "PATCH" or request.user.has_perm("orders.change_order")
+
+
+@extend_schema_view(
+    list=extend_schema(
+        summary="List orders",
+        description="Your own, newest first; everybody's if you hold `orders.view_order`.",
+    ),
+    retrieve=extend_schema(summary="Look at an order"),
+    create=extend_schema(summary="Place an order for yourself"),
+)
+class OrderViewSet(
+    mixins.CreateModelMixin,
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    viewsets.GenericViewSet,
+):
+    queryset = Order.objects.select_related("customer")
+    serializer_class = OrderSerializer
+    permission_classes = [permissions.IsAuthenticated, MayMoveOrders]
+
+    def get_queryset(self) -> QuerySet[Order]:
+        orders = super().get_queryset()
+        user = self.request.user
+        # As in the admin, who may change orders may also see them.
+        if user.has_perm("orders.view_order") or user.has_perm("orders.change_order"):
+            return orders
+        return orders.filter(customer=user)
+
+    def perform_create(self, serializer: BaseSerializer) -> None:
+        serializer.save(customer=self.request.user)
+
+    @extend_schema(
+        summary="Move an order to its next status",
+        description=(
+            "For staff who hold `orders.change_order`: placed → paid → shipped → delivered, or "
+            "cancelled while it isn't shipped. The customer's streams get an event."
+        ),
+        request=OrderStatusSerializer,
+        responses=OrderSerializer,
+    )
+    def partial_update(self, request: Request, pk: str) -> Response:
+        order = self.get_object()
+        change = OrderStatusSerializer(order, data=request.data)
+        change.is_valid(raise_exception=True)
+        change.save()
+        return Response(self.get_serializer(order).data)
