@@ -21,10 +21,6 @@ SKIPPED_SHOWN = 10
 class OrderForm(forms.ModelForm):
     """Offers only the statuses that the order can go to."""
 
-    class Meta:
-        model = Order
-        fields = "__all__"
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "status" in self.fields:
