@@ -1,13 +1,20 @@
-"""The bell page, and the stream that rings it."""
+"""The bell page, the stream that rings it, and the way in and out."""
 
+from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
 from realtime import EventStreamView
 
+from . import views
+
 urlpatterns = [
+    path("", views.bell, name="bell"),
+    path("seen/", views.bell_seen, name="bell_seen"),
     path(
         "orders/realtime",
         EventStreamView.as_view(stream="orders", view_all_permission="orders.view_order"),
         name="orders_realtime",
     ),
+    path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
 ]
