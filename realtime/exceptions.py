@@ -7,3 +7,7 @@ class RealtimeError(Exception):
 
 class InvalidEvent(RealtimeError, ValueError):
     """The event can't be sent over the wire, so it was refused before it was written."""
+
+
+class DatabaseAway(RealtimeError):
+    """The event log can't be read now; it will be again when the database is back."""

@@ -10,12 +10,8 @@ from django.db import connections, router, transaction
 
 from . import wire
 from .exceptions import InvalidEvent
+from .hints import PENDING_CHANNEL
 from .models import OutboxEvent
-
-# PostgreSQL channels. A payload names a stream and is never more than a hint: one that is lost
-# costs the time until the next poll, not an event.
-PENDING_CHANNEL = "realtime_pending"
-PUBLISHED_CHANNEL = "realtime_published"
 
 BATCH_ROWS = 1000
 

@@ -1,8 +1,9 @@
 -- Gives committed, unnumbered events of one stream their positions: moves at most `batch_rows` of
 -- them from realtime_outbox into realtime_event, oldest first.
 --
--- Returns how many it moved, or NULL if another session is numbering this stream right now (that
--- session listens for the same hints, so it will run once more for whatever it could not see yet).
+-- Returns how many it moved and the stream's last position; nulls if another session is numbering
+-- this stream right now (that session hears the same hints, so it will run once more for whatever
+-- it could not see yet).
 --
 -- The lock and the numbering are two statements on purpose: in READ COMMITTED each statement of
 -- a PL/pgSQL function has a snapshot of its own, so the second one sees every event committed
@@ -11,13 +12,11 @@
 -- https://www.postgresql.org/docs/current/transaction-iso.html#XACT-READ-COMMITTED
 --
 -- FOR NO KEY UPDATE: the weakest lock that excludes another publisher.
-CREATE FUNCTION realtime_number_events_v1(stream_name text, batch_rows integer)
-RETURNS integer
+CREATE FUNCTION realtime_number_events_v1(
+    stream_name text, batch_rows integer, OUT moved integer, OUT last_position bigint
+)
 LANGUAGE plpgsql
 AS $$
-DECLARE
-    last_position bigint;
-    moved integer;
 BEGIN
     SELECT position INTO last_position
     FROM realtime_stream
@@ -30,7 +29,7 @@ BEGIN
         VALUES (stream_name, 0, 0)
         ON CONFLICT (name) DO NOTHING;
         IF NOT FOUND THEN
-            RETURN NULL;
+            RETURN;
         END IF;
         last_position := 0;
     END IF;
@@ -56,8 +55,8 @@ BEGIN
 
     GET DIAGNOSTICS moved = ROW_COUNT;
     IF moved > 0 THEN
-        UPDATE realtime_stream SET position = last_position + moved WHERE name = stream_name;
+        last_position := last_position + moved;
+        UPDATE realtime_stream SET position = last_position WHERE name = stream_name;
     END IF;
-    RETURN moved;
 END
 $$;

@@ -1,0 +1,41 @@
+"""The settings of this app: `REALTIME = {…}` in the project's settings, over these defaults."""
+
+from typing import Any
+
+from django.conf import settings
+
+DEFAULTS: dict[str, Any] = {
+    # Alias of the database that holds the event log.
+    "DATABASE": "default",
+    # A libpq connection string or URL for the LISTEN connection, where the database above is
+    # reached through PgBouncer in transaction mode, which swallows LISTEN.
+    "LISTEN_URL": None,
+    # Who may be asking, tried in this order: functions from a request to a user or None.
+    "AUTHENTICATION": [
+        "realtime.authentication.bearer_token",
+        "realtime.authentication.session",
+    ],
+    # How often the hub looks into the tables without being told to: what a lost hint costs.
+    "POLL_SECONDS": 5.0,
+    # A query, or a connection that is silent for longer than a poll, is given up after this.
+    "QUERY_SECONDS": 10.0,
+    # How often an open stream gets a comment, so that nothing between here and there closes it.
+    "HEARTBEAT_SECONDS": 15,
+    # A client waits for a random time in this range before it reconnects: after a restart they
+    # do not come back all at once.
+    "RETRY_MILLISECONDS": (1000, 4000),
+    # How many recent events, and bytes of them, a process keeps in memory for each stream.
+    "RECENT_EVENTS": 10_000,
+    "RECENT_BYTES": 16 * 1024 * 1024,
+    # How many stream requests Django works on at a time, each on a thread of its own; the others
+    # wait without one. Open streams hold none.
+    "REQUEST_THREADS": 4,
+    # How many replays may query the database at a time.
+    "REPLAY_CONNECTIONS": 2,
+}
+
+
+def get(name: str) -> Any:
+    """The value in force of one setting. Raises KeyError for a name that isn't one."""
+    default = DEFAULTS[name]
+    return getattr(settings, "REALTIME", {}).get(name, default)

@@ -1,0 +1,322 @@
+"""The hub: the one place of a process that hears of new events and tells its streams.
+
+Three tasks, however many streams are open. `listen` passes on the hints of PostgreSQL. `work`
+numbers the events that wait for it, reads what is new into the tails, once for all clients, and
+looks by itself every few seconds, so that a lost hint is a delay and never a loss. `heartbeat`
+keeps quiet streams open.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from contextvars import Context
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from . import conf, wire
+from .database import (
+    AWAY,
+    Parameters,
+    connection_parameters,
+    direct_parameters,
+    keep_connected,
+)
+from .exceptions import DatabaseAway
+from .heartbeat import Heartbeat
+from .hints import PENDING_CHANNEL, PUBLISHED_CHANNEL, parse_published, published
+from .listener import Listener
+from .sql import load
+from .tail import RecentEvent, Tail
+
+NUMBER_EVENTS = (
+    "SELECT moved, last_position FROM realtime_number_events_v1(%(stream)s, %(batch_rows)s)"
+)
+NOTIFY = "SELECT pg_notify(%(channel)s, %(payload)s)"
+POSITION = "SELECT position FROM realtime_stream WHERE name = %(stream)s"
+READ_TAIL = load("read_tail")
+REPLAY_RECIPIENT = load("replay_recipient")
+REPLAY_STREAM = load("replay_stream")
+STREAMS_BEHIND = load("streams_behind")
+
+# Bounded, so that an import of a million orders does not hold a stream's lock for minutes.
+NUMBER_ROWS = 1000
+READ_ROWS = 1000
+REPLAY_ROWS = 500
+
+
+class Replay(NamedTuple):
+    """A batch of what a client missed.
+
+    position: nothing for this client lies between the batch and here.
+    pruned_through: events up to here are gone from the table.
+    """
+
+    chunk: bytes
+    position: int
+    pruned_through: int
+
+
+class Hub:
+    """Follows the event log for the streams of one event loop."""
+
+    _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, "Hub"] = WeakKeyDictionary()
+
+    @classmethod
+    def current(cls) -> "Hub":
+        """The hub of the running event loop, started if it does not run yet."""
+        loop = asyncio.get_running_loop()
+        hub = cls._hubs.get(loop)
+        if hub is None:
+            hub = cls._hubs[loop] = cls()
+            hub._start()
+        return hub
+
+    @classmethod
+    async def close_current(cls) -> None:
+        """End the hub of the running event loop, if there is one: its tasks, its connections."""
+        hub = cls._hubs.pop(asyncio.get_running_loop(), None)
+        if hub is not None:
+            await hub._close()
+
+    def __init__(self) -> None:
+        self.heartbeat = Heartbeat(conf.get("HEARTBEAT_SECONDS"))
+        self._database: str = conf.get("DATABASE")
+        self._poll_seconds: float = conf.get("POLL_SECONDS")
+        self._query_seconds: float = conf.get("QUERY_SECONDS")
+        self._tails: dict[str, Tail] = {}
+        # What the next turn of `work` has to do.
+        self._work_due = asyncio.Event()
+        self._poll_due = True
+        self._to_number: set[str] = set()
+        self._to_read: set[str] = set()
+        self._to_catch_up: dict[str, asyncio.Future[Tail]] = {}
+        self._replay_pool: asyncio.Task[AsyncConnectionPool] | None = None
+        self._tasks: list[asyncio.Task[Any]] = []
+
+    def _start(self) -> None:
+        listener = Listener(
+            [PENDING_CHANNEL, PUBLISHED_CHANNEL],
+            hear=self._hear,
+            connected=self._poll_soon,
+            sender=self._parameters,
+            silence_seconds=self._poll_seconds,
+            query_seconds=self._query_seconds,
+        )
+        self._run(
+            "listen",
+            keep_connected("listen for new events", self._listen_parameters, listener.listen),
+        )
+        self._run(
+            "work", keep_connected("number and read new events", self._parameters, self._work)
+        )
+        self._run("heartbeat", self.heartbeat.run())
+
+    def _run(self, name: str, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        # In a context of its own: whichever request came first must not live on in ours.
+        task = asyncio.get_running_loop().create_task(
+            coroutine, name=f"realtime-{name}", context=Context()
+        )
+        self._tasks.append(task)
+        return task
+
+    async def _close(self) -> None:
+        pool = self._replay_pool
+        if pool is not None and pool.done() and not pool.cancelled() and not pool.exception():
+            await pool.result().close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for waiting in self._to_catch_up.values():
+            waiting.cancel()
+
+    async def _parameters(self) -> Parameters:
+        return await connection_parameters(self._database)
+
+    async def _listen_parameters(self) -> Parameters:
+        url = conf.get("LISTEN_URL")
+        return direct_parameters(url) if url else await self._parameters()
+
+    # For the streams
+
+    def tail(self, stream: str) -> Tail | None:
+        """The tail of a stream, if it is being followed."""
+        return self._tails.get(stream)
+
+    async def catch_up(self, stream: str) -> Tail:
+        """The tail of a stream, holding all that was published before this call.
+
+        Raises DatabaseAway if the database doesn't answer in time.
+        """
+        waiting = self._to_catch_up.get(stream)
+        if waiting is None:
+            waiting = asyncio.get_running_loop().create_future()
+            self._to_catch_up[stream] = waiting
+            self._work_due.set()
+        try:
+            async with asyncio.timeout(self._query_seconds):
+                return await asyncio.shield(waiting)
+        except TimeoutError:
+            raise DatabaseAway(
+                f"The database {self._database!r} did not answer in {self._query_seconds} s."
+            ) from None
+
+    async def replay(
+        self, stream: str, recipient: str | None, *, after: int, through: int
+    ) -> Replay:
+        """What lies after one position up to another in the table, at most a batch of it.
+
+        recipient: None for the whole stream. Raises DatabaseAway.
+        """
+        parameters = {"stream": stream, "after": after, "through": through}
+        parameters["batch_rows"] = REPLAY_ROWS
+        if recipient is not None:
+            parameters["recipient"] = recipient
+        statement = REPLAY_STREAM if recipient is None else REPLAY_RECIPIENT
+        try:
+            pool = await self._pool()
+            async with pool.connection(timeout=self._query_seconds) as connection:
+                rows = await self._query(connection, statement, parameters)
+        except (*AWAY, PoolTimeout) as error:
+            raise DatabaseAway(f"Could not read the event log: {error}") from error
+        events = [event for _, *event in rows if event[0] is not None]
+        return Replay(
+            chunk=b"".join(wire.event(*event) for event in events),
+            position=events[-1][0] if len(events) == REPLAY_ROWS else through,
+            pruned_through=rows[0][0] if rows else 0,
+        )
+
+    async def _pool(self) -> AsyncConnectionPool:
+        if self._replay_pool is None:
+            self._replay_pool = self._run("open-replay-pool", self._open_replay_pool())
+        return await asyncio.shield(self._replay_pool)
+
+    async def _open_replay_pool(self) -> AsyncConnectionPool:
+        pool = AsyncConnectionPool(
+            kwargs={**await self._parameters(), "autocommit": True},
+            min_size=0,
+            max_size=conf.get("REPLAY_CONNECTIONS"),
+            max_idle=60,
+            check=AsyncConnectionPool.check_connection,
+            name="realtime-replay",
+            open=False,
+        )
+        await pool.open()
+        return pool
+
+    # What is heard
+
+    def _hear(self, channel: str, payload: str) -> None:
+        if channel == PENDING_CHANNEL:
+            self._to_number.add(payload)
+        elif channel == PUBLISHED_CHANNEL:
+            position, stream = parse_published(payload)
+            tail = self._tails.get(stream)
+            if tail is None or tail.position >= position:
+                return
+            self._to_read.add(stream)
+        self._work_due.set()
+
+    def _poll_soon(self) -> None:
+        self._poll_due = True
+        self._work_due.set()
+
+    # What is done about it
+
+    async def _work(self, connection: psycopg.AsyncConnection) -> None:
+        self._poll_due = True
+        while True:
+            await self._turn(connection)
+            try:
+                async with asyncio.timeout(self._poll_seconds):
+                    await self._work_due.wait()
+            except TimeoutError:
+                self._poll_due = True
+
+    async def _turn(self, connection: psycopg.AsyncConnection) -> None:
+        """Do all that has come together since the last turn. What comes meanwhile is for the next:
+        a hint may tell of something that this turn's queries could not see yet.
+        """
+        self._work_due.clear()
+        poll_due, self._poll_due = self._poll_due, False
+        to_number, self._to_number = self._to_number, set()
+        to_read, self._to_read = self._to_read, set()
+        to_catch_up, self._to_catch_up = self._to_catch_up, {}
+        try:
+            if poll_due:
+                await self._poll(connection, to_number, to_read)
+            for stream in to_number:
+                if await self._number(connection, stream):
+                    to_read.add(stream)
+            for stream in to_read & self._tails.keys() | to_catch_up.keys():
+                tail = await self._read(connection, stream)
+                if stream in to_catch_up and not to_catch_up[stream].done():
+                    to_catch_up[stream].set_result(tail)
+        except BaseException as error:
+            away = DatabaseAway(f"Could not read the event log: {error}")
+            for waiting in to_catch_up.values():
+                if not waiting.done():
+                    waiting.set_exception(away)
+                    waiting.exception()  # who waited may have left: then nobody else looks
+            raise
+
+    async def _poll(
+        self, connection: psycopg.AsyncConnection, to_number: set[str], to_read: set[str]
+    ) -> None:
+        self._forget_idle_tails()
+        followed = {"followed": list(self._tails)}
+        for stream, position, waiting in await self._query(connection, STREAMS_BEHIND, followed):
+            if waiting:
+                to_number.add(stream)
+            tail = self._tails.get(stream)
+            if tail is not None and position < tail.position:
+                tail.restart(position)
+            elif tail is not None and position > tail.position:
+                to_read.add(stream)
+
+    def _forget_idle_tails(self) -> None:
+        for stream in [name for name, tail in self._tails.items() if not tail.is_followed]:
+            del self._tails[stream]
+
+    async def _number(self, connection: psycopg.AsyncConnection, stream: str) -> bool:
+        """Number what waits in a stream and tell the other processes; whether there was any."""
+        batch = {"stream": stream, "batch_rows": NUMBER_ROWS}
+        [(moved, position)] = await self._query(connection, NUMBER_EVENTS, batch)
+        if not moved:
+            return False
+        if moved == NUMBER_ROWS:  # there may be more; the other streams have their turn first
+            self._to_number.add(stream)
+            self._work_due.set()
+        # A statement of its own, after the commit of the numbering: see publishing.py.
+        hint = {"channel": PUBLISHED_CHANNEL, "payload": published(position, stream)}
+        await self._query(connection, NOTIFY, hint)
+        return True
+
+    async def _read(self, connection: psycopg.AsyncConnection, stream: str) -> Tail:
+        """Bring the tail of a stream up to date; begin it if it is new."""
+        tail = self._tails.get(stream)
+        if tail is None:
+            rows = await self._query(connection, POSITION, {"stream": stream})
+            tail = self._tails[stream] = Tail(
+                rows[0][0] if rows else 0,
+                keep_events=conf.get("RECENT_EVENTS"),
+                keep_bytes=conf.get("RECENT_BYTES"),
+            )
+            return tail
+        while True:
+            after = {"stream": stream, "after": tail.position, "batch_rows": READ_ROWS}
+            rows = await self._query(connection, READ_TAIL, after)
+            tail.append(
+                RecentEvent(position, recipient, wire.event(position, type, data))
+                for position, recipient, type, data in rows
+            )
+            if len(rows) < READ_ROWS:
+                return tail
+
+    async def _query(
+        self, connection: psycopg.AsyncConnection, statement: str, parameters: dict[str, Any]
+    ) -> list[tuple[Any, ...]]:
+        async with asyncio.timeout(self._query_seconds):
+            cursor = await connection.execute(statement, parameters)
+            return await cursor.fetchall()

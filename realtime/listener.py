@@ -1,0 +1,84 @@
+"""The listener: the one LISTEN connection of a process.
+
+https://www.postgresql.org/docs/current/sql-notify.html
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+
+import psycopg
+from psycopg import sql
+
+from .database import Parameters, connect
+
+logger = logging.getLogger("realtime")
+
+PROBE_CHANNEL = "realtime_probe"
+PROBE_SECONDS = 5.0
+
+DEAF = (
+    "Notifications do not arrive: new events will be found by looking every few seconds only. "
+    "Is the database reached through PgBouncer in transaction mode, which swallows LISTEN? Then "
+    "give the listener a direct connection: REALTIME = {'LISTEN_URL': 'postgresql://…'}. It has "
+    "to name the same database."
+)
+
+
+class Listener:
+    """Passes on what is notified on some channels.
+
+    hear: called with channel and payload of each notification.
+    connected: called when it has begun to listen; whatever was notified before is missed.
+    sender: parameters of a connection as those have who notify, to prove that they are heard.
+    """
+
+    def __init__(
+        self,
+        channels: list[str],
+        *,
+        hear: Callable[[str, str], None],
+        connected: Callable[[], None],
+        sender: Callable[[], Awaitable[Parameters]],
+        silence_seconds: float,
+        query_seconds: float,
+    ) -> None:
+        self._channels = channels
+        self._hear = hear
+        self._connected = connected
+        self._sender = sender
+        self._silence_seconds = silence_seconds
+        self._query_seconds = query_seconds
+
+    async def listen(self, connection: psycopg.AsyncConnection) -> None:
+        """Listen on this connection until it ends. Raises what psycopg does when it ends."""
+        async with asyncio.timeout(self._query_seconds):
+            for channel in (*self._channels, PROBE_CHANNEL):
+                await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+        self._connected()
+        if not await self._hears(connection):
+            logger.error(DEAF)
+        while True:
+            async for notification in connection.notifies(timeout=self._silence_seconds):
+                self._hear(notification.channel, notification.payload)
+            # Silence, or a connection that a cut cable has left for dead?
+            async with asyncio.timeout(self._query_seconds):
+                await connection.execute("SELECT")
+
+    async def _hears(self, connection: psycopg.AsyncConnection) -> bool:
+        """Whether a notification sent from another connection arrives at this one.
+
+        From another one: PgBouncer does deliver to a client what its own transaction sent.
+        """
+        token = secrets.token_hex(8)
+        async with await connect(await self._sender()) as other:
+            await other.execute("SELECT pg_notify(%s, %s)", [PROBE_CHANNEL, token])
+        deadline = asyncio.get_running_loop().time() + PROBE_SECONDS
+        while (seconds := deadline - asyncio.get_running_loop().time()) > 0:
+            async for notification in connection.notifies(timeout=seconds, stop_after=1):
+                if notification.channel != PROBE_CHANNEL:
+                    self._hear(notification.channel, notification.payload)
+                elif notification.payload == token:
+                    return True
+        return False

@@ -1,0 +1,121 @@
+"""One client's stream: a cursor that moves through the event log.
+
+Read what comes after my position; if there is nothing, wait until woken. What is recent comes from
+memory, what is older from the table; there is no hand-over between the two, hence no gap and no
+repeat. A client that was away for a week and one that is up to date differ in their position only.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+
+from . import conf, wire
+from .exceptions import DatabaseAway
+from .hub import Hub
+from .tail import Tail
+
+# Why a cursor can't be honoured, as the client is told.
+INVALID = "invalid"  # it is no position
+AHEAD = "ahead"  # the log ends before it: it was restored from a backup
+PRUNED = "pruned"  # events after it are gone from the log
+
+
+class EventStream:
+    """The stream of one client, for one recipient (None: for the whole stream).
+
+    cursor: the position after which it begins; None for one that wasn't valid.
+    """
+
+    __slots__ = (
+        "_awake",
+        "_beat_due",
+        "_closed",
+        "_cursor",
+        "_hub",
+        "_name",
+        "_waiter",
+        "recipient",
+    )
+
+    def __init__(self, hub: Hub, name: str, recipient: str | None, cursor: int | None) -> None:
+        self.recipient = recipient
+        self._hub = hub
+        self._name = name
+        self._cursor = cursor
+        self._awake = False
+        self._beat_due = False
+        self._closed = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    def wake(self) -> None:
+        """There may be something to read."""
+        self._awake = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def beat(self) -> None:
+        """A heartbeat is due."""
+        self._beat_due = True
+        self.wake()
+
+    def close(self) -> None:
+        """End the stream: `chunks()` stops as soon as it is asked for more."""
+        self._closed = True
+        self.wake()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The stream's text, in as few pieces as its client can take."""
+        # A tail that nobody follows is forgotten after a while, so hold on to it at once.
+        while (tail := self._hub.tail(self._name)) is None:
+            try:
+                await self._hub.catch_up(self._name)
+            except DatabaseAway:
+                return  # the client comes back with its cursor
+        with tail.followed_by(self), self._hub.heartbeat.beating(self):
+            first = b"" if self._cursor is not None else self._reset(INVALID, tail)
+            announced = self._cursor
+            yield wire.opening(random.randint(*conf.get("RETRY_MILLISECONDS")), announced) + first
+            while not self._closed:
+                self._awake = False
+                chunk = await self._read(tail)
+                if chunk:
+                    yield chunk
+                elif self._beat_due:
+                    self._beat_due = False
+                    # A client that gets few events would keep an old cursor, and fall off the
+                    # log when it is pruned: so the heartbeat takes its cursor along.
+                    yield wire.HEARTBEAT if announced == self._cursor else wire.moved(self._cursor)
+                    announced = self._cursor
+                else:
+                    await self._wait()
+
+    async def _read(self, tail: Tail) -> bytes:
+        """What comes after the cursor, and move it there; empty if there is nothing yet."""
+        if self._cursor > tail.position:
+            return self._reset(AHEAD, tail)
+        if self._cursor >= tail.start:
+            chunk, self._cursor = tail.read(self._cursor, self.recipient)
+            return chunk
+        try:
+            replay = await self._hub.replay(
+                self._name, self.recipient, after=self._cursor, through=tail.position
+            )
+        except DatabaseAway:
+            return b""  # the next event or heartbeat tries again
+        if self._cursor < replay.pruned_through:
+            return self._reset(PRUNED, tail)
+        self._cursor = replay.position
+        return replay.chunk or await self._read(tail)
+
+    def _reset(self, reason: str, tail: Tail) -> bytes:
+        self._cursor = tail.position
+        return wire.reset(reason, tail.position)
+
+    async def _wait(self) -> None:
+        if self._awake:
+            return
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
