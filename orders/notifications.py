@@ -11,7 +11,8 @@ from realtime.models import Event, Stream
 from realtime.publishing import recipient_key
 
 from .events import STREAM
-from .models import Bell, Order
+from .models import Bell
+from .status import Status
 
 KEPT = 20
 MOST_COUNTED = 99
@@ -23,11 +24,11 @@ class Words(NamedTuple):
 
 
 WORDS = {
-    Order.Status.PLACED: Words("Placed", "We have your order. Thank you!"),
-    Order.Status.PAID: Words("Paid", "Your payment is here. We are packing."),
-    Order.Status.SHIPPED: Words("Shipped", "It has left us and is on its way to you."),
-    Order.Status.DELIVERED: Words("Delivered", "It has arrived. Enjoy!"),
-    Order.Status.CANCELLED: Words("Cancelled", "This order will not be sent."),
+    Status.PLACED: Words("Placed", "We have your order. Thank you!"),
+    Status.PAID: Words("Paid", "Your payment is here. We are packing."),
+    Status.SHIPPED: Words("Shipped", "It has left us and is on its way to you."),
+    Status.DELIVERED: Words("Delivered", "It has arrived. Enjoy!"),
+    Status.CANCELLED: Words("Cancelled", "This order will not be sent."),
 }
 # A page stays open through a deploy, so its script may meet a status that it was never told of.
 WORDS_FOR_ANY_STATUS = Words("Changed", "There is news about this order.")
