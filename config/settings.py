@@ -4,21 +4,34 @@ Without any environment the project is safe to try: DEBUG, local hosts, a key ma
 run and kept out of git, an embedded PostgreSQL. `DJANGO_ENV=production` asks for the real thing.
 """
 
-import os
 from datetime import timedelta
 from pathlib import Path
 
 from csp.constants import NONE, SELF
-from psycopg.conninfo import conninfo_to_dict
+
+from . import database, environment, production, secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+# What running the project makes, and git ignores. Deleting it starts afresh.
+LOCAL_DIR = BASE_DIR / ".local"
 
-SECRET_KEY = os.environ.get("DJANGO_SECRET_KEY", "insecure-replace-me")
-DEBUG = True
-ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+PRODUCTION = (
+    environment.choice("DJANGO_ENV", ["development", "production"], default="development")
+    == "production"
+)
+if PRODUCTION:
+    production.require()
+
+DEBUG = environment.flag("DJANGO_DEBUG", default=not PRODUCTION)
+SECRET_KEY = environment.text("DJANGO_SECRET_KEY") or secret_key.kept_in(LOCAL_DIR / "secret-key")
+ALLOWED_HOSTS = environment.words(
+    "DJANGO_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"]
+)
+CSRF_TRUSTED_ORIGINS = environment.words("DJANGO_CSRF_TRUSTED_ORIGINS")
 
 INSTALLED_APPS = [
-    "daphne",  # first, so that its runserver replaces Django's
+    "config",  # first, so that its runserver replaces daphne's, which replaces Django's
+    "daphne",
     "orders",
     "realtime",
     "rest_framework",
@@ -62,17 +75,11 @@ TEMPLATES = [
     },
 ]
 
-database = conninfo_to_dict(os.environ["DATABASE_URL"])
+DATABASE_URL = environment.text("DATABASE_URL")
 DATABASES = {
-    "default": {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": database.pop("dbname"),
-        "USER": database.pop("user", ""),
-        "PASSWORD": database.pop("password", ""),
-        "HOST": database.pop("host", ""),
-        "PORT": database.pop("port", ""),
-        "OPTIONS": database,
-    }
+    "default": database.from_url(DATABASE_URL)
+    if DATABASE_URL
+    else database.embedded(LOCAL_DIR / "postgres")
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -96,6 +103,18 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
+
+# TLS: all of it in production, none in development.
+SECURE_SSL_REDIRECT = environment.flag("DJANGO_SSL_REDIRECT", default=PRODUCTION)
+SESSION_COOKIE_SECURE = PRODUCTION
+CSRF_COOKIE_SECURE = PRODUCTION
+# An hour to begin with: a browser that has seen it can't be told otherwise any sooner.
+SECURE_HSTS_SECONDS = environment.number("DJANGO_HSTS_SECONDS", default=3600 if PRODUCTION else 0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
+# Behind a proxy that ends TLS: the header by which it says so, and which it must set (or remove)
+# on every request, or anyone could claim to come by TLS.
+if proxy_header := environment.text("DJANGO_PROXY_SSL_HEADER"):
+    SECURE_PROXY_SSL_HEADER = (f"HTTP_{proxy_header.upper().replace('-', '_')}", "https")
 
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -132,4 +151,23 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
+# Where DATABASE_URL leads to PgBouncer in transaction mode, LISTEN needs a direct way.
+REALTIME = {"LISTEN_URL": environment.text("REALTIME_LISTEN_URL") or None}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {
+            "format": "{asctime} {levelname} {name}: {message}" if PRODUCTION else "{message}",
+            "style": "{",
+        }
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    # Warnings of everything, `realtime` among it. No level here: `daphne -v` sets its own.
+    "root": {"handlers": ["console"]},
+    # Without its own handler, which is silent unless DEBUG is on: errors have to be seen.
+    "loggers": {"django": {"level": "INFO"}},
 }

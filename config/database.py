@@ -1,0 +1,45 @@
+"""Which PostgreSQL: the one of DATABASE_URL, else the embedded one."""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
+EMBEDDED_ENGINE = "config.embedded_postgres"
+# A server that has gone away should be an error, not a request that waits for minutes.
+CONNECT_TIMEOUT_SECONDS = 5
+
+
+def from_url(url: str) -> dict[str, Any]:
+    """Django's settings for a URL (or any connection string) that libpq understands."""
+    # Neither message repeats any of the value, nor does the error they come from: it may hold a
+    # password.
+    try:
+        options = conninfo_to_dict(url)
+    except ProgrammingError:
+        raise ImproperlyConfigured(
+            "DATABASE_URL is not a PostgreSQL URL. It looks like "
+            "postgresql://user:password@host:5432/name, or postgresql:///name?host=/socket/folder; "
+            "other characters than letters and digits in the password have to be %-encoded."
+        ) from None
+    if not options.get("dbname"):
+        raise ImproperlyConfigured(
+            "DATABASE_URL names no database: postgresql://user:password@host:5432/name."
+        )
+    options.setdefault("connect_timeout", CONNECT_TIMEOUT_SECONDS)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": options.pop("dbname"),
+        "USER": options.pop("user", ""),
+        "PASSWORD": options.pop("password", ""),
+        "HOST": options.pop("host", ""),
+        "PORT": options.pop("port", ""),
+        "OPTIONS": options,
+    }
+
+
+def embedded(folder: Path) -> dict[str, Any]:
+    """Django's settings for a PostgreSQL of this checkout's own, which starts when it is needed."""
+    return {"ENGINE": EMBEDDED_ENGINE, "NAME": "postgres", "FOLDER": folder}

@@ -1,0 +1,53 @@
+"""The demo accounts: whom a newcomer signs in as, and what must never reach production."""
+
+from typing import NamedTuple
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import check_password
+
+PASSWORD = "demo"
+
+
+class Account(NamedTuple):
+    username: str
+    description: str
+    is_admin: bool = False
+
+
+ACCOUNTS = [
+    Account("shop", "the shop's admin: places orders and moves them on", is_admin=True),
+    Account("alice", "a customer"),
+    Account("bob", "another customer"),
+]
+
+
+def create_accounts() -> list[str]:
+    """Create those that don't exist yet; the names of the new ones."""
+    users = get_user_model().objects
+    created = []
+    for account in ACCOUNTS:
+        if not users.filter(username=account.username).exists():
+            create = users.create_superuser if account.is_admin else users.create_user
+            create(account.username, password=PASSWORD)
+            created.append(account.username)
+    return created
+
+
+def accounts_text() -> str:
+    """The accounts, for someone who has just started the site."""
+    lines = [f"    {account.username:<10}{account.description}" for account in ACCOUNTS]
+    return "\n".join([f"  Sign in with the password {PASSWORD} as", *lines])
+
+
+def accounts_left() -> list[str]:
+    """Names of those with which anyone who has read the README could sign in.
+
+    Somebody else may well be called Alice: only the password makes it a demo account.
+    """
+    names = [account.username for account in ACCOUNTS]
+    users = get_user_model().objects.filter(username__in=names, is_active=True).order_by("pk")
+    return [
+        username
+        for username, password in users.values_list("username", "password")
+        if check_password(PASSWORD, password)
+    ]

@@ -1,0 +1,50 @@
+"""Where the server and its data lie, and how that place is made."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from . import locks
+from .account import Account
+
+# Root's own folders are closed to the account that PostgreSQL runs as (root's home is 0700, and the
+# checkout may lie in it). The first of these that is there and writable takes the data instead.
+SYSTEM_FOLDERS = (Path("/var/lib"), Path("/var/tmp"))
+
+
+class Folder:
+    """The files of one server. Only their owner (and root) can read them or reach its socket."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.data = path / "data"
+        self.log = path / "server.log"
+        self.start_lock = path / "start.lock"
+        self.users_lock = path / "users.lock"
+        self.supervisor_lock = path / "supervisor.lock"
+        self.server_lock = path / "server.lock"
+
+    @classmethod
+    def open(cls, path: Path) -> "Folder":
+        """The folder at this path; made if it isn't there.
+
+        Root gets a symbolic link at this path, to a folder that PostgreSQL can reach: so the data
+        is found again by whoever looks for it, and deleting the link starts afresh.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with locks.taken(path.with_suffix(".lock")):
+            if not path.exists():
+                if os.geteuid() == 0:
+                    path.unlink(missing_ok=True)  # a link to a folder that has been deleted
+                    path.symlink_to(_make_for(Account.unprivileged()))
+                else:
+                    path.mkdir(mode=0o700)
+        return cls(path.resolve())
+
+
+def _make_for(account: Account) -> Path:
+    place = next(folder for folder in SYSTEM_FOLDERS if os.access(folder, os.W_OK))
+    # mkdtemp: new for certain, closed to others from the start, one for each checkout.
+    folder = Path(tempfile.mkdtemp(prefix="embedded-postgres-", dir=place))
+    os.chown(folder, account.uid, account.gid)
+    return folder

@@ -1,0 +1,24 @@
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from config import demo
+
+
+class Command(BaseCommand):
+    help = (
+        "Create the demo accounts in this database, for trying the site out on a server of your "
+        "own (DATABASE_URL). On the embedded server runserver does it by itself."
+    )
+    requires_migrations_checks = True
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if settings.PRODUCTION:
+            raise CommandError(
+                "The demo accounts are not for production: their password is known to everybody. "
+                "Create your own with `manage.py createsuperuser`."
+            )
+        for username in demo.create_accounts():
+            self.stdout.write(f"Created {username}.")
+        self.stdout.write(demo.accounts_text())
