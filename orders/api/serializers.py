@@ -1,6 +1,7 @@
 """Orders and tokens as JSON."""
 
 from django.contrib.auth import get_user_model
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework_simplejwt.serializers import TokenRefreshSerializer
@@ -49,6 +50,7 @@ class OrderStatusSerializer(serializers.ModelSerializer):
         return order
 
 
+@extend_schema_serializer(component_name="TokenRefresh")
 class ActiveUserTokenRefreshSerializer(TokenRefreshSerializer):
     """A new access token for a refresh token."""
 

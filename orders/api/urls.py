@@ -19,6 +19,10 @@ urlpatterns = [
         name="token_refresh",
     ),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("docs/", SpectacularSwaggerSplitView.as_view(), name="docs"),
+    path(
+        "docs/",
+        SpectacularSwaggerSplitView.as_view(template_name="orders/api_docs.html"),
+        name="docs",
+    ),
     path("", include(router.urls)),
 ]

@@ -1,6 +1,8 @@
+import re
 from datetime import timedelta
 from decimal import Decimal
 
+import jsonschema
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.management import call_command
@@ -11,7 +13,7 @@ from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 from orders.models import MAX_QUANTITY, Order
 
 from ..conftest import PASSWORD
-from .samples import an_order, told
+from .samples import an_order, events, told
 
 pytestmark = pytest.mark.django_db
 
@@ -288,4 +290,28 @@ def test_the_schema_names_every_address(client):
         "/api/orders/{id}/": {"get", "patch"},
         "/api/token/": {"post"},
         "/api/token/refresh/": {"post"},
+        "/orders/realtime": {"get"},
     }
+
+
+def test_the_schema_tells_what_an_event_holds(client, order):
+    schema = client.get(reverse("schema"), headers={"Accept": "application/json"}).json()
+    described = schema["components"]["schemas"]["OrderEvent"]
+    jsonschema.validate(events()[0], {**described, "additionalProperties": False})
+
+
+def test_a_browser_gets_json_too(client, alice):
+    client.force_login(alice)
+    response = client.get(ORDERS, headers={"Accept": "text/html,*/*;q=0.8"})
+    assert response.headers["Content-Type"] == "application/json"
+
+
+def test_the_page_to_try_the_api_has_no_inline_script_or_style(client):
+    page = client.get(reverse("docs"))
+    html = page.content.decode()
+    assert html.count("<script src=") == html.count("<script") == 3
+    assert "<style" not in html
+    assert "https://" not in html
+    assert "unsafe" not in page.headers["Content-Security-Policy"]
+    script = client.get(re.findall('<script src="([^"]+)', html)[-1])
+    assert script.headers["Content-Type"].startswith("application/javascript")

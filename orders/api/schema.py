@@ -1,0 +1,81 @@
+"""What the API's schema says of the event stream, which is no view of the REST framework."""
+
+from typing import Any
+
+from django.urls import reverse
+
+from orders.status import Status
+
+CURSOR = "The position (`id`) of the last event received: all that came after it is sent first."
+
+
+def _string(**more: Any) -> dict[str, Any]:
+    return {"type": "string", **more}
+
+
+EVENT_STREAM = {
+    "operationId": "orders_realtime",
+    "summary": "Follow your orders live",
+    "description": (
+        "A stream of server-sent events, one for each order placed and each change of status: "
+        "`event: orders`, `id:` the position, `data:` an OrderEvent. An `event: reset` means that "
+        "the position asked for can't be honoured: load the list again. The stream doesn't end, so "
+        "this page can't show it; use EventSource or `curl -N`."
+    ),
+    "tags": ["orders"],
+    "security": [{"jwtAuth": []}, {"cookieAuth": []}],
+    "parameters": [
+        {
+            "name": "scope",
+            "in": "query",
+            "description": "Whose orders; `all` needs the permission `orders.view_order`.",
+            "schema": _string(enum=["own", "all"], default="own"),
+        },
+        {
+            "name": "Last-Event-ID",
+            "in": "header",
+            "description": f"{CURSOR} EventSource sends it when it reconnects.",
+            "schema": _string(),
+        },
+        {
+            "name": "last_event_id",
+            "in": "query",
+            "description": f"{CURSOR} For a first connection; the header goes before it.",
+            "schema": _string(),
+        },
+    ],
+    "responses": {
+        "200": {
+            "description": "The stream.",
+            "content": {
+                "text/event-stream": {"schema": {"$ref": "#/components/schemas/OrderEvent"}}
+            },
+        },
+        "401": {"description": "Nobody is signed in, or the token is not valid."},
+        "403": {"description": "`scope=all` without the permission."},
+    },
+}
+
+# As `orders.events.order_event()` makes it; a test compares the two.
+ORDER_EVENT = {
+    "type": "object",
+    "description": "The order as it was after the change.",
+    "properties": {
+        "order": {"type": "integer"},
+        "status": _string(enum=Status.values),
+        "product": _string(),
+        "quantity": {"type": "integer"},
+        "unit_price": _string(format="decimal"),
+        "total": _string(format="decimal"),
+        "customer": _string(description="The customer's username."),
+        "placed_at": _string(format="date-time"),
+    },
+}
+ORDER_EVENT["required"] = sorted(ORDER_EVENT["properties"])
+
+
+def add_event_stream(result: dict[str, Any], **options: Any) -> dict[str, Any]:
+    """A postprocessing hook of drf-spectacular: adds the stream to the generated schema."""
+    result["paths"][reverse("orders_realtime")] = {"get": EVENT_STREAM}
+    result["components"]["schemas"]["OrderEvent"] = ORDER_EVENT
+    return result
