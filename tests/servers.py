@@ -88,9 +88,14 @@ READY = {
 
 
 @contextmanager
-def running_server(kind: str = "daphne", **environment: str) -> Iterator[ServerProcess]:
-    """A server process; kind: daphne, uvicorn, or runserver (which serves static files too)."""
-    port = free_port()
+def running_server(
+    kind: str = "daphne", *, port: int | None = None, **environment: str
+) -> Iterator[ServerProcess]:
+    """A server process; kind: daphne, uvicorn, or runserver (which serves static files too).
+
+    port: the one of a server that has stopped, to take its place; a free one if None.
+    """
+    port = port or free_port()
     command = [part.format(port=port) for part in COMMANDS[kind]]
     if kind != "runserver":
         command.append("config.asgi:application")

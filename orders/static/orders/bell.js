@@ -122,7 +122,7 @@ function onReset() {
 
 function listenToThePage() {
   seenForm.addEventListener("submit", onMarkAllAsSeen);
-  bellIcon.addEventListener("animationend", () => bellIcon.classList.remove("ringing"));
+  bellIcon.addEventListener("animationend", () => bellIcon.removeAttribute("data-ringing"));
   addEventListener("online", connect);
   addEventListener("offline", () => showConnection("offline"));
   addEventListener("pagehide", disconnect);
@@ -220,7 +220,7 @@ function showConnection(state) {
 
 /** The stylesheet swings the bell, unless the viewer asked for less motion. */
 function ring() {
-  bellIcon.classList.add("ringing");
+  bellIcon.setAttribute("data-ringing", "");
 }
 
 /**

@@ -1,0 +1,47 @@
+"""Debian's Chromium, driven by Playwright."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest.mock import patch
+
+from django.db import connections
+from playwright.sync_api import Browser, Page, sync_playwright
+
+EXECUTABLE = shutil.which("chromium")
+
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    # Whatever Chromium asks for by itself would be a request to another host.
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A browser. Playwright and the ORM can be used side by side while it is open."""
+    # Playwright's sync API keeps an event loop running in this thread. Django then refuses to
+    # query, lest a query block that loop; here nothing else waits for it.
+    with patch.dict(os.environ, DJANGO_ALLOW_ASYNC_UNSAFE="true"), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=EXECUTABLE, args=ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+            # Under a running loop `connections` are others than outside; nobody else ends them.
+            connections.close_all()
+
+
+def sign_in(page: Page, url: str, username: str, password: str) -> None:
+    """Sign in through the login page that `url` leads to."""
+    page.goto(url)
+    page.get_by_label("Username").fill(username)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()

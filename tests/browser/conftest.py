@@ -1,0 +1,89 @@
+"""Visitors of the site, each in a browser session of their own."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
+
+from .chromium import EXECUTABLE, chromium
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if EXECUTABLE:
+        return
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(
+                pytest.mark.skip(reason="no `chromium` on the PATH: apt-get install chromium")
+            )
+
+
+@pytest.fixture
+def browser(transactional_db) -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+class Complaints(list[str]):
+    """What a page should never do: log an error (a breach of the policy is one), raise, or ask
+    another host for anything.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.host = urlsplit(url).netloc
+        self.expected: tuple[str, ...] = ()
+
+    def watch(self, context: BrowserContext) -> None:
+        context.on("console", self._console)
+        context.on("weberror", lambda error: self._add(str(error.error)))
+        context.on("request", self._request)
+
+    def expect(self, *texts: str) -> None:
+        """Part of this test: a server that is stopped, a session that ends."""
+        self.expected = texts
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self._add(f"{message.text} ({message.location['url']})")
+
+    def _request(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme != "data" and parts.netloc != self.host:
+            self._add(f"asked {parts.netloc} for {request.url}")
+
+    def _add(self, text: str) -> None:
+        if not any(expected in text for expected in self.expected):
+            self.append(text)
+
+
+@pytest.fixture
+def complaints(site) -> Iterator[Complaints]:
+    complaints = Complaints(site.url)
+    yield complaints
+    assert complaints == []
+
+
+@pytest.fixture
+def visit(site, browser, complaints) -> Callable[..., Page]:
+    """Opens a page in a new browser session: `visit()`, or `visit(alice)`, who is signed in."""
+
+    def visit(user: Any = None, **options: Any) -> Page:
+        context = browser.new_context(base_url=site.url, **options)
+        complaints.watch(context)
+        if user is not None:
+            client = Client()
+            client.force_login(user)
+            session = client.cookies[settings.SESSION_COOKIE_NAME].value
+            context.add_cookies(
+                [{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": site.url}]
+            )
+        page = context.new_page()
+        page.goto("/")
+        return page
+
+    return visit
