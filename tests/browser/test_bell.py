@@ -179,7 +179,7 @@ def test_it_can_be_read_and_emptied_without_a_script(visit, alice):
     page = visit(alice, java_script_enabled=False)
     expect(products(page)).to_have_text(["Espresso cups"])
     expect(page.locator("noscript p")).to_be_visible()
-    expect(page.get_by_text("Connecting…")).to_be_hidden()
+    expect(page.get_by_text("Connecting…", exact=True)).to_be_hidden()
     page.get_by_role("button", name="Mark all as seen").click()
     expect(page.get_by_text("You are up to date")).to_be_visible()
     expect(products(page)).to_have_text(["Espresso cups"])
