@@ -178,7 +178,11 @@ def test_an_order_whose_event_cannot_be_written_is_not_saved(alice, monkeypatch)
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("place", [Order.save, lambda order: Order.objects.bulk_create([order])])
+@pytest.mark.parametrize(
+    "place",
+    [Order.save, lambda order: Order.objects.bulk_create([order])],
+    ids=["save", "bulk_create"],
+)
 def test_order_and_event_are_written_by_one_transaction(alice, place):
     place(an_order(alice))
     with connection.cursor() as cursor:
