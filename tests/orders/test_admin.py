@@ -1,4 +1,5 @@
 import re
+import threading
 from datetime import timedelta
 from decimal import Decimal
 
@@ -6,12 +7,14 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.contrib.messages import get_messages
+from django.db import connection, transaction
 from django.urls import reverse
 from django.utils import timezone
 
 from orders.admin import OrderAdmin, numbers_of
 from orders.models import Order
 
+from .locks import wait_until_somebody_waits_for_a_row
 from .samples import an_order, told
 
 pytestmark = pytest.mark.django_db
@@ -272,6 +275,27 @@ def test_an_action_stands_in_the_history_of_each_order(admin, alice):
         "Changed Status."
         in admin.get(reverse("admin:orders_order_history", args=[order.pk])).content.decode()
     )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_action_waits_for_whoever_moves_the_same_order(admin, alice):
+    order = placed(alice)
+    answers = []
+
+    def mark_as_paid():
+        try:
+            answers.append(said(act(admin, "mark_as_paid", order)))
+        finally:
+            connection.close()
+
+    other = threading.Thread(target=mark_as_paid, name="the other admin")
+    with transaction.atomic():
+        order.status = "paid"
+        order.save()
+        other.start()
+        wait_until_somebody_waits_for_a_row()
+    other.join(10)
+    assert answers == [[("warning", f"Skipped order {order.pk}. Already paid.")]]
 
 
 def test_an_action_that_fails_moves_no_order(admin, alice, monkeypatch):

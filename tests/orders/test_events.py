@@ -16,6 +16,7 @@ from realtime.exceptions import InvalidEvent
 from realtime.models import OutboxEvent
 
 from ..servers import database_url
+from .locks import wait_until_somebody_waits_for_a_row
 from .samples import an_order, events, told
 
 pytestmark = pytest.mark.django_db
@@ -255,20 +256,7 @@ def test_of_two_admins_at_once_the_second_meets_what_the_first_has_done(alice):
         order.save()
         other.start()
         assert loaded.wait(10)
-        wait_until_somebody_waits_for_the_row()
+        wait_until_somebody_waits_for_a_row()
     other.join(10)
     assert outcome == ["An order that is shipped can't become cancelled: only delivered."]
     assert told() == [(order.pk, "placed"), (order.pk, "paid"), (order.pk, "shipped")]
-
-
-def wait_until_somebody_waits_for_the_row():
-    with psycopg.connect(database_url(), autocommit=True) as watcher:
-        for _ in range(500):
-            (waiting,) = watcher.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-                "AND wait_event_type = 'Lock'"
-            ).fetchone()
-            if waiting:
-                return
-            watcher.execute("SELECT pg_sleep(0.02)")
-    raise AssertionError("Nobody waits for the row: the status was not read under its lock.")
