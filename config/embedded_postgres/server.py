@@ -77,7 +77,7 @@ class Server:
             start = subprocess.run(
                 [sys.executable, "-m", "config.embedded_postgres.supervisor", folder.path],
                 cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                env={**os.environ, "PYTHONPATH": _python_path()},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -93,6 +93,11 @@ class Server:
             + "\n".join(end)
             + "\n\nTo use a server of your own instead, set DATABASE_URL."
         )
+
+
+def _python_path() -> str:
+    inherited = os.environ.get("PYTHONPATH")
+    return os.pathsep.join([str(ROOT), inherited] if inherited else [str(ROOT)])
 
 
 @functools.cache

@@ -1,0 +1,117 @@
+"""One command runs it: what a newcomer types, in a fresh copy of the project."""
+
+import os
+import socket
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from config import demo
+
+from ..servers import database_url
+from .checkout import Checkout
+from .embedded import kill_everything, postgres_of, removed_at_the_end
+
+WELCOME = demo.accounts_text()
+
+
+@pytest.mark.parametrize("options", [[], ["--noreload"]], ids=["autoreloader", "noreload"])
+def test_it_makes_all_ready_says_so_once_and_ends_within_two_seconds(checkout, options):
+    with checkout.runserver(*options) as site:
+        for page in ("/", "/admin/", "/api/docs/"):
+            assert f"{site.url}{page}\n" in site.text
+        assert site.text.count(WELCOME) == 1
+        assert "unapplied migration" not in site.text
+        for account in demo.ACCOUNTS:
+            assert site.token(account.username, demo.PASSWORD)
+        with site.open_stream("alice") as alice, site.open_stream("bob") as bob:
+            assert alice
+            assert bob
+            site.end_by_ctrl_c(checkout)
+    assert "Traceback" not in site.text
+
+
+def test_the_autoreloader_restarts_it_with_streams_open(checkout):
+    with checkout.runserver() as site:
+        postgres = postgres_of(checkout.postgres)
+        with site.open_stream():
+            os.utime(checkout.path / "config" / "urls.py")
+            site.wait_until_ready(starts=2)
+        with site.open_stream():
+            assert site.text.count(WELCOME) == 1
+            assert "took too long to shut down" not in site.text
+            # The autoreloader itself has kept it running.
+            assert postgres_of(checkout.postgres) == postgres
+            site.end_by_ctrl_c(checkout)
+
+
+def test_two_first_starts_at_the_same_time_share_one_database(checkout):
+    with checkout.starting("--noreload") as one, checkout.starting("--noreload") as other:
+        one.wait_until_ready()
+        other.wait_until_ready()
+        one.press_ctrl_c()
+        one.process.wait(10)
+        assert other.token("alice", demo.PASSWORD)
+        other.end_by_ctrl_c(checkout)
+    assert "Traceback" not in one.text + other.text
+
+
+def test_it_starts_again_after_a_kill_of_everything(checkout):
+    with checkout.runserver("--noreload") as site:
+        site.kill()
+        kill_everything(checkout.postgres)
+    with checkout.runserver("--noreload") as site:
+        assert site.token("alice", demo.PASSWORD)
+        assert site.text.count(WELCOME) == 1
+        site.end_by_ctrl_c(checkout)
+
+
+def test_an_ordinary_user_runs_it_in_their_own_checkout(ordinary_user):
+    with tempfile.TemporaryDirectory(dir="/tmp") as home:
+        ordinary_user.owns(Path(home))
+        checkout = Checkout.copy_to(Path(home) / "shop", ordinary_user)
+        with removed_at_the_end(checkout.postgres), checkout.runserver() as site:
+            assert site.token("alice", demo.PASSWORD)
+            assert not checkout.postgres.is_symlink()
+            assert checkout.postgres.owner() != "root"
+            site.end_by_ctrl_c(checkout)
+
+
+def test_a_port_in_use_is_said_and_nothing_is_started(checkout):
+    with socket.create_server(("127.0.0.1", 0)) as occupant:
+        port = occupant.getsockname()[1]
+        status, output = checkout.manage("runserver", str(port))
+    assert status == 1
+    assert f"Can't listen on 127.0.0.1:{port}: Address already in use." in output
+    assert f"manage.py runserver {port + 1}" in output
+    assert not checkout.postgres.exists()
+
+
+def test_what_needs_no_database_starts_none(checkout):
+    status, output = checkout.manage("collectstatic", "--noinput", "--verbosity", "0")
+    assert (status, output) == (0, "")
+    assert not checkout.postgres.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_with_database_url_it_uses_that_server_and_creates_nothing_on_it(
+    checkout, django_user_model
+):
+    with checkout.runserver("--noreload", DATABASE_URL=database_url()) as site:
+        assert f"{site.url}/admin/" in site.text
+        assert WELCOME not in site.text
+    assert not checkout.postgres.exists()
+    assert not django_user_model.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_demo_accounts_are_created_on_ones_own_server_when_asked_for(checkout, django_user_model):
+    status, output = checkout.manage("demo_accounts", DATABASE_URL=database_url())
+    assert status == 0, output
+    assert WELCOME in output
+    assert set(django_user_model.objects.values_list("username", "is_superuser")) == {
+        ("shop", True),
+        ("alice", False),
+        ("bob", False),
+    }
