@@ -99,7 +99,7 @@ class Hub:
         listener = Listener(
             [PENDING_CHANNEL, PUBLISHED_CHANNEL],
             hear=self._hear,
-            connected=self._poll_soon,
+            connected=self.poll,
             sender=self._parameters,
             silence_seconds=self._poll_seconds,
             query_seconds=self._query_seconds,
@@ -205,6 +205,11 @@ class Hub:
         await pool.open()
         return pool
 
+    def poll(self) -> None:
+        """Look at once for what no hint has told."""
+        self._poll_due = True
+        self._work_due.set()
+
     # What is heard
 
     def _hear(self, channel: str, payload: str) -> None:
@@ -216,10 +221,6 @@ class Hub:
             if tail is None or tail.position >= position:
                 return
             self._to_read.add(stream)
-        self._work_due.set()
-
-    def _poll_soon(self) -> None:
-        self._poll_due = True
         self._work_due.set()
 
     # What is done about it

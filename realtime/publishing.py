@@ -51,7 +51,7 @@ def publish_many(
     type = stream if type is None else type
     _check_name("type", type)
     rows = [
-        OutboxEvent(stream=stream, recipient=recipient_key(who), type=type, data=_encode(data))
+        OutboxEvent(stream=stream, recipient=recipient_key(who), type=type, data=encode(data))
         for who, data in messages
     ]
     if not rows:
@@ -80,7 +80,8 @@ def _check_name(field: str, value: str) -> None:
         )
 
 
-def _encode(data: Any) -> str:
+def encode(data: Any) -> str:
+    """The JSON text of an event's data, on one line. Raises InvalidEvent."""
     try:
         text = json.dumps(
             data,

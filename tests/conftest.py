@@ -3,10 +3,16 @@
 from collections.abc import Iterator
 
 import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
 from .servers import ServerProcess, running_server
 
 PASSWORD = "correct horse battery staple"
+
+
+# A quarter of a second for each user made would be most of the suite. The servers need not know:
+# the number of iterations is part of the stored password.
+PBKDF2PasswordHasher.iterations = 1
 
 
 @pytest.fixture

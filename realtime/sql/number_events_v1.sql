@@ -24,7 +24,12 @@ BEGIN
     FOR NO KEY UPDATE SKIP LOCKED;
 
     IF NOT FOUND THEN
-        -- Either locked by another session, or the stream's first event ever.
+        -- Locked by another session? Asked first, because INSERT would wait for that session even
+        -- with ON CONFLICT DO NOTHING.
+        IF EXISTS (SELECT FROM realtime_stream WHERE name = stream_name) THEN
+            RETURN;
+        END IF;
+        -- The stream's first event ever.
         INSERT INTO realtime_stream (name, position, pruned_through)
         VALUES (stream_name, 0, 0)
         ON CONFLICT (name) DO NOTHING;

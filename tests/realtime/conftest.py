@@ -1,0 +1,60 @@
+"""The hub in the test's own event loop, and what happens meanwhile in other sessions."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import psycopg
+import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
+
+import realtime
+from realtime.hub import Hub
+from tests.servers import database_url
+
+
+@pytest.fixture
+async def hub(transactional_db) -> AsyncIterator[Hub]:
+    """The hub of this test's event loop."""
+    yield Hub.current()
+    await Hub.close_current()
+
+
+@pytest.fixture
+def elsewhere(transactional_db):
+    """Opens database sessions apart from Django's, in autocommit; closed after the test."""
+    opened: list[psycopg.Connection] = []
+
+    def connect(**options: Any) -> psycopg.Connection:
+        connection = psycopg.connect(database_url(), autocommit=True, **options)
+        opened.append(connection)
+        return connection
+
+    yield connect
+    for connection in opened:
+        connection.close()
+
+
+async def in_thread(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call what uses the ORM, on a thread whose connection is closed afterwards."""
+
+    def call() -> Any:
+        try:
+            return function(*args, **kwargs)
+        finally:
+            connections.close_all()
+
+    return await sync_to_async(call, thread_sensitive=False)()
+
+
+async def publish(recipient: Any, *data: Any, stream: str = "orders") -> None:
+    """Publish events in a transaction of their own, committed on return."""
+    messages = [realtime.Message(recipient, one) for one in data]
+    await in_thread(realtime.publish_many, messages, stream=stream)
+
+
+async def soon(awaitable: Any) -> Any:
+    """Wait for it, but not for ever."""
+    async with asyncio.timeout(10):
+        return await awaitable

@@ -1,0 +1,119 @@
+"""The hub when hints are lost and connections die."""
+
+import asyncio
+import logging
+from contextlib import aclosing, asynccontextmanager
+
+import pytest
+
+from realtime import wire
+from realtime.hub import Hub
+from realtime.stream import EventStream
+
+from .conftest import publish, soon
+
+pytestmark = pytest.mark.usefixtures("hub")
+
+
+INSERT_WITHOUT_A_HINT = """
+    INSERT INTO realtime_outbox (stream, recipient, type, data)
+    VALUES ('orders', '7', 'orders', '1')
+"""
+
+
+async def until(condition):
+    """Wait for what another process or task brings about and nobody here is told of."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def open_stream(hub):
+    """The chunks of a stream that has begun."""
+    position = (await hub.catch_up("orders")).position
+    async with aclosing(EventStream(hub, "orders", "7", position).chunks()) as chunks:
+        await soon(anext(chunks))
+        yield chunks
+
+
+async def test_a_lost_hint_is_found_by_looking(hub, elsewhere):
+    async with open_stream(hub) as chunks:
+        elsewhere().execute(INSERT_WITHOUT_A_HINT)
+        hub.poll()
+        assert await soon(anext(chunks)) == wire.event(1, "orders", "1")
+
+
+async def test_it_looks_every_few_seconds_by_itself(elsewhere, settings):
+    await Hub.close_current()
+    settings.REALTIME = {"POLL_SECONDS": 0.1}
+    async with open_stream(Hub.current()) as chunks:
+        elsewhere().execute(INSERT_WITHOUT_A_HINT)
+        assert await soon(anext(chunks)) == wire.event(1, "orders", "1")
+
+
+@pytest.mark.parametrize("victims", [["listen"], ["work"], ["listen", "work"]])
+async def test_when_a_connection_dies_nothing_is_lost(hub, elsewhere, victims, caplog):
+    admin = elsewhere()
+
+    def pids():
+        return admin.execute(
+            "SELECT pid, query ~ '^(LISTEN|UNLISTEN|SELECT$)' FROM pg_stat_activity "
+            "WHERE application_name = 'realtime' AND datname = current_database()"
+        ).fetchall()
+
+    async with open_stream(hub) as chunks:
+        await until(lambda: {listens for _, listens in pids()} == {True, False})
+        for pid, listens in pids():
+            if ("listen" if listens else "work") in victims:
+                admin.execute("SELECT pg_terminate_backend(%s, 10000)", [pid])
+        await publish("7", 1)
+        assert await soon(anext(chunks)) == wire.event(1, "orders", "1")
+    assert "Lost the connection" in caplog.text
+
+
+async def test_a_listener_that_hears_nothing_says_what_to_do(hub, elsewhere, settings, caplog):
+    """As behind PgBouncer in transaction mode, or with a URL that names another database."""
+    await Hub.close_current()
+    settings.REALTIME = {"LISTEN_URL": elsewhere().info.dsn.replace("test_", "", 1)}
+    with caplog.at_level(logging.ERROR, "realtime"):
+        Hub.current()
+        await until(lambda: "LISTEN_URL" in caplog.text)
+
+
+async def test_closing_leaves_no_task_and_no_session_behind(hub, elsewhere):
+    await hub.catch_up("orders")
+    await hub.replay("orders", "7", after=0, through=0)
+    await Hub.close_current()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    sessions = (
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE application_name = 'realtime' AND datname = current_database()"
+    )
+    admin = elsewhere()
+    await until(lambda: admin.execute(sessions).fetchone() == (0,))
+
+
+async def test_a_tail_that_nobody_follows_is_forgotten(hub):
+    await hub.catch_up("orders")
+    hub.poll()
+    await until(lambda: hub.tail("orders") is None)
+
+
+async def test_a_backlog_is_numbered_in_batches(hub, monkeypatch):
+    monkeypatch.setattr("realtime.hub.NUMBER_ROWS", 10)
+    text = b""
+    async with open_stream(hub) as chunks, asyncio.timeout(10):
+        await publish("7", *range(95))
+        while text.count(b"event:") < 95:
+            text += await anext(chunks)
+    assert text == b"".join(wire.event(n + 1, "orders", str(n)) for n in range(95))
+
+
+async def test_it_starts_where_the_log_stands(hub):
+    await publish("7", 1, 2)
+    async with asyncio.timeout(10):
+        while (await hub.catch_up("orders")).position < 2:
+            pass
+    await Hub.close_current()
+    assert (await Hub.current().catch_up("orders")).position == 2

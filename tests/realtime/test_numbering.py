@@ -1,0 +1,159 @@
+"""The SQL function that gives events their positions, in sessions of its own."""
+
+import threading
+
+import pytest
+
+NUMBER = "SELECT moved, last_position FROM realtime_number_events_v1(%s, %s)"
+
+
+@pytest.fixture
+def write(elsewhere):
+    def write(session, *data, stream="orders", recipient="7"):
+        for one in data:
+            session.execute(
+                "INSERT INTO realtime_outbox (stream, recipient, type, data) "
+                "VALUES (%s, %s, 'orders', %s)",
+                [stream, recipient, one],
+            )
+
+    return write
+
+
+@pytest.fixture
+def number(elsewhere):
+    session = elsewhere(options="-c statement_timeout=10s")
+
+    def number(stream="orders", batch_rows=1000):
+        return session.execute(NUMBER, [stream, batch_rows]).fetchone()
+
+    return number
+
+
+@pytest.fixture
+def log(elsewhere):
+    session = elsewhere()
+
+    def log(stream="orders"):
+        statement = "SELECT position, data FROM realtime_event WHERE stream = %s ORDER BY position"
+        return session.execute(statement, [stream]).fetchall()
+
+    return log
+
+
+def test_positions_ascend_by_one_from_one(elsewhere, write, number, log):
+    write(elsewhere(), "a", "b")
+    assert number() == (2, 2)
+    write(elsewhere(), "c")
+    assert number() == (1, 3)
+    assert log() == [(1, "a"), (2, "b"), (3, "c")]
+
+
+def test_nothing_to_number_moves_nothing(number):
+    assert number() == (0, 0)
+
+
+def test_the_outbox_is_empty_afterwards(elsewhere, write, number):
+    session = elsewhere()
+    write(session, "a")
+    number()
+    assert session.execute("SELECT count(*) FROM realtime_outbox").fetchone() == (0,)
+
+
+def test_what_commits_late_comes_after_what_was_read(elsewhere, write, number, log):
+    """The hole that ids from a sequence have: written first, committed second."""
+    first, second = elsewhere(), elsewhere()
+    with first.transaction():
+        write(first, "written first")
+        write(second, "committed first")
+        assert number() == (1, 1)
+    assert number() == (1, 2)
+    assert log() == [(1, "committed first"), (2, "written first")]
+
+
+def test_a_rolled_back_event_leaves_no_gap(elsewhere, write, number, log):
+    session = elsewhere()
+    with session.transaction(force_rollback=True):
+        write(session, "never")
+    write(session, "a")
+    assert number() == (1, 1)
+    assert log() == [(1, "a")]
+
+
+def test_an_open_transaction_holds_up_nobody_elses_events(elsewhere, write, number):
+    slow, quick = elsewhere(), elsewhere()
+    with slow.transaction():
+        slow.execute("SELECT pg_current_xact_id()")
+        write(slow, "slow")
+        for position in range(1, 4):
+            write(quick, "quick")
+            assert number() == (1, position)
+
+
+def test_a_batch_is_bounded_and_takes_the_oldest(elsewhere, write, number, log):
+    write(elsewhere(), "a", "b", "c")
+    assert number(batch_rows=2) == (2, 2)
+    assert number(batch_rows=2) == (1, 3)
+    assert [data for _, data in log()] == ["a", "b", "c"]
+
+
+def test_each_stream_counts_for_itself(elsewhere, write, number, log):
+    session = elsewhere()
+    write(session, "a", stream="orders")
+    write(session, "b", stream="imports")
+    assert number("orders") == (1, 1)
+    assert number("imports") == (1, 1)
+    assert log("imports") == [(1, "b")]
+
+
+def test_who_finds_the_stream_locked_leaves_it_to_the_other(elsewhere, write, number):
+    other = elsewhere()
+    write(other, "a")
+    number()
+    write(other, "b")
+    with other.transaction():
+        other.execute(NUMBER, ["orders", 1000])
+        assert number() == (None, None)
+    assert number() == (0, 2)
+
+
+def test_streams_do_not_wait_for_one_another(elsewhere, write, number):
+    other = elsewhere()
+    write(other, "a", stream="orders")
+    write(other, "b", stream="imports")
+    with other.transaction():
+        other.execute(NUMBER, ["orders", 1000])
+        assert number("imports") == (1, 1)
+
+
+def test_a_writer_does_not_wait_for_a_publisher(elsewhere, write):
+    publisher, writer = elsewhere(), elsewhere(options="-c lock_timeout=1s")
+    write(publisher, "a")
+    with publisher.transaction():
+        publisher.execute(NUMBER, ["orders", 1000])
+        write(writer, "b")
+
+
+@pytest.mark.parametrize("publishers", [4])
+def test_publishers_at_once_number_each_event_once(elsewhere, write, log, publishers):
+    sessions = [elsewhere() for _ in range(publishers)]
+    writer, total = elsewhere(), 400
+    done = threading.Event()
+
+    def publish(session):
+        last_look = False
+        while not last_look:
+            last_look = done.is_set()
+            session.execute(NUMBER, ["orders", 7])
+
+    threads = [threading.Thread(target=publish, args=[session]) for session in sessions]
+    for thread in threads:
+        thread.start()
+    for n in range(total):
+        write(writer, str(n))
+    done.set()
+    for thread in threads:
+        thread.join(10)
+    while writer.execute(NUMBER, ["orders", 1000]).fetchone()[0]:
+        pass
+    assert log() == [(n + 1, str(n)) for n in range(total)]

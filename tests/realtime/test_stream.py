@@ -1,0 +1,194 @@
+"""The cursor loop, on a real hub and a real database, without a server."""
+
+import asyncio
+from contextlib import aclosing
+
+import pytest
+
+from realtime import wire
+from realtime.hub import REPLAY_ROWS
+from realtime.models import Event
+from realtime.models import Stream as StreamRow
+from realtime.stream import EventStream
+
+from .conftest import in_thread, publish, soon
+
+
+class Client:
+    """Reads a stream, chunk by chunk, into what it has seen."""
+
+    def __init__(self, stream):
+        self.stream = stream
+        self.chunks = stream.chunks()
+        self.text = b""
+
+    async def opening(self):
+        self.text = await soon(anext(self.chunks))
+        return self.text
+
+    async def until(self, ending):
+        """All text so far, once it ends so."""
+        async with asyncio.timeout(10):
+            while not self.text.endswith(ending):
+                self.text += await anext(self.chunks)
+        return self.text
+
+
+@pytest.fixture
+async def connect(hub):
+    clients = []
+
+    async def connect(recipient="7", cursor="now"):
+        """A client that has its opening."""
+        if cursor == "now":
+            cursor = (await hub.catch_up("orders")).position
+        client = Client(EventStream(hub, "orders", recipient, cursor))
+        clients.append(client)
+        await client.opening()
+        return client
+
+    yield connect
+    for client in clients:
+        await client.chunks.aclose()
+
+
+def event(position, data, type="orders"):
+    return wire.event(position, type, data)
+
+
+async def numbered(hub, *data, recipient="7"):
+    """Publish events and wait until they have their positions."""
+    before = (await hub.catch_up("orders")).position
+    await publish(recipient, *data)
+    async with asyncio.timeout(10):
+        while (tail := await hub.catch_up("orders")).position < before + len(data):
+            pass
+    return tail
+
+
+async def test_the_opening_says_where_the_client_stands(connect):
+    client = await connect()
+    assert client.text.endswith(b"id: 0\n\n")
+    assert client.text.startswith(b"retry: ")
+
+
+async def test_it_tails_what_is_published(connect):
+    client = await connect()
+    await publish("7", 1)
+    assert (await client.until(event(1, "1"))).count(b"event:") == 1
+    await publish("7", 2)
+    await client.until(event(2, "2"))
+
+
+async def test_it_replays_missed_events_in_order_and_goes_on_live(connect, hub):
+    await numbered(hub, 1, 2, 3)
+    client = await connect(cursor=1)
+    await publish("7", 4)
+    text = await client.until(event(4, "4"))
+    assert text.endswith(event(2, "2") + event(3, "3") + event(4, "4"))
+    assert event(1, "1") not in text
+
+
+async def test_a_long_replay_from_the_table_has_no_gap_and_no_repeat(connect, hub):
+    """More than memory holds, more than one batch, while new events keep coming."""
+    total = 2 * REPLAY_ROWS + 50
+    tail = await numbered(hub, *range(total))
+    tail.restart(tail.position)  # nothing is left in memory
+    client = await connect(cursor=0)
+    reading = asyncio.create_task(client.until(event(total + 3, "2")))
+    await publish("7", 0, 1, 2)
+    text = await soon(reading)
+    expected = [event(n + 1, str(n)) for n in range(total)]
+    expected += [event(total + n + 1, str(n)) for n in range(3)]
+    assert text.split(b"\n\n", 1)[1] == b"".join(expected)
+
+
+async def test_nobody_gets_what_is_somebody_elses(connect, hub):
+    await numbered(hub, 1, recipient="8")
+    tail = await numbered(hub, 2, recipient="7")
+    for _ in ("from memory", "from the table"):
+        client = await connect(cursor=0)
+        assert (await client.until(event(2, "2"))).count(b"data:") == 1
+        tail.restart(tail.position)
+
+
+async def test_who_reads_the_whole_stream_gets_everybodys(connect, hub):
+    await numbered(hub, 1, recipient="8")
+    await numbered(hub, 2, recipient=None)
+    client = await connect(recipient=None, cursor=0)
+    await client.until(event(1, "1") + event(2, "2"))
+
+
+async def test_all_that_waits_is_one_chunk(connect):
+    client = await connect()
+    await publish("7", *range(100))
+    assert (await soon(anext(client.chunks))).count(b"event:") == 100
+
+
+async def test_a_cursor_that_is_none_is_reset_at_once(connect, hub):
+    tail = await numbered(hub, 1)
+    client = await connect(cursor=None)
+    assert client.text.endswith(wire.reset("invalid", tail.position))
+
+
+async def test_a_cursor_ahead_of_the_log_is_reset(connect, hub):
+    await numbered(hub, 1)
+    client = await connect(cursor=99)
+    await client.until(wire.reset("ahead", 1))
+    await publish("7", 2)
+    await client.until(event(2, "2"))
+
+
+async def test_a_cursor_that_fell_off_the_log_is_reset(connect, hub):
+    tail = await numbered(hub, 1, 2, 3)
+    tail.restart(tail.position)
+
+    def prune():
+        Event.objects.filter(position__lte=2).delete()
+        StreamRow.objects.update(pruned_through=2)
+
+    await in_thread(prune)
+    client = await connect(cursor=1)
+    await client.until(wire.reset("pruned", 3))
+    kept = await connect(cursor=2)
+    await kept.until(event(3, "3"))
+
+
+async def test_when_the_log_goes_back_open_streams_are_told(connect, hub):
+    await numbered(hub, 1, 2, 3)
+    client = await connect()
+
+    def restore():
+        Event.objects.filter(position__gt=1).delete()
+        StreamRow.objects.update(position=1)
+
+    await in_thread(restore)
+    hub.poll()
+    await client.until(wire.reset("ahead", 1))
+
+
+async def test_a_quiet_stream_beats_and_takes_its_cursor_along(connect, hub, settings):
+    client = await connect()
+    client.stream.beat()
+    await client.until(wire.HEARTBEAT)
+    await numbered(hub, 1, 2, recipient="8")
+    client.stream.beat()
+    await client.until(wire.moved(2))
+    client.stream.beat()
+    await client.until(wire.HEARTBEAT)
+
+
+async def test_a_closed_stream_ends(connect, hub):
+    client = await connect()
+    ending = asyncio.create_task(anext(client.chunks, "the end"))
+    client.stream.close()
+    assert await soon(ending) == "the end"
+    assert not hub.tail("orders").is_followed
+
+
+async def test_a_stream_that_is_given_up_is_forgotten_at_once(connect, hub):
+    client = await connect()
+    assert hub.tail("orders").is_followed
+    async with aclosing(client.chunks):
+        pass
+    assert not hub.tail("orders").is_followed
