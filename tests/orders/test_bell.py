@@ -317,3 +317,12 @@ def test_a_page_that_is_not_there_says_so_in_the_same_dress(client, alice):
     response = client.get("/no-such-page")
     assert response.status_code == 404
     assert "There is nothing at this address." in response.content.decode()
+
+
+def test_a_failure_is_told_in_the_same_dress(client, alice, monkeypatch):
+    client.force_login(alice)
+    client.raise_request_exception = False
+    monkeypatch.setattr("orders.views.bell_snapshot", None)
+    response = client.get("/")
+    assert response.status_code == 500
+    assert "The fault is ours, not yours." in response.content.decode()
