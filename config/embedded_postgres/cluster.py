@@ -93,7 +93,6 @@ class Cluster:
                     "--auth=trust",
                     "--encoding=UTF8",
                     # Needs no locale of the operating system.
-                    "--locale=C",
                     "--locale-provider=builtin",
                     "--builtin-locale=C.UTF-8",
                 ],

@@ -32,7 +32,7 @@ class Folder:
         is found again by whoever looks for it, and deleting the link starts afresh.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        with locks.taken(path.with_suffix(".lock")):
+        with locks.taken(path.with_name(f"{path.name}.lock")):
             if not path.exists():
                 if os.geteuid() == 0:
                     path.unlink(missing_ok=True)  # a link to a folder that has been deleted

@@ -56,7 +56,12 @@ class Checkout:
     def manage(self, *command: str, **environment: str) -> tuple[int, str]:
         """The exit status of a management command, and all that it printed."""
         process = self._start(*command, **environment)
-        output, _ = process.communicate(timeout=30)
+        try:
+            output, _ = process.communicate(timeout=30)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
         return process.returncode, output
 
     @contextmanager

@@ -168,7 +168,7 @@ class PostgresUser:
         """End in good order; what it had to complain about."""
         if self.process.returncode is not None:
             return ""
-        return self.process.communicate()[1]
+        return self.process.communicate(timeout=10)[1]
 
     def kill(self) -> None:
         self.process.kill()

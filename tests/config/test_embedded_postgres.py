@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -154,14 +155,13 @@ def test_a_killed_initdb_leaves_nothing_behind(folder, user):
 
 
 @pytest.mark.parametrize("name", ["x" * 120, "salt, pepper", 'it\'s a "shop"'])
-def test_its_folder_may_have_any_name(name, tmp_path, monkeypatch):
-    # As root the data would lie elsewhere: make the folder beforehand, for whom root becomes.
-    place = Path("/var/tmp" if os.geteuid() == 0 else tmp_path) / f"{os.getpid()} {name}"
-    place.mkdir(mode=0o700)
-    if os.geteuid() == 0:
-        os.chown(place, *Account.unprivileged())
-    with removed_at_the_end(place), PostgresUser(place) as user:
-        assert user.query("SELECT 1") == 1
+def test_its_folder_may_have_any_name(name, ordinary_user):
+    # In /tmp, which everyone can reach; for root it would only be a link to some other folder.
+    with tempfile.TemporaryDirectory(dir="/tmp") as home:
+        ordinary_user.owns(Path(home))
+        folder = Path(home) / name
+        with removed_at_the_end(folder), PostgresUser(folder, ordinary_user) as user:
+            assert user.query("SELECT 1") == 1
 
 
 def test_what_it_said_is_in_the_error_when_it_does_not_start(folder, user):
