@@ -75,10 +75,12 @@ class Listener:
         async with await connect(await self._sender()) as other:
             await other.execute("SELECT pg_notify(%s, %s)", [PROBE_CHANNEL, token])
         deadline = asyncio.get_running_loop().time() + PROBE_SECONDS
-        while (seconds := deadline - asyncio.get_running_loop().time()) > 0:
+        heard = False
+        while not heard and (seconds := deadline - asyncio.get_running_loop().time()) > 0:
+            # To the end of each packet, which may hold more than the probe.
             async for notification in connection.notifies(timeout=seconds, stop_after=1):
                 if notification.channel != PROBE_CHANNEL:
                     self._hear(notification.channel, notification.payload)
                 elif notification.payload == token:
-                    return True
-        return False
+                    heard = True
+        return heard
