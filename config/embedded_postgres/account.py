@@ -21,6 +21,11 @@ class Account(NamedTuple):
         status = folder.stat()
         return cls(status.st_uid, status.st_gid)
 
+    def take_over(self, descriptor: int) -> None:
+        """Own a file that root has opened: this account may be the next one to need it."""
+        if os.geteuid() == 0:
+            os.fchown(descriptor, self.uid, self.gid)
+
     def process_options(self) -> dict[str, Any]:
         """What `subprocess` needs to start a process as this account."""
         if os.geteuid() != 0:

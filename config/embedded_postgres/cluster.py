@@ -83,7 +83,7 @@ class Cluster:
         # mkdtemp: one that is somehow still running has a folder of its own.
         draft = Path(tempfile.mkdtemp(dir=self._unfinished))
         os.chown(draft, *self.account)
-        with self.folder.log.open("ab") as log:
+        with self.folder.open_log() as log:
             made = subprocess.run(
                 [
                     programs / "initdb",
@@ -105,7 +105,7 @@ class Cluster:
         draft.rename(self.folder.data)
 
     def _launch(self, programs: Path, lock: int) -> None:
-        with self.folder.log.open("ab") as log:
+        with self.folder.open_log() as log:
             log.truncate(0)
             postgres = subprocess.Popen(
                 [

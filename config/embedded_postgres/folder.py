@@ -3,6 +3,7 @@
 import os
 import tempfile
 from pathlib import Path
+from typing import BinaryIO
 
 from . import locks
 from .account import Account
@@ -18,7 +19,7 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.data = path / "data"
-        self.log = path / "server.log"
+        self.log_path = path / "server.log"
         self.start_lock = path / "start.lock"
         self.users_lock = path / "users.lock"
         self.supervisor_lock = path / "supervisor.lock"
@@ -40,6 +41,12 @@ class Folder:
                 else:
                     path.mkdir(mode=0o700)
         return cls(path.resolve())
+
+    def open_log(self) -> BinaryIO:
+        """The log, to append to."""
+        log = self.log_path.open("ab")
+        Account.owner_of(self.path).take_over(log.fileno())
+        return log
 
 
 def _make_for(account: Account) -> Path:

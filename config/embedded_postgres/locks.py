@@ -9,14 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .account import Account
+
 
 def open_lock(path: Path) -> int:
     """A descriptor to lock. The file stays where it is: deleting it would split the lock in two."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    if os.geteuid() == 0:
-        # The folder's owner may be the next one to need it.
-        folder = path.parent.stat()
-        os.fchown(descriptor, folder.st_uid, folder.st_gid)
+    Account.owner_of(path.parent).take_over(descriptor)
     return descriptor
 
 

@@ -72,7 +72,7 @@ class Server:
                     self.start_supervisor(folder)
 
     def start_supervisor(self, folder: Folder) -> None:
-        with folder.log.open("ab") as log:
+        with folder.open_log() as log:
             # To a file, not a pipe: the server would hold the pipe open for good.
             start = subprocess.run(
                 [sys.executable, "-m", "config.embedded_postgres.supervisor", folder.path],
@@ -87,9 +87,9 @@ class Server:
             raise self._did_not_start(folder, "its supervisor ended")
 
     def _did_not_start(self, folder: Folder, reason: str) -> OperationalError:
-        end = folder.log.read_text(errors="replace").splitlines()[-LOG_LINES:]
+        end = folder.log_path.read_text(errors="replace").splitlines()[-LOG_LINES:]
         return OperationalError(
-            f"The embedded PostgreSQL did not start ({reason}). The end of {folder.log}:\n\n"
+            f"The embedded PostgreSQL did not start ({reason}). The end of {folder.log_path}:\n\n"
             + "\n".join(end)
             + "\n\nTo use a server of your own instead, set DATABASE_URL."
         )

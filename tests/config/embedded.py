@@ -1,5 +1,6 @@
 """Looking at an embedded PostgreSQL from outside: its folder, its processes, its end."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -63,12 +64,26 @@ def _command_line(process: psutil.Process) -> list[str]:
         return []
 
 
+def kill(*processes: psutil.Process) -> None:
+    """SIGKILL, and wait until they are dead: a signal takes its time."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    wait_until(lambda: all(map(_is_dead, processes)))
+
+
+def _is_dead(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def kill_everything(folder: Path, *users: int) -> None:
     """SIGKILL for all of them at once, as an out-of-memory killer or `kill -9` would."""
     supervisor, postgres = supervisor_of(folder), postgres_of(folder)
     doomed = [supervisor, postgres, *postgres.children(), *map(psutil.Process, users)]
-    for process in doomed:
-        process.kill()
+    kill(*doomed)
     wait_for_end(folder)
 
 

@@ -18,6 +18,7 @@ from config.embedded_postgres.account import Account
 from .embedded import (
     PostgresUser,
     is_running,
+    kill,
     kill_everything,
     postgres_of,
     removed_at_the_end,
@@ -98,14 +99,14 @@ def test_its_data_survives_a_kill_of_everything(folder, user):
 
 def test_a_crashed_server_is_started_again_for_the_next_connection(folder, user):
     started_at = user.query(STARTED_AT)
-    postgres_of(folder).kill()
+    kill(postgres_of(folder))
     wait_for_end(folder)
     assert user.query(STARTED_AT) > started_at
 
 
 def test_a_server_without_its_supervisor_gets_another_one(folder, user):
     started_at = user.query(STARTED_AT)
-    supervisor_of(folder).kill()
+    kill(supervisor_of(folder))
     assert user.query(STARTED_AT) == started_at
     assert supervisor_of(folder).is_running()
     user.leave()
@@ -144,8 +145,7 @@ def test_it_does_not_believe_a_process_id_that_now_belongs_to_another(process, f
 def test_a_killed_initdb_leaves_nothing_behind(folder, user):
     user.ask()
     wait_until(lambda: list(folder.glob("unfinished/*/base")))
-    for process in psutil.Process(user.process.pid).children(recursive=True):
-        process.kill()
+    kill(*psutil.Process(user.process.pid).children(recursive=True))
     user.kill()
     wait_for_end(folder)
     assert not (folder / "data").exists()
