@@ -226,11 +226,16 @@ class Hub:
     # What is done about it
 
     async def _work(self, connection: psycopg.AsyncConnection) -> None:
+        clock = asyncio.get_running_loop().time
         self._poll_due = True
         while True:
+            if self._poll_due:
+                # Counted from poll to poll: hints of one stream must not put off the look that
+                # finds a lost hint of another.
+                next_poll = clock() + self._poll_seconds
             await self._turn(connection)
             try:
-                async with asyncio.timeout(self._poll_seconds):
+                async with asyncio.timeout_at(next_poll):
                     await self._work_due.wait()
             except TimeoutError:
                 self._poll_due = True

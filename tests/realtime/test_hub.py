@@ -52,6 +52,22 @@ async def test_it_looks_every_few_seconds_by_itself(elsewhere, settings):
         assert await soon(anext(chunks)) == wire.event(1, "orders", "1")
 
 
+async def test_it_looks_however_busy_it_is(elsewhere, settings):
+    await Hub.close_current()
+    settings.REALTIME = {"POLL_SECONDS": 0.1}
+    hub = Hub.current()
+    async with open_stream(hub) as chunks, asyncio.TaskGroup() as group:
+
+        async def keep_busy():
+            while True:
+                await hub.catch_up("imports")
+
+        busy = group.create_task(keep_busy())
+        elsewhere().execute(INSERT_WITHOUT_A_HINT)
+        assert await soon(anext(chunks)) == wire.event(1, "orders", "1")
+        busy.cancel()
+
+
 @pytest.mark.parametrize("victims", [["listen"], ["work"], ["listen", "work"]])
 async def test_when_a_connection_dies_nothing_is_lost(hub, elsewhere, victims, caplog):
     admin = elsewhere()

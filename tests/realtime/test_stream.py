@@ -180,15 +180,17 @@ async def test_a_quiet_stream_beats_and_takes_its_cursor_along(connect, hub, set
 
 async def test_a_closed_stream_ends(connect, hub):
     client = await connect()
+    tail = hub.tail("orders")
     ending = asyncio.create_task(anext(client.chunks, "the end"))
     client.stream.close()
     assert await soon(ending) == "the end"
-    assert not hub.tail("orders").is_followed
+    assert not tail.is_followed
 
 
 async def test_a_stream_that_is_given_up_is_forgotten_at_once(connect, hub):
     client = await connect()
-    assert hub.tail("orders").is_followed
+    tail = hub.tail("orders")
+    assert tail.is_followed
     async with aclosing(client.chunks):
         pass
-    assert not hub.tail("orders").is_followed
+    assert not tail.is_followed

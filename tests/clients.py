@@ -1,0 +1,85 @@
+"""Clients of a running server: people, and their streams."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import httpx
+from httpx_sse import ServerSentEvent, connect_sse
+from rest_framework_simplejwt.tokens import AccessToken
+
+from .servers import ServerProcess
+
+STREAM = "/orders/realtime"
+WAIT_SECONDS = 10
+
+
+def bearer(user: Any) -> dict[str, str]:
+    """The header of an API client that has got its token."""
+    return {"Authorization": f"Bearer {AccessToken.for_user(user)}"}
+
+
+@contextmanager
+def signed_in(
+    server: ServerProcess, username: str, password: str, page: str = "/login/"
+) -> Iterator[httpx.Client]:
+    """A browser with the cookies that it has after the sign-in page."""
+    with httpx.Client(base_url=server.url, timeout=WAIT_SECONDS, follow_redirects=True) as browser:
+        browser.get(page)
+        answer = browser.post(
+            page,
+            data={
+                "username": username,
+                "password": password,
+                "csrfmiddlewaretoken": browser.cookies["csrftoken"],
+            },
+        )
+        assert "sessionid" in browser.cookies, answer.text
+        yield browser
+
+
+class OpenStream:
+    """An open stream, read by a client that nobody here wrote."""
+
+    def __init__(self, response: httpx.Response, blocks: Iterator[ServerSentEvent]) -> None:
+        self.response = response
+        self._blocks = blocks
+        opening = next(self._blocks)
+        self.retry = opening.retry
+        self.last_event_id = opening.id
+
+    def next_event(self) -> ServerSentEvent:
+        """The next event with data; fails if none comes in time."""
+        for block in self._blocks:
+            self.last_event_id = block.id or self.last_event_id
+            if block.data:
+                return block
+        raise AssertionError("The stream ended.")
+
+    def ended(self) -> bool:
+        """Wait until the server ends it."""
+        return all(not block.data for block in self._blocks)
+
+
+@contextmanager
+def open_stream(
+    server: ServerProcess,
+    *,
+    client: httpx.Client | None = None,
+    cursor: str | int | None = None,
+    query: str = "",
+    **headers: str,
+) -> Iterator[OpenStream]:
+    """A stream that has begun. cursor: sent as Last-Event-ID."""
+    if cursor is not None:
+        headers["Last-Event-ID"] = str(cursor)
+    with ExitStack() as resources:
+        if client is None:
+            client = resources.enter_context(httpx.Client(timeout=WAIT_SECONDS))
+        source = resources.enter_context(
+            connect_sse(client, "GET", server.url + STREAM + query, headers=headers)
+        )
+        assert source.response.status_code == 200, source.response.read()
+        # Held here, for a caller that only wants it to be open: without a reader httpx hangs up.
+        stream = OpenStream(source.response, source.iter_sse())
+        yield stream
