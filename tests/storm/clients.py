@@ -1,0 +1,157 @@
+"""Clients that read, hang up when it suits them, and come back to any server with their last id."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import NamedTuple, Protocol
+
+from .people import Person
+
+PATH = "/orders/realtime"
+# How long a client that was turned away waits. EventSource would wait for seconds.
+AWAY_SECONDS = (0.1, 0.4)
+
+
+class Address(Protocol):
+    port: int
+
+
+class Received(NamedTuple):
+    position: int
+    data: str
+
+
+class TurnedAway(Exception):
+    """The server answered something else than a stream."""
+
+
+class Client:
+    """One open tab. It keeps what it received, and how it was treated.
+
+    stays_seconds: how long it stays on one connection, at random in this range; None: it never
+    hangs up by itself.
+    """
+
+    def __init__(
+        self,
+        person: Person,
+        servers: Sequence[Address],
+        chance: random.Random,
+        *,
+        cursor: int,
+        stays_seconds: tuple[float, float] | None = None,
+    ) -> None:
+        self.person = person
+        self.received: list[Received] = []
+        self.cursor = str(cursor)
+        self.opened = 0
+        # What it did not ask for: streams that ended, and answers that were none.
+        self.cut_off = 0
+        self.turned_away: list[int] = []
+        self.resets: list[str] = []
+        # The longest time without a byte on an open connection, heartbeats among them.
+        self.longest_silence = 0.0
+        self._servers = servers
+        self._chance = chance
+        self._stays_seconds = stays_seconds
+        self._news = asyncio.Event()
+
+    @property
+    def is_steady(self) -> bool:
+        return self._stays_seconds is None
+
+    async def run(self) -> None:
+        while True:
+            server = self._chance.choice(self._servers)
+            try:
+                async with asyncio.timeout(self._stays()), self._connected(server) as reader:
+                    try:
+                        await self._read(reader)
+                    except (OSError, asyncio.IncompleteReadError):
+                        self.cut_off += 1
+            except TimeoutError:
+                continue  # it had enough
+            except TurnedAway as answer:
+                self.turned_away.append(int(str(answer)))
+            except (OSError, asyncio.IncompleteReadError):
+                pass  # nobody there
+            await asyncio.sleep(self._chance.uniform(*AWAY_SECONDS))
+
+    async def has_opened(self) -> None:
+        while not self.opened:
+            await self._next()
+
+    async def has_come_to(self, position: int) -> None:
+        """Wait until it has received the event at this position, or one after it."""
+        while not self.received or self.received[-1].position < position:
+            await self._next()
+
+    async def _next(self) -> None:
+        self._news.clear()
+        await self._news.wait()
+
+    def _stays(self) -> float | None:
+        return self._stays_seconds and self._chance.uniform(*self._stays_seconds)
+
+    @asynccontextmanager
+    async def _connected(self, server: Address):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        try:
+            # HTTP/1.0: a body without chunks, up to the end of the connection.
+            path = PATH + ("?scope=all" if self.person.is_staff else "")
+            writer.write(
+                f"GET {path} HTTP/1.0\r\nHost: localhost\r\n"
+                f"Authorization: Bearer {self.person.token}\r\n"
+                f"Last-Event-ID: {self.cursor}\r\n\r\n".encode()
+            )
+            head = await reader.readuntil(b"\r\n\r\n")
+            status = int(head.split(maxsplit=2)[1])
+            if status != 200:
+                raise TurnedAway(status)
+            yield reader
+        finally:
+            writer.transport.abort()
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        clock = asyncio.get_running_loop().time
+        heard = clock()
+        while True:
+            block = await reader.readuntil(b"\n\n")
+            self.longest_silence = max(self.longest_silence, clock() - heard)
+            heard = clock()
+            self._take(block.decode())
+
+    def _take(self, block: str) -> None:
+        fields = dict(line.split(": ", 1) for line in block.splitlines() if line.strip(":"))
+        self.cursor = fields.get("id", self.cursor)
+        if "retry" in fields:
+            self.opened += 1
+        elif fields.get("event") == "reset":
+            self.resets.append(fields["data"])
+        elif "data" in fields:
+            self.received.append(Received(int(fields["id"]), fields["data"]))
+        self._news.set()
+
+
+@asynccontextmanager
+async def connected(clients: Sequence[Client]):
+    """All of them at once, until the block ends. Each has a stream when it begins."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(client.run(), name="client") for client in clients]
+        try:
+            async with asyncio.timeout(30):
+                for client in clients:
+                    await client.has_opened()
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+async def all_come_to(clients: Sequence[Client], positions: Sequence[int], seconds: float) -> None:
+    """Wait until each client has come to its position; give up quietly: the comparison tells."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            for client, position in zip(clients, positions, strict=True):
+                await client.has_come_to(position)

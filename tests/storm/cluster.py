@@ -1,0 +1,99 @@
+"""A PostgreSQL of the storm's own, to be crashed and started again."""
+
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+from config.embedded_postgres import binaries
+from config.embedded_postgres.account import Account
+from config.embedded_postgres.folder import Folder
+
+from ..servers import free_port
+
+START_SECONDS = 30
+
+
+class Cluster:
+    """The server and its data. Commits are as durable as PostgreSQL makes them by default."""
+
+    def __init__(self, folder: Folder) -> None:
+        self.port = free_port()
+        self._path = folder.path
+        self._data = folder.path / "data"
+        self._log = folder.path / "server.log"
+        self._account = Account.owner_of(folder.path)
+        self._programs = binaries.reachable(self._account, folder.path, folder.path)
+        self._process: subprocess.Popen | None = None
+        self._run(
+            "initdb",
+            f"--pgdata={self._data}",
+            "--username=postgres",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--locale=C",
+        ).communicate()
+
+    def start(self) -> None:
+        """Start it, after a crash too, and wait until it takes connections."""
+        self._process = self._run(
+            *("postgres", "-D", str(self._data)),
+            *("-c", "listen_addresses=127.0.0.1", "-c", f"port={self.port}"),
+            *("-c", "unix_socket_directories=", "-c", "max_connections=200"),
+        )
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                return self.connect("postgres").close()
+            except psycopg.OperationalError:
+                assert self._process.poll() is None, self._log.read_text()
+                assert time.monotonic() < deadline, self._log.read_text()
+                time.sleep(0.02)
+
+    def crash(self) -> None:
+        """What `pg_ctl stop -m immediate` does: no checkpoint, no word to anyone."""
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(10)
+
+    def stop(self) -> None:
+        if self._process.poll() is None:
+            self.crash()
+
+    def url(self, database: str, port: int | None = None) -> str:
+        """port: of a proxy in between; its own if None."""
+        return f"postgresql://postgres@127.0.0.1:{port or self.port}/{database}"
+
+    def connect(self, database: str) -> psycopg.Connection:
+        return psycopg.connect(self.url(database), autocommit=True)
+
+    def _run(self, program: str, *arguments: str) -> subprocess.Popen:
+        with self._log.open("ab") as log:
+            return subprocess.Popen(
+                [self._programs / program, *arguments],
+                cwd=self._path,
+                env={"LC_ALL": "C", "TZ": "UTC"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                **self._account.process_options(),
+            )
+
+
+@contextmanager
+def running_cluster(path: Path) -> Iterator[Cluster]:
+    """A new cluster at this path, removed at the end."""
+    folder = Folder.open(path)
+    try:
+        cluster = Cluster(folder)
+        cluster.start()
+        try:
+            yield cluster
+        finally:
+            cluster.stop()
+    finally:
+        shutil.rmtree(folder.path)

@@ -1,0 +1,6 @@
+"""The project's settings, in a hurry: what takes seconds in the short runs takes one."""
+
+from config.settings import *  # noqa: F403
+from config.settings import REALTIME
+
+REALTIME = {**REALTIME, "HEARTBEAT_SECONDS": 1, "POLL_SECONDS": 1.0, "QUERY_SECONDS": 2.0}

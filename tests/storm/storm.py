@@ -1,0 +1,114 @@
+"""One storm: orders are written, clients read them, and at the end they are compared."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from .clients import Client, all_come_to, connected
+from .shop import Shop, Writers, check_client, check_log, meant_for
+
+# In each storm some clients never hang up: they show what a fault does to an open stream.
+STEADY = 0.2
+STAFF = 0.1
+STAYS_SECONDS = (0.2, 3.0)
+SETTLE_SECONDS = 40
+
+
+class Storm:
+    def __init__(self, shop: Shop, name: str, clients: int) -> None:
+        self.shop = shop
+        self.name = name
+        self.start = shop.position()
+        chance = random.Random(name)
+        self.clients = [
+            Client(
+                chance.choice(shop.staff if number < clients * STAFF else shop.customers),
+                shop.servers,
+                random.Random(f"{name}/{number}"),
+                cursor=self.start,
+                stays_seconds=None if chance.random() < STEADY else STAYS_SECONDS,
+            )
+            for number in range(clients)
+        ]
+        self.steady = [client for client in self.clients if client.is_steady]
+        self.writers: Writers
+        self._began = time.monotonic()
+        self._events = []
+
+    async def written(self, committed: int) -> None:
+        """Until so many more events have been committed."""
+        await asyncio.to_thread(self.writers.wait_for, committed)
+
+    async def writers_finish(self, *, at_once: bool = False) -> None:
+        await asyncio.to_thread(self.writers.finish, at_once=at_once)
+
+    async def settle(self) -> None:
+        """Until all is numbered, and every client has its last event."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while await asyncio.to_thread(self.shop.waiting):
+            assert time.monotonic() < deadline, "Nobody numbers what was written."
+            await asyncio.sleep(0.1)
+        self._events = await asyncio.to_thread(self.shop.published, self.start)
+        last = [
+            received[-1].position if (received := meant_for(client.person, self._events)) else 0
+            for client in self.clients
+        ]
+        await all_come_to(self.clients, last, SETTLE_SECONDS)
+
+    def check(self) -> None:
+        check_log(self.shop, self.writers, self._events, self.name)
+        for client in self.clients:
+            check_client(client, self._events)
+        print(self.summary())
+
+    def summary(self) -> str:
+        deliveries = sum(len(client.received) for client in self.clients)
+        return (
+            f"{self.name}: {len(self._events)} events, {deliveries} deliveries to "
+            f"{len(self.clients)} clients, {self.reconnects} reconnects, "
+            f"{len(self.cut_off)} cut off, {len(self.turned_away)} turned away, "
+            f"longest silence {self.longest_silence:.1f} s, "
+            f"{time.monotonic() - self._began:.0f} s"
+        )
+
+    @property
+    def reconnects(self) -> int:
+        return sum(client.opened - 1 for client in self.clients)
+
+    @property
+    def cut_off(self) -> list[Client]:
+        """Clients whose stream ended, and not because they hung up."""
+        return [client for client in self.clients if client.cut_off]
+
+    @property
+    def turned_away(self) -> list[int]:
+        """Answers other than a stream."""
+        return [status for client in self.clients for status in client.turned_away]
+
+    @property
+    def longest_silence(self) -> float:
+        return max(client.longest_silence for client in self.clients)
+
+
+@asynccontextmanager
+async def storm(
+    shop: Shop,
+    name: str,
+    *,
+    clients: int,
+    writers: int,
+    events: int = 1_000_000,
+    pause: float = 0.02,
+) -> AsyncIterator[Storm]:
+    """A storm until the block ends and everything has settled.
+
+    events: how many each writer commits. pause: of each writer between two transactions, in
+    seconds on average.
+    """
+    running = Storm(shop, name, clients)
+    with shop.writers(name, count=writers, events=events, pause=pause) as running.writers:
+        async with connected(running.clients):
+            yield running
+            await running.settle()

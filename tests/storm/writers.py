@@ -1,0 +1,192 @@
+"""Those who place orders: a process of several threads, each with a connection of its own.
+
+    python -m tests.storm.writers --first 0 --count 8 --events 100 --pause 0.02 --seed 7
+
+Each writes until it has committed so many events, or until standard input ends. Prints a line of
+JSON for each transaction: its outcome, and the events that it would have published.
+"""
+
+import argparse
+import json
+import os
+import random
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+
+import django
+
+django.setup()
+
+from django.contrib.auth import get_user_model  # noqa: E402
+from django.db import InterfaceError, OperationalError, connection, transaction  # noqa: E402
+
+import realtime  # noqa: E402
+from orders.events import STREAM  # noqa: E402
+from orders.models import Order  # noqa: E402
+
+COMMITTED = "committed"
+ROLLED_BACK = "rolled back"
+# The connection broke during COMMIT: only the database knows.
+UNKNOWN = "unknown"
+
+NOTE = "note"
+
+
+class ChangedMind(Exception):
+    """The customer leaves without buying."""
+
+
+class Writer:
+    """Writes orders in every way that an application has."""
+
+    def __init__(
+        self,
+        number: int,
+        customers: list[int],
+        arguments: argparse.Namespace,
+        ended: threading.Event,
+    ) -> None:
+        self._number = number
+        self._customers = customers
+        self._random = random.Random(f"{arguments.seed}/{number}")
+        self._events = arguments.events
+        self._pause = arguments.pause
+        self._run = arguments.seed
+        self._ended = ended
+        self._serial = count(1)
+        self._mine: list[int] = []  # orders that are committed and can be moved on
+        self._transaction: list[str] = []
+
+    def run(self) -> None:
+        committed = 0
+        acts = [self._one, self._move_on, self._savepoints, self._long, self._bulk, self._note]
+        while committed < self._events and not self._ended.is_set():
+            [act] = self._random.choices(acts, weights=[8, 4, 3, 1, 1, 1])
+            committed += self._transact(act)
+            self._ended.wait(self._random.uniform(0, 2 * self._pause))
+        connection.close()
+
+    def _transact(self, act: Callable[[], list[int]]) -> int:
+        """One transaction; how many events it is known to have committed."""
+        self._transaction = []
+        outcome = ROLLED_BACK
+        placed = []
+        try:
+            with transaction.atomic():
+                placed = act()
+                if self._random.random() < 0.2:
+                    raise ChangedMind
+                outcome = UNKNOWN
+            outcome = COMMITTED
+            self._mine += placed
+        except ChangedMind:
+            pass
+        except (OperationalError, InterfaceError):
+            # The database is away. What the connection knew is worth nothing now.
+            connection.close()
+            self._ended.wait(0.2)
+        report(outcome, self._transaction)
+        return len(self._transaction) if outcome == COMMITTED else 0
+
+    # Each returns the orders that it placed.
+
+    def _one(self) -> list[int]:
+        return [self._place()]
+
+    def _move_on(self) -> list[int]:
+        if not self._mine:
+            return self._one()
+        order = Order.objects.get(pk=self._mine.pop(self._random.randrange(len(self._mine))))
+        order.status = Order.Status.PAID
+        order.save()
+        self._transaction.append(f"{order.product} {order.status}")
+        return []
+
+    def _savepoints(self) -> list[int]:
+        placed = [self._place()]
+        kept = list(self._transaction)
+        try:
+            with transaction.atomic():
+                self._place()
+                raise ChangedMind
+        except ChangedMind:
+            report(ROLLED_BACK, self._transaction[len(kept) :])
+            self._transaction = kept
+        with transaction.atomic():
+            placed.append(self._place())
+        return placed
+
+    def _long(self) -> list[int]:
+        placed = self._one()
+        self._ended.wait(self._random.uniform(0.3, 1.5))
+        return placed
+
+    def _bulk(self) -> list[int]:
+        orders = [self._order() for _ in range(self._random.randint(10, 60))]
+        return [order.pk for order in Order.objects.bulk_create(orders)]
+
+    def _note(self) -> list[int]:
+        """An event that is no order, for nobody but the staff."""
+        product = self._product()
+        self._transaction.append(f"{product} {NOTE}")
+        realtime.publish(stream=STREAM, recipient=None, data={"product": product, "status": NOTE})
+        return []
+
+    def _place(self) -> int:
+        order = self._order()
+        order.save()
+        return order.pk
+
+    def _order(self) -> Order:
+        order = Order(
+            customer_id=self._random.choice(self._customers),
+            product=self._product(),
+            quantity=1,
+            unit_price="4.50",
+        )
+        self._transaction.append(f"{order.product} {order.status}")
+        return order
+
+    def _product(self) -> str:
+        return f"{self._run}/{self._number}/{next(self._serial)}"
+
+
+_output = threading.Lock()
+
+
+def report(outcome: str, events: list[str]) -> None:
+    with _output:
+        print(json.dumps([outcome, events]), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--first", type=int, required=True)
+    parser.add_argument("--count", type=int, required=True)
+    parser.add_argument("--events", type=int, required=True)
+    parser.add_argument("--pause", type=float, required=True)
+    parser.add_argument("--seed", required=True)
+    arguments = parser.parse_args()
+    customers = list(
+        get_user_model().objects.filter(is_staff=False).order_by("pk").values_list("pk", flat=True)
+    )
+    connection.close()
+    ended = threading.Event()
+
+    def end_with_standard_input() -> None:
+        os.read(0, 1)
+        ended.set()
+
+    threading.Thread(target=end_with_standard_input, daemon=True).start()
+    writers = [
+        Writer(number, customers, arguments, ended)
+        for number in range(arguments.first, arguments.first + arguments.count)
+    ]
+    with ThreadPoolExecutor(arguments.count) as threads:
+        list(threads.map(Writer.run, writers))  # raises what one of them raised
+
+
+if __name__ == "__main__":
+    main()
