@@ -1,0 +1,27 @@
+-- Up to which position the events of one stream are older than a number of seconds.
+--
+-- A binary search, because published_at ascends with the position: some 25 rows are read, of
+-- however many. Where the server's clock was set back, it is off by no more than that.
+--
+-- `low` is old enough (or pruned already), `high` is not: it begins at the newest event, which
+-- always stays. A row that is missing between them is as good as old.
+WITH RECURSIVE search (low, high) AS (
+    SELECT pruned_through, position
+    FROM realtime_stream
+    WHERE name = %(stream)s
+    UNION ALL
+    SELECT
+        CASE WHEN is_young THEN low ELSE middle END,
+        CASE WHEN is_young THEN middle ELSE high END
+    FROM (
+        -- A scalar subquery: for EXISTS the planner may choose to read the whole table once.
+        SELECT low, high, middle, coalesce((
+            SELECT published_at >= statement_timestamp() - make_interval(secs => %(seconds)s)
+            FROM realtime_event
+            WHERE stream = %(stream)s AND position = middle
+        ), false) AS is_young
+        FROM search, LATERAL (SELECT (low + high) / 2) AS halved (middle)
+        WHERE high - low > 1
+    ) AS probed
+)
+SELECT max(low) FROM search
