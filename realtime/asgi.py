@@ -16,7 +16,7 @@ from typing import Any
 from asgiref.sync import ThreadSensitiveContext
 from django.urls import Resolver404, resolve
 
-from . import conf, servers
+from . import conf, shutdown
 from .handover import SCOPE_KEY, Handover, Receive, Send
 from .hub import Hub
 
@@ -32,7 +32,7 @@ def outlive_request(application: Application) -> Application:
         if scope["type"] == "lifespan":
             await _live(receive, send)
         elif scope["type"] == "http" and _is_stream(scope):
-            servers.at_shutdown(Hub.close_current)
+            shutdown.prepare()
             handover = Handover(receive, send)
             async with threads.one():
                 await application({**scope, SCOPE_KEY: handover}, handover.receive, handover.send)

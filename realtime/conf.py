@@ -13,17 +13,28 @@ DEFAULTS: dict[str, Any] = {
     # Who may be asking, tried in this order: functions from a request to a user or None.
     "AUTHENTICATION": [
         "realtime.authentication.bearer_token",
+        "realtime.authentication.token_cookie",
         "realtime.authentication.session",
     ],
     # How often the hub looks into the tables without being told to: what a lost hint costs.
     "POLL_SECONDS": 5.0,
     # A query, or a connection that is silent for longer than a poll, is given up after this.
     "QUERY_SECONDS": 10.0,
+    # How often each open stream is looked at, whether its user still may read it, without being
+    # told to: what a lost hint costs, and what is changed behind Django's back.
+    "ACCESS_CHECK_SECONDS": 10.0,
     # How often an open stream gets a comment, so that nothing between here and there closes it.
     "HEARTBEAT_SECONDS": 15,
     # A client waits for a random time in this range before it reconnects: after a restart they
     # do not come back all at once.
     "RETRY_MILLISECONDS": (1000, 4000),
+    # How many streams a process, and one user in it, may have open at a time.
+    "MAX_STREAMS": 10_000,
+    "MAX_STREAMS_PER_USER": 50,
+    # Who can't have a stream now is asked to come back after a random time in this range.
+    "COME_BACK_SECONDS": (5, 30),
+    # On SIGTERM open streams are closed one after the other over this time.
+    "DRAIN_SECONDS": 5.0,
     # How many recent events, and bytes of them, a process keeps in memory for each stream.
     "RECENT_EVENTS": 10_000,
     "RECENT_BYTES": 16 * 1024 * 1024,

@@ -11,9 +11,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
-from weakref import WeakSet
-
-_loops_with_a_trigger: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 
 
 @asynccontextmanager
@@ -42,11 +39,10 @@ def at_shutdown(close: Callable[[], Awaitable[None]]) -> None:
     """
     loop = asyncio.get_running_loop()
     reactor = sys.modules.get("twisted.internet.reactor")
-    if reactor is None or loop in _loops_with_a_trigger:
+    if reactor is None or not reactor.running:
         return
-    if not reactor.running or getattr(reactor, "_asyncioEventloop", None) is not loop:
+    if getattr(reactor, "_asyncioEventloop", None) is not loop:
         return
-    _loops_with_a_trigger.add(loop)
     from twisted.internet.defer import Deferred
 
     reactor.addSystemEventTrigger(

@@ -33,6 +33,16 @@ def opening(retry_milliseconds: int, position: int) -> bytes:
     return f"retry: {retry_milliseconds}\nid: {position}\n\n".encode()
 
 
+def comment(text: str) -> bytes:
+    """A line that clients skip, for people who look at the wire."""
+    return f": {text}\n\n".encode()
+
+
+def retry(milliseconds: int) -> bytes:
+    """How long to wait before reconnecting, from now on (9.2.6)."""
+    return f"retry: {milliseconds}\n\n".encode()
+
+
 def moved(position: int) -> bytes:
     """An `id:` without data: moves the client's cursor and dispatches no event (9.2.6)."""
     return f"id: {position}\n\n".encode()
