@@ -7,6 +7,15 @@ One that is lost costs the time until the next poll, not an event. https://www.p
 PENDING_CHANNEL = "realtime_pending"
 # “This stream has come to this position.”
 PUBLISHED_CHANNEL = "realtime_published"
+# “Look again who may read”, in one of the three ways below.
+ACCESS_CHANNEL = "realtime_access"
+
+# “This user, by primary key, was changed or deleted.”
+USER_CHANGED = "user"
+# “This session or token, by digest, is ended”: never the key itself, for others can read it.
+CREDENTIAL_ENDED = "credential"
+# “Somebody has lost a permission or a group.”
+PERMISSIONS_CHANGED = "permissions"
 
 
 def published(position: int, stream: str) -> str:
@@ -18,3 +27,14 @@ def parse_published(payload: str) -> tuple[int, str]:
     """Position and stream of a payload on PUBLISHED_CHANNEL."""
     position, stream = payload.split(" ", 1)
     return int(position), stream
+
+
+def access(kind: str, value: str = "") -> str:
+    """The payload on ACCESS_CHANNEL."""
+    return f"{kind} {value}"
+
+
+def parse_access(payload: str) -> tuple[str, str]:
+    """Kind and value of a payload on ACCESS_CHANNEL."""
+    kind, _, value = payload.partition(" ")
+    return kind, value

@@ -1,0 +1,145 @@
+"""The guard: closes open streams when the access they rest on has ended.
+
+It looks again at a stream one second after it was opened (whatever happened between its sign-in
+and its first byte was hinted at before it was here to be told), when a hint concerns it, when
+its time is up, and now and then in any case: a hint that is lost is a delay, as everywhere.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from django.db import DatabaseError, connections
+
+from .access import Access, ended
+from .hints import CREDENTIAL_ENDED, PERMISSIONS_CHANGED, USER_CHANGED, parse_access
+
+logger = logging.getLogger("realtime")
+
+CLOCK_SECONDS = 1.0
+# However fast hints come, there are no more looks than these, each at all that has come together.
+PAUSE_SECONDS = 0.1
+
+
+class Guarded(Protocol):
+    """A stream, as far as the guard is concerned."""
+
+    access: Access
+
+    def close(self) -> None: ...
+
+
+class Guard:
+    """Watches over the open streams of one process.
+
+    check_seconds: how often all of them are looked at without a hint.
+    """
+
+    def __init__(self, check_seconds: float) -> None:
+        self._check_seconds = check_seconds
+        self._streams: set[Guarded] = set()
+        # What the next look is at.
+        self._due: set[Guarded] = set()
+        self._all_due = False
+        self._look_due = asyncio.Event()
+        # What was heard since the last look: kind and value, as in hints.py.
+        self._hints: set[tuple[str, str]] = set()
+
+    @contextmanager
+    def watching(self, stream: Guarded) -> Iterator[None]:
+        """Close the stream when its access ends, until the block ends."""
+        self._streams.add(stream)
+        self._due.add(stream)  # at the next stroke of the clock, see above
+        try:
+            yield
+        finally:
+            self._streams.discard(stream)
+            self._due.discard(stream)
+
+    def hear(self, payload: str) -> None:
+        """A hint on ACCESS_CHANNEL."""
+        self._hints.add(parse_access(payload))
+        self._look_due.set()
+
+    def check_all(self) -> None:
+        """Look at every stream at once: hints may have been missed."""
+        self._all_due = True
+        self._look_due.set()
+
+    async def run(self) -> None:
+        # Two tasks: while a database that is away holds up a look, tokens run out all the same.
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_time(), name="realtime-guard-clock")
+            tasks.create_task(self._look_again(), name="realtime-guard-look")
+
+    async def _keep_time(self) -> None:
+        clock = asyncio.get_running_loop().time
+        next_check = clock() + self._check_seconds
+        while True:
+            await asyncio.sleep(CLOCK_SECONDS)
+            self._end_what_is_over(time.time())
+            if clock() >= next_check:
+                self._all_due = True
+                next_check = clock() + self._check_seconds
+            if self._due or self._all_due:
+                self._look_due.set()
+
+    def _end_what_is_over(self, now: float) -> None:
+        for stream in self._streams:
+            ends_at = stream.access.ends_at
+            if ends_at is None or ends_at > now:
+                continue
+            if stream.access.session_key is None:
+                stream.close()
+            else:
+                self._due.add(stream)  # a session may have been prolonged
+
+    async def _look_again(self) -> None:
+        while True:
+            await self._look_due.wait()
+            self._look_due.clear()
+            streams = self._take_due()
+            if streams:
+                await self._close_ended(streams)
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    def _take_due(self) -> set[Guarded]:
+        """What is to be looked at now. Closes at once what ended by a hint's own word."""
+        hints, self._hints = self._hints, set()
+        all_due, self._all_due = self._all_due, False
+        due, self._due = self._due, set()
+        if hints:
+            # A stream closed in error costs a reconnect. So a logout needs no second look, and
+            # that would come too early: Django tells of it before it deletes the session.
+            for stream in self._streams:
+                if (CREDENTIAL_ENDED, stream.access.credential) in hints:
+                    stream.close()
+                elif (USER_CHANGED, stream.access.user) in hints or (
+                    stream.access.permission is not None and (PERMISSIONS_CHANGED, "") in hints
+                ):
+                    due.add(stream)
+        return set(self._streams) if all_due else due
+
+    async def _close_ended(self, streams: set[Guarded]) -> None:
+        by_access = {stream.access: stream for stream in streams}
+        try:
+            for access in await asyncio.to_thread(_ended_in_thread, by_access):
+                by_access[access].close()
+        except Exception as error:
+            # They stay open meanwhile: nothing new is read from a database that is away.
+            self._due |= streams & self._streams
+            if isinstance(error, DatabaseError):
+                logger.warning("Could not look whether open streams still may be: %s", error)
+            else:
+                logger.exception("Could not look whether open streams still may be")
+
+
+def _ended_in_thread(accesses: dict[Access, Guarded]) -> list[Access]:
+    try:
+        return ended(accesses.keys())
+    finally:
+        # The thread is kept for later; a session of PostgreSQL is not.
+        connections.close_all()
