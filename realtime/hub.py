@@ -1,12 +1,13 @@
 """The hub: the one place of a process that hears of new events and tells its streams.
 
-Three tasks, however many streams are open. `listen` passes on the hints of PostgreSQL. `work`
+Four tasks, however many streams are open. `listen` passes on the hints of PostgreSQL. `work`
 numbers the events that wait for it, reads what is new into the tails, once for all clients, and
 looks by itself every few seconds, so that a lost hint is a delay and never a loss. `heartbeat`
-keeps quiet streams open.
+keeps quiet streams open. `guard` closes those whose access has ended.
 """
 
 import asyncio
+import random
 from collections.abc import Coroutine
 from contextvars import Context
 from typing import Any, NamedTuple
@@ -24,9 +25,11 @@ from .database import (
     keep_connected,
 )
 from .exceptions import DatabaseAway
+from .guard import Guard
 from .heartbeat import Heartbeat
-from .hints import PENDING_CHANNEL, PUBLISHED_CHANNEL, parse_published, published
+from .hints import ACCESS_CHANNEL, PENDING_CHANNEL, PUBLISHED_CHANNEL, parse_published, published
 from .listener import Listener
+from .open_streams import OpenStreams
 from .sql import load
 from .tail import RecentEvent, Tail
 
@@ -82,6 +85,10 @@ class Hub:
 
     def __init__(self) -> None:
         self.heartbeat = Heartbeat(conf.get("HEARTBEAT_SECONDS"))
+        self.guard = Guard(conf.get("ACCESS_CHECK_SECONDS"))
+        self.streams = OpenStreams()
+        # The process is about to end: it takes no new streams.
+        self.is_draining = False
         self._database: str = conf.get("DATABASE")
         self._poll_seconds: float = conf.get("POLL_SECONDS")
         self._query_seconds: float = conf.get("QUERY_SECONDS")
@@ -97,9 +104,9 @@ class Hub:
 
     def _start(self) -> None:
         listener = Listener(
-            [PENDING_CHANNEL, PUBLISHED_CHANNEL],
+            [PENDING_CHANNEL, PUBLISHED_CHANNEL, ACCESS_CHANNEL],
             hear=self._hear,
-            connected=self.poll,
+            connected=self._catch_up_on_hints,
             sender=self._parameters,
             silence_seconds=self._poll_seconds,
             query_seconds=self._query_seconds,
@@ -112,6 +119,7 @@ class Hub:
             "work", keep_connected("number and read new events", self._parameters, self._work)
         )
         self._run("heartbeat", self.heartbeat.run())
+        self._run("guard", self.guard.run())
 
     def _run(self, name: str, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         # In a context of its own: whichever request came first must not live on in ours.
@@ -210,9 +218,31 @@ class Hub:
         self._poll_due = True
         self._work_due.set()
 
+    async def drain(self, seconds: float) -> None:
+        """Take no more streams, and close the open ones one after the other over this time.
+
+        Their clients come back at once, to another process or to this one's successor: that
+        they leave spread out is what spreads their return.
+        """
+        self.is_draining = True
+        streams = list(self.streams)
+        began = asyncio.get_running_loop().time()
+        for number, stream in enumerate(streams):
+            due = began + seconds * number / len(streams)
+            if (wait := due - asyncio.get_running_loop().time()) > 0:
+                await asyncio.sleep(wait)
+            stream.close(wire.retry(random.randint(*conf.get("RETRY_MILLISECONDS"))))
+
     # What is heard
 
+    def _catch_up_on_hints(self) -> None:
+        self.poll()
+        self.guard.check_all()
+
     def _hear(self, channel: str, payload: str) -> None:
+        if channel == ACCESS_CHANNEL:
+            self.guard.hear(payload)
+            return
         if channel == PENDING_CHANNEL:
             self._to_number.add(payload)
         elif channel == PUBLISHED_CHANNEL:

@@ -10,6 +10,7 @@ import random
 from collections.abc import AsyncIterator
 
 from . import conf, wire
+from .access import Access
 from .exceptions import DatabaseAway
 from .hub import Hub
 from .tail import Tail
@@ -23,6 +24,7 @@ PRUNED = "pruned"  # events after it are gone from the log
 class EventStream:
     """The stream of one client, for one recipient (None: for the whole stream).
 
+    access: what it rests on; the default is nothing that could end.
     cursor: the position after which it begins; None for one that wasn't valid.
     """
 
@@ -31,20 +33,32 @@ class EventStream:
         "_beat_due",
         "_closed",
         "_cursor",
+        "_farewell",
         "_hub",
         "_name",
         "_waiter",
+        "access",
         "recipient",
     )
 
-    def __init__(self, hub: Hub, name: str, recipient: str | None, cursor: int | None) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        name: str,
+        recipient: str | None,
+        cursor: int | None,
+        *,
+        access: Access | None = None,
+    ) -> None:
         self.recipient = recipient
+        self.access = access or Access(recipient)
         self._hub = hub
         self._name = name
         self._cursor = cursor
         self._awake = False
         self._beat_due = False
         self._closed = False
+        self._farewell = b""
         self._waiter: asyncio.Future[None] | None = None
 
     def wake(self) -> None:
@@ -58,9 +72,10 @@ class EventStream:
         self._beat_due = True
         self.wake()
 
-    def close(self) -> None:
-        """End the stream: `chunks()` stops as soon as it is asked for more."""
+    def close(self, farewell: bytes = b"") -> None:
+        """End the stream: `chunks()` says farewell and stops as soon as it is asked for more."""
         self._closed = True
+        self._farewell = farewell
         self.wake()
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -71,7 +86,12 @@ class EventStream:
                 await self._hub.catch_up(self._name)
             except DatabaseAway:
                 return  # the client comes back with its cursor
-        with tail.followed_by(self), self._hub.heartbeat.beating(self):
+        with (
+            tail.followed_by(self),
+            self._hub.heartbeat.beating(self),
+            self._hub.streams.including(self),
+            self._hub.guard.watching(self),
+        ):
             first = b"" if self._cursor is not None else self._reset(INVALID, tail)
             announced = self._cursor
             yield wire.opening(random.randint(*conf.get("RETRY_MILLISECONDS")), announced) + first
@@ -88,6 +108,8 @@ class EventStream:
                     announced = self._cursor
                 else:
                     await self._wait()
+            if self._farewell:
+                yield self._farewell
 
     async def _read(self, tail: Tail) -> bytes:
         """What comes after the cursor, and move it there; empty if there is nothing yet."""

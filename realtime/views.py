@@ -1,5 +1,7 @@
 """The view of a stream, and its response."""
 
+import math
+import random
 from collections.abc import AsyncIterator
 from typing import Any, ClassVar
 
@@ -7,15 +9,23 @@ from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.views import View
 
+from . import conf, wire
+from .access import Access
 from .authentication import InvalidCredentials, authenticate
 from .cursor import InvalidCursor, requested_cursor
 from .exceptions import DatabaseAway
 from .handover import hand_over
 from .hub import Hub
-from .publishing import recipient_key
 from .stream import EventStream
 
-RETRY_AFTER_SECONDS = 5
+UNBUFFERED = {
+    # https://html.spec.whatwg.org/multipage/server-sent-events.html#authoring-notes
+    "Cache-Control": "no-cache, no-transform",
+    # nginx: pass on what comes as it comes.
+    "X-Accel-Buffering": "no",
+    # GZipMiddleware would hold events back until its buffer is full, unless it sees this.
+    "Content-Encoding": "identity",
+}
 
 
 class EventStreamResponse(StreamingHttpResponse):
@@ -23,13 +33,9 @@ class EventStreamResponse(StreamingHttpResponse):
 
     def __init__(self, stream: EventStream | None, request: HttpRequest) -> None:
         """stream: None for the answer to HEAD, which has no body."""
-        super().__init__(self._body(stream, request), content_type="text/event-stream")
-        # https://html.spec.whatwg.org/multipage/server-sent-events.html#authoring-notes
-        self["Cache-Control"] = "no-cache, no-transform"
-        # nginx: pass on what comes as it comes.
-        self["X-Accel-Buffering"] = "no"
-        # GZipMiddleware would hold events back until its buffer is full, unless it sees this.
-        self["Content-Encoding"] = "identity"
+        super().__init__(
+            self._body(stream, request), content_type="text/event-stream", headers=UNBUFFERED
+        )
 
     @staticmethod
     def _body(stream: EventStream | None, request: HttpRequest) -> AsyncIterator[bytes]:
@@ -48,11 +54,30 @@ class Refused(Exception):
 
     def __init__(self, status: int, detail: str, **headers: str) -> None:
         super().__init__(detail)
-        self.response = JsonResponse(
+        self.response: HttpResponse = JsonResponse(
             {"detail": detail},
             status=status,
             headers={name.replace("_", "-"): value for name, value in headers.items()},
         )
+
+
+class ComeBack(Refused):
+    """There can't be a stream now, but later.
+
+    EventSource gives up for good on any answer but 200. So a client that asks for an event stream
+    gets one, which ends after it has said when to come back; others get the status they know.
+    """
+
+    def __init__(self, request: HttpRequest, status: int, detail: str) -> None:
+        # A random time: whoever is sent away together must not come back together.
+        seconds = random.uniform(*conf.get("COME_BACK_SECONDS"))
+        super().__init__(status, detail, Retry_After=str(math.ceil(seconds)))
+        if "text/event-stream" in request.headers.get("Accept", ""):
+            self.response = HttpResponse(
+                wire.comment(detail) + wire.retry(int(seconds * 1000)),
+                content_type="text/event-stream",
+                headers=UNBUFFERED,
+            )
 
 
 class EventStreamView(View):
@@ -65,7 +90,10 @@ class EventStreamView(View):
         200 text/event-stream: what came after that position, then what comes; without either,
             from now. A position that can't be honoured: one `event: reset`, see README.md.
         400 a scope there isn't; 401 nobody, or a wrong token; 403 without the permission for
-            `scope=all`; 503 while the database is away, with Retry-After.
+            `scope=all`.
+        429 too many streams of this user, 503 too many of all, or the database is away: with
+            Retry-After. To a client that accepts text/event-stream only, as EventSource, which
+            would give up, the same is said by a stream that ends at once, with `retry:`.
     """
 
     http_method_names: ClassVar[list[str]] = ["get", "head"]
@@ -83,22 +111,22 @@ class EventStreamView(View):
     async def get(self, request: HttpRequest) -> HttpResponse | EventStreamResponse:
         try:
             # One hop into a thread for all that may query the database.
-            recipient = await sync_to_async(self.get_recipient)(request)
+            access = await sync_to_async(self.admit)(request)
             if request.method == "HEAD":
                 return EventStreamResponse(None, request)
-            return EventStreamResponse(await self.open_stream(request, recipient), request)
+            return EventStreamResponse(await self.open_stream(request, access), request)
         except Refused as refused:
             return refused.response
 
-    def get_recipient(self, request: HttpRequest) -> str | None:
-        """Whose events this request gets; None: everybody's. Raises Refused."""
+    def admit(self, request: HttpRequest) -> Access:
+        """Who is asking, for whose events, and what that rests on. Raises Refused."""
         try:
-            user = authenticate(request)
+            signed_in = authenticate(request)
         except InvalidCredentials as error:
             raise Refused(
                 401, str(error), WWW_Authenticate='Bearer realm="events", error="invalid_token"'
             ) from error
-        if user is None:
+        if signed_in is None:
             raise Refused(
                 401,
                 "Sign in, or send an access token: Authorization: Bearer <access token>",
@@ -106,28 +134,33 @@ class EventStreamView(View):
             )
         scope = request.GET.get("scope", "own")
         if scope == "own":
-            return recipient_key(user)
+            return signed_in.access()
         if scope != "all":
             raise Refused(400, "scope has to be “own” (or left out) or “all”.")
-        if self.view_all_permission is None or not user.has_perm(self.view_all_permission):
+        permission = self.view_all_permission
+        if permission is None or not signed_in.user.has_perm(permission):
             raise Refused(403, "You may not see everybody's events.")
-        return None
+        return signed_in.access(permission=permission)
 
-    async def open_stream(self, request: HttpRequest, recipient: str | None) -> EventStream:
+    async def open_stream(self, request: HttpRequest, access: Access) -> EventStream:
         """The stream, standing where the client left off. Raises Refused."""
         hub = Hub.current()
+        if hub.is_draining:
+            raise ComeBack(request, 503, "This server is about to restart.")
+        if len(hub.streams) >= conf.get("MAX_STREAMS"):
+            raise ComeBack(request, 503, "This server has as many streams as it may have.")
+        if hub.streams.of(access.user) >= conf.get("MAX_STREAMS_PER_USER"):
+            raise ComeBack(request, 429, "You have as many streams open as you may have.")
         try:
             # Also where the client brings a cursor: it may come from a process that is ahead of
             # this one, and must not be mistaken for one that is ahead of the log.
             tail = await hub.catch_up(self.stream)
         except DatabaseAway as error:
-            raise Refused(
-                503, "The event log is away; please come back.", Retry_After=RETRY_AFTER_SECONDS
-            ) from error
+            raise ComeBack(request, 503, "The event log is away.") from error
         try:
             cursor = requested_cursor(request)
             if cursor is None:
                 cursor = tail.position
         except InvalidCursor:
             cursor = None
-        return EventStream(hub, self.stream, recipient, cursor)
+        return EventStream(hub, self.stream, access.recipient, cursor, access=access)

@@ -1,0 +1,75 @@
+"""The token cookie: how a browser's EventSource, which can't send headers, carries a token.
+
+A script trades its bearer token for a cookie that only the stream ever sees, and the cookie ends
+when the token does. Why it looks as it does: docs/security.md.
+"""
+
+import time
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+
+from .authentication import TOKEN_COOKIE, InvalidCredentials, SignedIn, bearer_token
+from .revocation import end_credential
+
+
+# Exempt, for nothing here goes by a cookie: POST needs a header that no other site can have a
+# browser send, and DELETE can only take away.
+@method_decorator([csrf_exempt, never_cache], name="dispatch")
+class TokenCookieView(View):
+    """Gives and takes the cookie of a stream, at an address below the stream's own.
+
+        path("orders/realtime/cookie", TokenCookieView.as_view(path=reverse_lazy("…")))
+
+    POST, Authorization: Bearer <access token>
+        204 and the cookie, which ends with the token; 401 without a valid one.
+    DELETE
+        204 and no cookie any more. The streams that were opened with it end.
+
+    path: the address of the stream; only requests to it, and below it, carry the cookie.
+    """
+
+    path: Any = None
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        try:
+            signed_in = bearer_token(request)
+        except InvalidCredentials as error:
+            return _unauthorized(str(error), 'Bearer realm="events", error="invalid_token"')
+        if signed_in is None:
+            return _unauthorized(
+                "Send the access token: Authorization: Bearer <access token>",
+                'Bearer realm="events"',
+            )
+        response = HttpResponse(status=204)
+        self._set_cookie(request, response, signed_in)
+        return response
+
+    def delete(self, request: HttpRequest) -> HttpResponse:
+        if token := request.COOKIES.get(TOKEN_COOKIE):
+            end_credential(token)
+        response = HttpResponse(status=204)
+        response.delete_cookie(TOKEN_COOKIE, path=str(self.path), samesite="Strict")
+        return response
+
+    def _set_cookie(
+        self, request: HttpRequest, response: HttpResponse, signed_in: SignedIn
+    ) -> None:
+        response.set_cookie(
+            TOKEN_COOKIE,
+            signed_in.secret,
+            max_age=max(0, int(signed_in.ends_at - time.time())),
+            path=str(self.path),
+            secure=settings.SESSION_COOKIE_SECURE or request.is_secure(),
+            httponly=True,
+            samesite="Strict",
+        )
+
+
+def _unauthorized(detail: str, challenge: str) -> HttpResponse:
+    return JsonResponse({"detail": detail}, status=401, headers={"WWW-Authenticate": challenge})
