@@ -1,9 +1,9 @@
 """The bell page, the stream that rings it, and the way in and out."""
 
 from django.contrib.auth.views import LoginView, LogoutView
-from django.urls import path
+from django.urls import path, reverse_lazy
 
-from realtime import EventStreamView
+from realtime import EventStreamView, TokenCookieView
 
 from . import views
 
@@ -14,6 +14,11 @@ urlpatterns = [
         "orders/realtime",
         EventStreamView.as_view(stream="orders", view_all_permission="orders.view_order"),
         name="orders_realtime",
+    ),
+    path(
+        "orders/realtime/cookie",
+        TokenCookieView.as_view(path=reverse_lazy("orders_realtime")),
+        name="orders_realtime_cookie",
     ),
     path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .exceptions import InvalidEvent, RealtimeError
     from .publishing import Message, publish, publish_many
+    from .token_cookie import TokenCookieView
     from .views import EventStreamView
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "InvalidEvent",
     "Message",
     "RealtimeError",
+    "TokenCookieView",
     "publish",
     "publish_many",
 ]
@@ -30,7 +32,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # Imported on first use: Django imports this package before its app registry can load models.
-    for module in ("exceptions", "publishing", "views"):
+    for module in ("exceptions", "publishing", "token_cookie", "views"):
         if name in __all__ and hasattr(home := import_module(f".{module}", __name__), name):
             return getattr(home, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
