@@ -22,10 +22,12 @@ class Command(runserver.Command):
         if PREPARED not in os.environ:
             self.refuse_a_port_in_use()
             # Only the checkout's own database. On somebody's server, Django says what is missing.
-            embedded = settings.DATABASES["default"]["ENGINE"] == EMBEDDED_ENGINE
-            if embedded:
+            is_to_try = (
+                settings.DEBUG and settings.DATABASES["default"]["ENGINE"] == EMBEDDED_ENGINE
+            )
+            if is_to_try:
                 self.prepare_database()
-            self.stdout.write(self.welcome(with_accounts=embedded))
+            self.stdout.write(self.welcome(with_accounts=is_to_try))
             os.environ[PREPARED] = "1"
         super().run(**options)
 
@@ -38,9 +40,8 @@ class Command(runserver.Command):
                 probe.bind((self.addr, int(self.port)))
             except OSError as error:
                 raise CommandError(
-                    f"Can't listen on {self.addr}:{self.port}: {error.strerror}. Another server "
-                    f"may be running there. Take another port: "
-                    f"manage.py runserver {int(self.port) + 1}"
+                    f"Can't listen on {self.addr}:{self.port}: {error.strerror}. "
+                    f"Take another port, for example: manage.py runserver {int(self.port) + 1}"
                 ) from error
 
     def prepare_database(self) -> None:
