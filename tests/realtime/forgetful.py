@@ -1,0 +1,9 @@
+"""The project's settings, for servers that keep next to nothing in memory and beat every second.
+
+What a client missed comes from the table then, or it has been pruned.
+"""
+
+from config.settings import *  # noqa: F403
+from config.settings import REALTIME
+
+REALTIME = {**REALTIME, "RECENT_EVENTS": 5, "HEARTBEAT_SECONDS": 1, "POLL_SECONDS": 1.0}
