@@ -31,7 +31,7 @@ from .hints import ACCESS_CHANNEL, PENDING_CHANNEL, PUBLISHED_CHANNEL, parse_pub
 from .listener import Listener
 from .open_streams import OpenStreams
 from .sql import load
-from .tail import RecentEvent, Tail
+from .tail import CHUNK_BYTES, RecentEvent, Tail
 
 NUMBER_EVENTS = (
     "SELECT moved, last_position FROM realtime_number_events_v1(%(stream)s, %(batch_rows)s)"
@@ -45,7 +45,9 @@ STREAMS_BEHIND = load("streams_behind")
 
 # Bounded, so that an import of a million orders does not hold a stream's lock for minutes.
 NUMBER_ROWS = 1000
+# What one query brings into memory at most, unless a single event is larger.
 READ_ROWS = 1000
+READ_BYTES = 4 * 1024 * 1024
 REPLAY_ROWS = 500
 
 
@@ -177,10 +179,14 @@ class Hub:
 
         recipient: None for the whole stream. Raises DatabaseAway.
         """
-        parameters = {"stream": stream, "after": after, "through": through}
-        parameters["batch_rows"] = REPLAY_ROWS
-        if recipient is not None:
-            parameters["recipient"] = recipient
+        parameters = {
+            "stream": stream,
+            "recipient": recipient,
+            "after": after,
+            "through": through,
+            "batch_rows": REPLAY_ROWS,
+            "batch_bytes": CHUNK_BYTES,
+        }
         statement = REPLAY_STREAM if recipient is None else REPLAY_RECIPIENT
         try:
             pool = await self._pool()
@@ -188,11 +194,11 @@ class Hub:
                 rows = await self._query(connection, statement, parameters)
         except (*AWAY, PoolTimeout) as error:
             raise DatabaseAway(f"Could not read the event log: {error}") from error
-        events = [event for _, *event in rows if event[0] is not None]
+        events = [event for _, _, *event in rows if event[0] is not None]
         return Replay(
             chunk=b"".join(wire.event(*event) for event in events),
-            position=events[-1][0] if len(events) == REPLAY_ROWS else through,
-            pruned_through=rows[0][0] if rows else 0,
+            position=through if not events or _is_all(rows, REPLAY_ROWS) else events[-1][0],
+            pruned_through=rows[0][1] if rows else 0,
         )
 
     async def _pool(self) -> AsyncConnectionPool:
@@ -341,13 +347,18 @@ class Hub:
             )
             return tail
         while True:
-            after = {"stream": stream, "after": tail.position, "batch_rows": READ_ROWS}
+            after = {
+                "stream": stream,
+                "after": tail.position,
+                "batch_rows": READ_ROWS,
+                "batch_bytes": READ_BYTES,
+            }
             rows = await self._query(connection, READ_TAIL, after)
             tail.append(
                 RecentEvent(position, recipient, wire.event(position, type, data))
-                for position, recipient, type, data in rows
+                for _, position, recipient, type, data in rows
             )
-            if len(rows) < READ_ROWS:
+            if _is_all(rows, READ_ROWS):
                 return tail
 
     async def _query(
@@ -356,3 +367,8 @@ class Hub:
         async with asyncio.timeout(self._query_seconds):
             cursor = await connection.execute(statement, parameters)
             return await cursor.fetchall()
+
+
+def _is_all(rows: list[tuple[Any, ...]], limit: int) -> bool:
+    """Whether a batch is all there is: neither its rows nor its bytes came to their limit."""
+    return not rows or len(rows) == rows[0][0] < limit

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
-# What one write to a client holds at most, unless a single event is larger.
-CHUNK_BYTES = 256 * 1024
+# What one write to a client holds at most, unless a single event is larger. A client that does not
+# read costs one of these beside what its server buffers.
+CHUNK_BYTES = 96 * 1024
 # How many joined chunks are kept: clients that keep up all stand at the same few positions.
 JOINED_CHUNKS = 8
 

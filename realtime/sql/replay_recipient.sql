@@ -2,18 +2,25 @@
 --
 -- One statement, hence one snapshot: events that were pruned while we read show in
 -- pruned_through, so a hole can't go unnoticed. Without any event there is still one row, with
--- nulls.
-SELECT stream.pruned_through, event.position, event.type, event.data
+-- nulls. A batch ends at a number of rows or of bytes, and has one event at least; rows_found is
+-- how many there would have been without the limit of bytes.
+SELECT event.rows_found, stream.pruned_through, event.position, event.type, event.data
 FROM realtime_stream AS stream
 LEFT JOIN LATERAL (
-    SELECT position, type, data
-    FROM realtime_event
-    WHERE realtime_event.stream = stream.name
-        AND recipient = %(recipient)s
-        AND position > %(after)s
-        AND position <= %(through)s
-    ORDER BY position
-    LIMIT %(batch_rows)s
-) AS event ON true
+    SELECT
+        position, type, data,
+        count(*) OVER () AS rows_found,
+        sum(octet_length(data)) OVER (ORDER BY position) - octet_length(data) AS bytes_before
+    FROM (
+        SELECT position, type, data
+        FROM realtime_event
+        WHERE realtime_event.stream = stream.name
+            AND recipient = %(recipient)s
+            AND position > %(after)s
+            AND position <= %(through)s
+        ORDER BY position
+        LIMIT %(batch_rows)s
+    ) AS batch
+) AS event ON event.bytes_before < %(batch_bytes)s
 WHERE stream.name = %(stream)s
 ORDER BY event.position

@@ -10,6 +10,7 @@ from realtime.hub import REPLAY_ROWS
 from realtime.models import Event
 from realtime.models import Stream as StreamRow
 from realtime.stream import EventStream
+from realtime.tail import CHUNK_BYTES
 
 from .conftest import in_thread, publish, soon
 
@@ -101,6 +102,28 @@ async def test_a_long_replay_from_the_table_has_no_gap_and_no_repeat(connect, hu
     expected = [event(n + 1, str(n)) for n in range(total)]
     expected += [event(total + n + 1, str(n)) for n in range(3)]
     assert text.split(b"\n\n", 1)[1] == b"".join(expected)
+
+
+async def test_large_events_are_replayed_in_bounded_pieces(connect, hub):
+    """What a stalled client holds in memory is a chunk, not its whole backlog."""
+    large = "x" * (CHUNK_BYTES // 3)
+    tail = await numbered(hub, *[large] * 10)
+    tail.restart(tail.position)
+    client = await connect(cursor=0)
+    chunks = []
+    async with asyncio.timeout(10):
+        while sum(chunk.count(b"event:") for chunk in chunks) < 10:
+            chunks.append(await anext(client.chunks))
+    assert b"".join(chunks) == b"".join(event(n + 1, f'"{large}"') for n in range(10))
+    assert max(map(len, chunks)) < CHUNK_BYTES * 1.5
+
+
+async def test_the_tail_is_read_in_bounded_pieces(connect, hub, monkeypatch):
+    monkeypatch.setattr("realtime.hub.READ_BYTES", 100)
+    client = await connect()
+    await publish("7", *["x" * 60] * 7)
+    text = await client.until(event(7, f'"{"x" * 60}"'))
+    assert text.count(b"event:") == 7
 
 
 async def test_nobody_gets_what_is_somebody_elses(connect, hub):
