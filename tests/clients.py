@@ -56,11 +56,6 @@ class OpenStream:
                 return block
         raise AssertionError("The stream ended.")
 
-    def next_cursor(self) -> str:
-        """Where the client stands after the next block, be it without data."""
-        self.last_event_id = next(self._blocks).id or self.last_event_id
-        return self.last_event_id
-
     def ended(self) -> bool:
         """Wait until the server ends it."""
         return all(not block.data for block in self._blocks)
