@@ -3,6 +3,7 @@
 import math
 import random
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any, ClassVar
 
 from asgiref.sync import sync_to_async
@@ -33,15 +34,16 @@ class EventStreamResponse(StreamingHttpResponse):
 
     def __init__(self, stream: EventStream | None, request: HttpRequest) -> None:
         """stream: None for the answer to HEAD, which has no body."""
-        super().__init__(
-            self._body(stream, request), content_type="text/event-stream", headers=UNBUFFERED
-        )
+        here = stream is not None and not hand_over(stream, request)
+        self._chunks = stream.chunks() if here else _nothing()
+        super().__init__(self._chunks, content_type="text/event-stream", headers=UNBUFFERED)
 
-    @staticmethod
-    def _body(stream: EventStream | None, request: HttpRequest) -> AsyncIterator[bytes]:
-        if stream is None or hand_over(stream, request):
-            return _nothing()
-        return stream.chunks()
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        # Django closes what this returns, but not what that reads from: without this, a stream
+        # whose client has left would go on until its garbage is collected.
+        async with aclosing(self._chunks):
+            async for chunk in super().__aiter__():
+                yield chunk
 
 
 async def _nothing() -> AsyncIterator[bytes]:

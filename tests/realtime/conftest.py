@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import connections
+from django.test import AsyncClient
 
 import realtime
 from realtime.hub import Hub
@@ -19,6 +20,14 @@ async def hub(transactional_db) -> AsyncIterator[Hub]:
     """The hub of this test's event loop."""
     yield Hub.current()
     await Hub.close_current()
+
+
+@pytest.fixture
+async def client(hub) -> AsyncIterator[AsyncClient]:
+    """Asks the views in this test's event loop, through Django's own handler."""
+    yield AsyncClient()
+    # Its requests leave open the connection of the thread that authenticates.
+    await sync_to_async(connections.close_all)()
 
 
 @pytest.fixture

@@ -168,6 +168,10 @@ def test_head_has_the_headers_of_get_and_no_body(server, alice):
         assert response.read() == b""
 
 
+# One that listens, one that works, and at most two for replays.
+SESSIONS_OF_A_HUB = 4
+
+
 class Resources:
     """What a server process holds now."""
 
@@ -218,22 +222,30 @@ def eventually(elsewhere):
 
 
 def test_200_open_streams_hold_no_more_threads_and_sessions_than_2(
-    server, alice, sessions, eventually
+    server, django_user_model, sessions, eventually
 ):
     resources = Resources(server)
-    headers = bearer(alice)
+    customers = [django_user_model.objects.create_user(f"customer-{n}") for n in range(8)]
+    headers = [bearer(customer) for customer in customers]
     with ExitStack() as streams:
-        # More than the few threads that requests take turns on, so that all of these exist.
-        first = [streams.enter_context(open_stream(server, **headers)) for _ in range(8)]
-        with ExitStack() as rest:
-            for _ in range(6):
-                rest.enter_context(open_stream(server, **headers))
-        assert eventually(lambda: sessions() <= 5)
+        few = [streams.enter_context(open_stream(server, **headers[n])) for n in range(2)]
+        # What serves requests, streams or not, exists now.
+        for _ in range(3):
+            with ExitStack() as passing:
+                for header in headers:
+                    passing.enter_context(open_stream(server, **header))
+        assert eventually(lambda: sessions() <= SESSIONS_OF_A_HUB)
         threads_with_few, sessions_with_few = resources.threads, sessions()
-        many = [streams.enter_context(open_stream(server, **headers)) for _ in range(200)]
-        place(alice)
-        for stream in (*first, *many):
-            assert stream.next_event().id == "1"
+        many = [
+            streams.enter_context(open_stream(server, **headers[n % len(headers)]))
+            for n in range(198)
+        ]
+        Order.objects.bulk_create(
+            Order(customer=customer, product="Teapot", quantity=1, unit_price=1)
+            for customer in customers
+        )
+        for stream in (*few, *many):
+            assert stream.next_event().json()["product"] == "Teapot"
         assert eventually(lambda: resources.threads <= threads_with_few), resources.threads
         assert eventually(lambda: sessions() <= sessions_with_few), sessions()
 
