@@ -1,0 +1,37 @@
+"""A page that knows a token and no session, and the browser's own EventSource."""
+
+import pytest
+from rest_framework_simplejwt.tokens import AccessToken
+
+from orders.models import Order
+
+pytestmark = pytest.mark.browser
+
+TAKE_THE_COOKIE = """token => fetch("/orders/realtime/cookie", {
+    method: "POST", headers: {Authorization: `Bearer ${token}`},
+}).then(response => response.status)"""
+OPEN_THE_STREAM = """() => new Promise(resolve => {
+    window.orders = [];
+    const source = new EventSource("/orders/realtime");
+    source.addEventListener("orders", event => orders.push(JSON.parse(event.data).product));
+    source.onopen = () => resolve("open");
+    source.onerror = () => resolve(source.readyState === EventSource.CLOSED ? "refused" : "lost");
+})"""
+GIVE_IT_BACK = '() => fetch("/orders/realtime/cookie", {method: "DELETE"}).then(r => r.status)'
+
+
+def test_an_event_source_carries_a_token_by_its_cookie(visit, complaints, alice, bob):
+    complaints.expect("401")
+    page = visit()
+    assert page.evaluate(OPEN_THE_STREAM) == "refused"
+    assert page.evaluate(TAKE_THE_COOKIE, str(AccessToken.for_user(alice))) == 204
+    assert page.evaluate("document.cookie").find("realtime") == -1
+    assert page.evaluate(OPEN_THE_STREAM) == "open"
+    for customer, product in ((bob, "Kettle"), (alice, "Teapot")):
+        Order.objects.create(customer=customer, product=product, quantity=1, unit_price="24.50")
+    page.wait_for_function("orders.length > 0")
+    assert page.evaluate("orders") == ["Teapot"]
+    [cookie] = [c for c in page.context.cookies() if c["name"] == "realtime_token"]
+    assert (cookie["path"], cookie["sameSite"]) == ("/orders/realtime", "Strict")
+    assert page.evaluate(GIVE_IT_BACK) == 204
+    assert page.evaluate(OPEN_THE_STREAM) == "refused"
