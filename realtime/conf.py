@@ -25,6 +25,8 @@ DEFAULTS: dict[str, Any] = {
     "ACCESS_CHECK_SECONDS": 10.0,
     # How often an open stream gets a comment, so that nothing between here and there closes it.
     "HEARTBEAT_SECONDS": 15,
+    # A client that takes nothing for so many heartbeats is hung up on.
+    "STALLED_HEARTBEATS": 4,
     # A client waits for a random time in this range before it reconnects: after a restart they
     # do not come back all at once.
     "RETRY_MILLISECONDS": (1000, 4000),

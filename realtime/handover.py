@@ -10,6 +10,7 @@ go back; then the stream goes on alone.
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest
@@ -64,6 +65,7 @@ class Handover:
         """Send what the stream yields, until it ends or the client leaves."""
         if not self._answered or self._disconnected:
             return
+        self.stream.on_stall = partial(servers.hang_up, self._send)
         leaves = asyncio.create_task(self._receive(), name="realtime-client-leaves")
         leaves.add_done_callback(lambda _: self.stream.close())
         try:

@@ -1,8 +1,9 @@
 """What differs between ASGI servers. The only place that knows any of them, with a fallback.
 
 daphne passes an application's messages on to Twisted and returns at once, however slowly the client
-reads; and it tells an application nothing about its own end. uvicorn does both by the book, so
-for it, and for any other server, there is nothing to do here.
+reads; and it tells an application nothing about its own end. uvicorn does both by the book. Neither
+lets an application hang up on a client. Of a server that isn't known here, streams expect what the
+ASGI specification says, and no more.
 """
 
 import asyncio
@@ -30,6 +31,18 @@ async def flow_control(send: Any) -> AsyncIterator[Callable[[], Awaitable[None]]
     finally:
         if request.channel is not None:  # else the client left, and took it along
             request.unregisterProducer()
+
+
+def hang_up(send: Any) -> None:
+    """Cut the connection to a client that doesn't read. Its application is told that it left.
+
+    A response that just ended would wait in the server until the client has read all of it.
+    """
+    request = _twisted_request(send)
+    if request is not None:
+        request.channel.transport.abortConnection()
+    elif (transport := getattr(getattr(send, "__self__", None), "transport", None)) is not None:
+        transport.abort()  # uvicorn's `send` is a method of its request
 
 
 def at_shutdown(close: Callable[[], Awaitable[None]]) -> None:

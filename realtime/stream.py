@@ -7,7 +7,7 @@ repeat. A client that was away for a week and one that is up to date differ in t
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from . import conf, wire
 from .access import Access
@@ -35,9 +35,11 @@ class EventStream:
         "_cursor",
         "_farewell",
         "_hub",
+        "_missed_beats",
         "_name",
         "_waiter",
         "access",
+        "on_stall",
         "recipient",
     )
 
@@ -56,7 +58,10 @@ class EventStream:
         self._name = name
         self._cursor = cursor
         self._awake = False
+        # What to do about a client that has stopped reading; whoever sends the chunks knows.
+        self.on_stall: Callable[[], None] | None = None
         self._beat_due = False
+        self._missed_beats = 0
         self._closed = False
         self._farewell = b""
         self._waiter: asyncio.Future[None] | None = None
@@ -69,6 +74,10 @@ class EventStream:
 
     def beat(self) -> None:
         """A heartbeat is due."""
+        if self._beat_due:  # still, from the last time: the client has taken nothing since
+            self._missed_beats += 1
+            if self._missed_beats == conf.get("STALLED_HEARTBEATS"):
+                (self.on_stall or self.close)()
         self._beat_due = True
         self.wake()
 
@@ -97,6 +106,7 @@ class EventStream:
             yield wire.opening(random.randint(*conf.get("RETRY_MILLISECONDS")), announced) + first
             while not self._closed:
                 self._awake = False
+                self._missed_beats = 0
                 chunk = await self._read(tail)
                 if chunk:
                     yield chunk

@@ -45,6 +45,21 @@ def elsewhere(transactional_db):
         connection.close()
 
 
+@pytest.fixture
+def eventually(elsewhere):
+    """Ask again until it is so. PostgreSQL's own pause, for nobody tells us about a process."""
+    pause = elsewhere()
+
+    def eventually(condition) -> bool:
+        for _ in range(200):
+            if condition():
+                return True
+            pause.execute("SELECT pg_sleep(0.05)")
+        return False
+
+    return eventually
+
+
 async def in_thread(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Call what uses the ORM, on a thread whose connection is closed afterwards."""
 

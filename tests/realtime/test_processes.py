@@ -206,21 +206,6 @@ def sessions(elsewhere):
     return count
 
 
-@pytest.fixture
-def eventually(elsewhere):
-    """Ask again until it is so. PostgreSQL's own pause, for nobody tells us about a process."""
-    pause = elsewhere()
-
-    def eventually(condition) -> bool:
-        for _ in range(200):
-            if condition():
-                return True
-            pause.execute("SELECT pg_sleep(0.05)")
-        return False
-
-    return eventually
-
-
 def test_200_open_streams_hold_no_more_threads_and_sessions_than_2(
     server, django_user_model, sessions, eventually
 ):
