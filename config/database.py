@@ -8,8 +8,15 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 EMBEDDED_ENGINE = "config.embedded_postgres"
-# A server that has gone away should be an error, not a request that waits for minutes.
-CONNECT_TIMEOUT_SECONDS = 5
+# A server that has gone away without a word should be an error after some seconds, not a request
+# that waits for hours. https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-KEEPALIVES
+NOTICE_DEATH = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,  # milliseconds
+}
 
 
 def from_url(url: str) -> dict[str, Any]:
@@ -28,7 +35,7 @@ def from_url(url: str) -> dict[str, Any]:
         raise ImproperlyConfigured(
             "DATABASE_URL names no database: postgresql://user:password@host:5432/name."
         )
-    options.setdefault("connect_timeout", CONNECT_TIMEOUT_SECONDS)
+    options = {**NOTICE_DEATH, **options}
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": options.pop("dbname"),

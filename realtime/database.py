@@ -1,9 +1,14 @@
-"""The hub's own connections to PostgreSQL: asynchronous, in autocommit, outside Django's."""
+"""The hub's own connections to PostgreSQL: asynchronous, in autocommit, outside Django's.
+
+And for how long an answer is waited for, on these and on Django's.
+"""
 
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -53,6 +58,64 @@ async def connect(parameters: Parameters) -> psycopg.AsyncConnection:
     # number_events needs it, whatever the project's default is: see the head of its file.
     await connection.set_isolation_level(psycopg.IsolationLevel.READ_COMMITTED)
     return connection
+
+
+@contextmanager
+def answered_within(seconds: float, connection: psycopg.AsyncConnection) -> Iterator[None]:
+    """Hang up on a server that doesn't answer before the block ends: that raises one of AWAY.
+
+    The kernel notices a peer that is gone, see NOTICE_DEATH, but not one that acknowledges what
+    it never answers: a proxy in between, a server whose disk is stuck. Not `asyncio.timeout`:
+    psycopg answers a cancellation by asking that same server to cancel, and waits again.
+    """
+    timer = asyncio.get_running_loop().call_later(seconds, _hang_up, connection)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@contextmanager
+def django_answered_within(
+    seconds: float,
+) -> Iterator[Callable[[Callable[..., Any]], Callable[..., Any]]]:
+    """The same for what Django's connections are asked in a thread: gives a wrapper for it.
+
+        with django_answered_within(seconds) as watched:
+            user = await asyncio.to_thread(watched(get_user), key)
+
+    Otherwise that thread would be lost until TCP gives up, which may take hours.
+    """
+    of_thread: list[Any] = []
+
+    def watched(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            of_thread.extend(connections.all())
+            return function(*args)
+
+        return call
+
+    def hang_up() -> None:
+        for wrapper in of_thread:
+            if isinstance(wrapper.connection, psycopg.Connection):
+                _hang_up(wrapper.connection)
+
+    timer = asyncio.get_running_loop().call_later(seconds, hang_up)
+    try:
+        yield watched
+    finally:
+        timer.cancel()
+
+
+def _hang_up(connection: psycopg.BaseConnection) -> None:
+    # Shut down, not closed: whoever waits for an answer gets the end of file, and closes it.
+    with suppress(psycopg.OperationalError, OSError):  # it is closed already
+        wire = socket.socket(fileno=connection.fileno())
+        try:
+            wire.shutdown(socket.SHUT_RDWR)
+        finally:
+            wire.detach()  # it stays libpq's
+        logger.warning("Hung up on a database that does not answer")
 
 
 async def keep_connected(

@@ -15,6 +15,7 @@ from typing import Protocol
 from django.db import DatabaseError, connections
 
 from .access import Access, ended
+from .database import django_answered_within
 from .hints import CREDENTIAL_ENDED, PERMISSIONS_CHANGED, USER_CHANGED, parse_access
 
 logger = logging.getLogger("realtime")
@@ -36,10 +37,12 @@ class Guard:
     """Watches over the open streams of one process.
 
     check_seconds: how often all of them are looked at without a hint.
+    query_seconds: how long the database may take to answer.
     """
 
-    def __init__(self, check_seconds: float) -> None:
+    def __init__(self, check_seconds: float, query_seconds: float) -> None:
         self._check_seconds = check_seconds
+        self._query_seconds = query_seconds
         self._streams: set[Guarded] = set()
         # What the next look is at.
         self._due: set[Guarded] = set()
@@ -126,7 +129,9 @@ class Guard:
     async def _close_ended(self, streams: set[Guarded]) -> None:
         by_access = {stream.access: stream for stream in streams}
         try:
-            for access in await asyncio.to_thread(_ended_in_thread, by_access):
+            with django_answered_within(self._query_seconds) as watched:
+                over = await asyncio.to_thread(watched(_ended_in_thread), by_access)
+            for access in over:
                 by_access[access].close()
         except Exception as error:
             # They stay open meanwhile: nothing new is read from a database that is away.

@@ -20,6 +20,7 @@ from . import conf, wire
 from .database import (
     AWAY,
     Parameters,
+    answered_within,
     connection_parameters,
     direct_parameters,
     keep_connected,
@@ -49,6 +50,8 @@ NUMBER_ROWS = 1000
 READ_ROWS = 1000
 READ_BYTES = 4 * 1024 * 1024
 REPLAY_ROWS = 500
+# How long the pool may take to end what it is at: it may be connecting to a database that is away.
+CLOSE_SECONDS = 1.0
 
 
 class Replay(NamedTuple):
@@ -87,7 +90,7 @@ class Hub:
 
     def __init__(self) -> None:
         self.heartbeat = Heartbeat(conf.get("HEARTBEAT_SECONDS"))
-        self.guard = Guard(conf.get("ACCESS_CHECK_SECONDS"))
+        self.guard = Guard(conf.get("ACCESS_CHECK_SECONDS"), conf.get("QUERY_SECONDS"))
         self.streams = OpenStreams()
         # The process is about to end: it takes no new streams.
         self.is_draining = False
@@ -134,7 +137,7 @@ class Hub:
     async def _close(self) -> None:
         pool = self._replay_pool
         if pool is not None and pool.done() and not pool.cancelled() and not pool.exception():
-            await pool.result().close()
+            await pool.result().close(timeout=CLOSE_SECONDS)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -212,12 +215,17 @@ class Hub:
             min_size=0,
             max_size=conf.get("REPLAY_CONNECTIONS"),
             max_idle=60,
-            check=AsyncConnectionPool.check_connection,
+            check=self._check,
             name="realtime-replay",
             open=False,
         )
         await pool.open()
         return pool
+
+    async def _check(self, connection: psycopg.AsyncConnection) -> None:
+        """For the pool: whether a connection that was idle still works."""
+        with answered_within(self._query_seconds, connection):
+            await AsyncConnectionPool.check_connection(connection)
 
     def poll(self) -> None:
         """Look at once for what no hint has told."""
@@ -364,7 +372,7 @@ class Hub:
     async def _query(
         self, connection: psycopg.AsyncConnection, statement: str, parameters: dict[str, Any]
     ) -> list[tuple[Any, ...]]:
-        async with asyncio.timeout(self._query_seconds):
+        with answered_within(self._query_seconds, connection):
             cursor = await connection.execute(statement, parameters)
             return await cursor.fetchall()
 

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 import psycopg
 from psycopg import sql
 
-from .database import Parameters, connect
+from .database import Parameters, answered_within, connect
 
 logger = logging.getLogger("realtime")
 
@@ -53,7 +53,7 @@ class Listener:
 
     async def listen(self, connection: psycopg.AsyncConnection) -> None:
         """Listen on this connection until it ends. Raises what psycopg does when it ends."""
-        async with asyncio.timeout(self._query_seconds):
+        with answered_within(self._query_seconds, connection):
             for channel in (*self._channels, PROBE_CHANNEL):
                 await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
         self._connected()
@@ -63,7 +63,7 @@ class Listener:
             async for notification in connection.notifies(timeout=self._silence_seconds):
                 self._hear(notification.channel, notification.payload)
             # Silence, or a connection that a cut cable has left for dead?
-            async with asyncio.timeout(self._query_seconds):
+            with answered_within(self._query_seconds, connection):
                 await connection.execute("SELECT")
 
     async def _hears(self, connection: psycopg.AsyncConnection) -> bool:
@@ -73,7 +73,8 @@ class Listener:
         """
         token = secrets.token_hex(8)
         async with await connect(await self._sender()) as other:
-            await other.execute("SELECT pg_notify(%s, %s)", [PROBE_CHANNEL, token])
+            with answered_within(self._query_seconds, other):
+                await other.execute("SELECT pg_notify(%s, %s)", [PROBE_CHANNEL, token])
         deadline = asyncio.get_running_loop().time() + PROBE_SECONDS
         heard = False
         while not heard and (seconds := deadline - asyncio.get_running_loop().time()) > 0:

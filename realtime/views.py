@@ -14,6 +14,7 @@ from . import conf, wire
 from .access import Access
 from .authentication import InvalidCredentials, authenticate
 from .cursor import InvalidCursor, requested_cursor
+from .database import django_answered_within
 from .exceptions import DatabaseAway
 from .handover import hand_over
 from .hub import Hub
@@ -113,7 +114,8 @@ class EventStreamView(View):
     async def get(self, request: HttpRequest) -> HttpResponse | EventStreamResponse:
         try:
             # One hop into a thread for all that may query the database.
-            access = await sync_to_async(self.admit)(request)
+            with django_answered_within(conf.get("QUERY_SECONDS")) as watched:
+                access = await sync_to_async(watched(self.admit))(request)
             if request.method == "HEAD":
                 return EventStreamResponse(None, request)
             return EventStreamResponse(await self.open_stream(request, access), request)

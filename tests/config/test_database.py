@@ -15,7 +15,7 @@ def test_a_url_becomes_djangos_settings():
         "PASSWORD": "p@ss",
         "HOST": "db.example.com",
         "PORT": "6432",
-        "OPTIONS": {"sslmode": "require", "connect_timeout": database.CONNECT_TIMEOUT_SECONDS},
+        "OPTIONS": {"sslmode": "require", **database.NOTICE_DEATH},
     }
 
 

@@ -2,9 +2,9 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
-from contextlib import asynccontextmanager, suppress
-from typing import NamedTuple, Protocol
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple, Protocol
 
 from .people import Person
 
@@ -24,6 +24,10 @@ class Received(NamedTuple):
 
 class TurnedAway(Exception):
     """The server answered something else than a stream."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
 
 
 class Client:
@@ -46,6 +50,7 @@ class Client:
         self.received: list[Received] = []
         self.cursor = str(cursor)
         self.opened = 0
+        self.heartbeats = 0
         # What it did not ask for: streams that ended, and answers that were none.
         self.cut_off = 0
         self.turned_away: list[int] = []
@@ -61,6 +66,11 @@ class Client:
     def is_steady(self) -> bool:
         return self._stays_seconds is None
 
+    @property
+    def last_position(self) -> int:
+        """Of the last event it has received."""
+        return self.received[-1].position if self.received else 0
+
     async def run(self) -> None:
         while True:
             server = self._chance.choice(self._servers)
@@ -70,32 +80,27 @@ class Client:
                         await self._read(reader)
                     except (OSError, asyncio.IncompleteReadError):
                         self.cut_off += 1
+                        self._news.set()
             except TimeoutError:
                 continue  # it had enough
             except TurnedAway as answer:
-                self.turned_away.append(int(str(answer)))
+                self.turned_away.append(answer.status)
+                self._news.set()
             except (OSError, asyncio.IncompleteReadError):
                 pass  # nobody there
             await asyncio.sleep(self._chance.uniform(*AWAY_SECONDS))
 
-    async def has_opened(self) -> None:
-        while not self.opened:
-            await self._next()
-
-    async def has_come_to(self, position: int) -> None:
-        """Wait until it has received the event at this position, or one after it."""
-        while not self.received or self.received[-1].position < position:
-            await self._next()
-
-    async def _next(self) -> None:
-        self._news.clear()
-        await self._news.wait()
+    async def until(self, condition: Callable[["Client"], Any]) -> None:
+        """Wait until something has happened to it that makes the condition true."""
+        while not condition(self):
+            self._news.clear()
+            await self._news.wait()
 
     def _stays(self) -> float | None:
         return self._stays_seconds and self._chance.uniform(*self._stays_seconds)
 
     @asynccontextmanager
-    async def _connected(self, server: Address):
+    async def _connected(self, server: Address) -> AsyncIterator[asyncio.StreamReader]:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         try:
             # HTTP/1.0: a body without chunks, up to the end of the connection.
@@ -131,27 +136,27 @@ class Client:
             self.resets.append(fields["data"])
         elif "data" in fields:
             self.received.append(Received(int(fields["id"]), fields["data"]))
+        else:
+            self.heartbeats += 1
         self._news.set()
 
 
 @asynccontextmanager
-async def connected(clients: Sequence[Client]):
-    """All of them at once, until the block ends. Each has a stream when it begins."""
+async def connected(clients: Sequence[Client]) -> AsyncIterator[None]:
+    """All of them run until the block ends."""
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(client.run(), name="client") for client in clients]
         try:
-            async with asyncio.timeout(30):
-                for client in clients:
-                    await client.has_opened()
             yield
         finally:
             for task in tasks:
                 task.cancel()
 
 
-async def all_come_to(clients: Sequence[Client], positions: Sequence[int], seconds: float) -> None:
-    """Wait until each client has come to its position; give up quietly: the comparison tells."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            for client, position in zip(clients, positions, strict=True):
-                await client.has_come_to(position)
+async def each_until(
+    clients: Sequence[Client], condition: Callable[[Client], Any], seconds: float
+) -> None:
+    """Wait until the condition is true of each of them. Raises TimeoutError."""
+    async with asyncio.timeout(seconds):
+        for client in clients:
+            await client.until(condition)

@@ -3,4 +3,11 @@
 from config.settings import *  # noqa: F403
 from config.settings import REALTIME
 
-REALTIME = {**REALTIME, "HEARTBEAT_SECONDS": 1, "POLL_SECONDS": 1.0, "QUERY_SECONDS": 2.0}
+DEBUG = False
+REALTIME = {
+    **REALTIME,
+    "ACCESS_CHECK_SECONDS": 2.0,
+    "HEARTBEAT_SECONDS": 1,
+    "POLL_SECONDS": 1.0,
+    "QUERY_SECONDS": 2.0,
+}

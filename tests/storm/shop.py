@@ -171,6 +171,13 @@ class Shop:
         for server in self.servers:
             server.stop()
 
+    def servers_output(self) -> str:
+        return "".join(
+            f"Server {number}: {line}"
+            for number, server in enumerate(self.servers)
+            for line in server.process.output
+        )
+
     @contextmanager
     def writers(self, name: str, *, count: int, events: int, pause: float) -> Iterator[Writers]:
         writers = Writers(self, name, count=count, events=events, pause=pause)

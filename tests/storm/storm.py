@@ -4,9 +4,9 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
-from .clients import Client, all_come_to, connected
+from .clients import Client, connected, each_until
 from .shop import Shop, Writers, check_client, check_log, meant_for
 
 # In each storm some clients never hang up: they show what a fault does to an open stream.
@@ -44,18 +44,30 @@ class Storm:
     async def writers_finish(self, *, at_once: bool = False) -> None:
         await asyncio.to_thread(self.writers.finish, at_once=at_once)
 
+    async def heartbeats(self, count: int) -> None:
+        """Until every stream that nobody hangs up has had so many more of them."""
+        goals = {client: client.heartbeats + count for client in self.steady}
+        await each_until(
+            self.steady, lambda client: client.heartbeats >= goals[client], SETTLE_SECONDS
+        )
+
     async def settle(self) -> None:
         """Until all is numbered, and every client has its last event."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while await asyncio.to_thread(self.shop.waiting):
-            assert time.monotonic() < deadline, "Nobody numbers what was written."
+            assert time.monotonic() < deadline, self.shop.servers_output()
             await asyncio.sleep(0.1)
         self._events = await asyncio.to_thread(self.shop.published, self.start)
-        last = [
-            received[-1].position if (received := meant_for(client.person, self._events)) else 0
+        last = {
+            client: meant[-1].position
             for client in self.clients
-        ]
-        await all_come_to(self.clients, last, SETTLE_SECONDS)
+            if (meant := meant_for(client.person, self._events))
+        }
+        # Give up quietly: the comparison tells more.
+        with suppress(TimeoutError):
+            await each_until(
+                list(last), lambda client: client.last_position >= last[client], SETTLE_SECONDS
+            )
 
     def check(self) -> None:
         check_log(self.shop, self.writers, self._events, self.name)
@@ -107,8 +119,10 @@ async def storm(
     events: how many each writer commits. pause: of each writer between two transactions, in
     seconds on average.
     """
+    assert not shop.waiting(), "The storm before this one did not settle."
     running = Storm(shop, name, clients)
     with shop.writers(name, count=writers, events=events, pause=pause) as running.writers:
         async with connected(running.clients):
+            await each_until(running.clients, lambda client: client.opened, SETTLE_SECONDS)
             yield running
             await running.settle()

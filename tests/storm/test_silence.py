@@ -1,0 +1,129 @@
+"""A database that acknowledges and never answers: TCP notices nothing, so the processes have to."""
+
+import asyncio
+import random
+import time
+
+import pytest
+
+from realtime.conf import DEFAULTS
+from realtime.database import direct_parameters
+from realtime.exceptions import DatabaseAway
+from realtime.hub import Hub
+
+from .clients import Client, connected, each_until
+from .shop import DATABASE
+
+QUERY_SECONDS = 1
+REQUESTS = DEFAULTS["REQUEST_THREADS"]
+LOCK_ACCOUNTS = "BEGIN; LOCK TABLE auth_user IN ACCESS EXCLUSIVE MODE"
+
+
+@pytest.fixture
+async def hub(shop, settings, monkeypatch):
+    """A hub of this process, whose way to the shop's database leads through the proxy."""
+
+    async def through_the_proxy(alias):
+        return direct_parameters(shop.cluster.url(DATABASE, shop.proxy.port))
+
+    settings.REALTIME = {"QUERY_SECONDS": QUERY_SECONDS, "POLL_SECONDS": 0.2}
+    monkeypatch.setattr("realtime.hub.connection_parameters", through_the_proxy)
+    yield Hub.current()
+    await Hub.close_current()
+
+
+@pytest.fixture
+def proxy(shop):
+    yield shop.proxy
+    shop.proxy.heal()
+
+
+async def test_the_hub_gives_up_a_connection_and_takes_a_new_one(hub, proxy):
+    await hub.catch_up("orders")
+    proxy.cut()
+    with pytest.raises(DatabaseAway):
+        await hub.catch_up("orders")
+    proxy.heal()
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                return await hub.catch_up("orders")
+            except DatabaseAway:
+                continue
+
+
+async def test_a_replay_gives_up_a_pooled_connection_that_has_gone_silent(hub, proxy):
+    await hub.replay("orders", None, after=0, through=1)  # leaves its connection in the pool
+    proxy.cut()
+    began = time.monotonic()
+    async with asyncio.timeout(10):
+        with pytest.raises(DatabaseAway):
+            await hub.replay("orders", None, after=0, through=1)
+    assert time.monotonic() - began < 3 * QUERY_SECONDS
+    proxy.heal()
+    async with asyncio.timeout(10):
+        await hub.replay("orders", None, after=0, through=1)
+
+
+@pytest.fixture
+def accounts_locked(shop):
+    """Queries of accounts wait until this session is closed."""
+    with shop.cluster.connect(DATABASE) as session:
+        session.execute(LOCK_ACCOUNTS)
+        yield session
+
+
+QUERIES_THAT_WAIT = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE wait_event_type = 'Lock' AND strpos(query, 'auth_user') > 0
+"""
+
+
+async def queries_wait(shop, count):
+    """Until so many queries of accounts wait for the lock."""
+
+    def wait():
+        deadline = time.monotonic() + 10
+        with shop.cluster.connect(DATABASE) as session:
+            while session.execute(QUERIES_THAT_WAIT).fetchone()[0] < count:
+                assert time.monotonic() < deadline
+                session.execute("SELECT pg_sleep(0.05)")
+
+    await asyncio.to_thread(wait)
+
+
+async def test_a_request_that_waits_for_a_silent_database_is_answered(shop, proxy, accounts_locked):
+    """It holds one of few threads: if all wait for ever, the process takes no more streams."""
+    clients = [through_the_proxy(shop, person) for person in shop.customers[:REQUESTS]]
+    async with connected(clients):
+        await queries_wait(shop, REQUESTS)
+        proxy.cut()
+        accounts_locked.close()
+        await each_until(clients, lambda client: client.turned_away, 20)
+        proxy.heal()
+        await each_until(clients, lambda client: client.opened, 20)
+
+
+async def test_access_still_ends_after_a_look_at_it_that_a_silent_database_held_up(
+    shop, proxy, accounts_locked
+):
+    person = shop.customers[-1]
+    client = through_the_proxy(shop, person)
+    set_active = "UPDATE auth_user SET is_active = %s WHERE id = %s RETURNING id"
+    accounts_locked.execute("ROLLBACK")
+    async with connected([client]):
+        await each_until([client], lambda client: client.opened, 10)
+        accounts_locked.execute(LOCK_ACCOUNTS)
+        await queries_wait(shop, 1)
+        proxy.cut()
+        accounts_locked.close()
+        proxy.heal()
+        try:
+            await asyncio.to_thread(shop.query, set_active, False, int(person.recipient))
+            await each_until([client], lambda client: client.cut_off, 20)
+        finally:
+            await asyncio.to_thread(shop.query, set_active, True, int(person.recipient))
+
+
+def through_the_proxy(shop, person):
+    return Client(person, shop.servers[-1:], random.Random(0), cursor=shop.position())
