@@ -9,10 +9,11 @@ import random
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
-from django.db import connections
+from django.db import OperationalError, connections
 from psycopg.conninfo import conninfo_to_dict
 
 logger = logging.getLogger("realtime")
@@ -35,8 +36,15 @@ DJANGO_ONLY = {"cursor_factory", "context"}
 FIRST_RETRY_SECONDS = 0.1
 LAST_RETRY_SECONDS = 5.0
 
-# What is raised when the database is away. psycopg's waiting ends in a TimeoutError of ours.
-AWAY = (psycopg.OperationalError, psycopg.InterfaceError, OSError, TimeoutError)
+# What is raised when the database is away. psycopg's waiting ends in a TimeoutError of ours;
+# Django's own error comes from a backend that could not start its server.
+AWAY = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    OperationalError,
+    OSError,
+    TimeoutError,
+)
 
 
 async def connection_parameters(alias: str) -> Parameters:
@@ -50,14 +58,6 @@ async def connection_parameters(alias: str) -> Parameters:
 def direct_parameters(url: str) -> Parameters:
     """libpq's parameters of the server that a connection URL or string names."""
     return {"application_name": "realtime", **NOTICE_DEATH, **conninfo_to_dict(url)}
-
-
-async def connect(parameters: Parameters) -> psycopg.AsyncConnection:
-    """A connection in autocommit. Raises one of AWAY if there is no way to it."""
-    connection = await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
-    # number_events needs it, whatever the project's default is: see the head of its file.
-    await connection.set_isolation_level(psycopg.IsolationLevel.READ_COMMITTED)
-    return connection
 
 
 @contextmanager
@@ -118,33 +118,81 @@ def _hang_up(connection: psycopg.BaseConnection) -> None:
         logger.warning("Hung up on a database that does not answer")
 
 
-async def keep_connected(
-    purpose: str,
-    parameters: Callable[[], Awaitable[Parameters]],
-    use: Callable[[psycopg.AsyncConnection], Awaitable[None]],
-) -> None:
-    """Give `use` a connection, and a new one whenever it ends, for as long as the task lives.
+async def connect(parameters: Parameters) -> psycopg.AsyncConnection:
+    """A connection in autocommit. Raises one of AWAY if there is no way to it."""
+    connection = await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
+    # number_events needs it, whatever the project's default is: see the head of its file.
+    await connection.set_isolation_level(psycopg.IsolationLevel.READ_COMMITTED)
+    return connection
 
-    purpose: what the connection is for, in the words of the log: “listen to the event log”.
+
+class KeptConnection:
+    """A connection that is made anew whenever it ends, for as long as `keep()` runs.
+
+    purpose: what it is for, in the words of the log: “listen to the event log”.
+    use: gets each connection in turn, and calls `works()` once it has proved good.
+    refused: called when there is none to be had, with the reason.
     """
-    clock = asyncio.get_running_loop().time
-    retry_seconds = FIRST_RETRY_SECONDS
-    while True:
-        began = clock()
-        try:
-            connection = await connect(await parameters())
+
+    def __init__(
+        self,
+        purpose: str,
+        parameters: Callable[[], Awaitable[Parameters]],
+        use: Callable[[psycopg.AsyncConnection], Awaitable[None]],
+        *,
+        refused: Callable[[str], None] = lambda reason: None,
+    ) -> None:
+        # Since when there is one that works; None: there is none.
+        self.works_since: datetime | None = None
+        # Why none is to be had: the attempt to make one has failed. None: not known.
+        self.away: str | None = None
+        self._purpose = purpose
+        self._parameters = parameters
+        self._use = use
+        self._refused = refused
+        # The last reason in the log. Said once, however often it is the same.
+        self._logged: str | None = None
+
+    def works(self) -> None:
+        """To be called by `use`, as often as it likes."""
+        if self.works_since is not None:
+            return
+        self.works_since = datetime.now(UTC)
+        self.away = None
+        if self._logged is not None:
+            logger.warning("Connected again, to %s.", self._purpose)
+            self._logged = None
+
+    async def keep(self) -> None:
+        retry_seconds = FIRST_RETRY_SECONDS
+        while True:
             try:
-                await use(connection)
-            finally:
-                # Not `async with`: it would say ROLLBACK to a server that may not listen.
-                await connection.close()
-        except AWAY as error:
-            reason = str(error).strip() or type(error).__name__
-            logger.warning("Lost the connection to %s: %s", purpose, reason)
-        except Exception:
-            # A bug must not leave a process with open streams and nobody who feeds them.
-            logger.exception("Could not %s", purpose)
-        if clock() - began > LAST_RETRY_SECONDS:
-            retry_seconds = FIRST_RETRY_SECONDS
-        await asyncio.sleep(retry_seconds * random.uniform(0.5, 1))
-        retry_seconds = min(retry_seconds * 2, LAST_RETRY_SECONDS)
+                connection = await connect(await self._parameters())
+                try:
+                    await self._use(connection)
+                finally:
+                    # Not `async with`: it would say ROLLBACK to a server that may not listen.
+                    await connection.close()
+            except AWAY as error:
+                reason = str(error).strip() or "it did not answer in time"
+                self._ended(reason, "Lost the connection to %s, trying again: %s", reason)
+            except Exception as error:
+                # A bug, or tables that are not there yet. It must not leave a process with open
+                # streams and nobody who feeds them.
+                self._ended(repr(error), "Could not %s, trying again", exc_info=error)
+            if self.works_since is not None:
+                self.works_since = None
+                retry_seconds = FIRST_RETRY_SECONDS
+            await asyncio.sleep(retry_seconds * random.uniform(0.5, 1))
+            retry_seconds = min(retry_seconds * 2, LAST_RETRY_SECONDS)
+
+    def _ended(
+        self, reason: str, message: str, *arguments: Any, exc_info: Exception | None = None
+    ) -> None:
+        if reason != self._logged:
+            level = logging.WARNING if exc_info is None else logging.ERROR
+            logger.log(level, message, self._purpose, *arguments, exc_info=exc_info)
+            self._logged = reason
+        if self.works_since is None:
+            self.away = reason
+            self._refused(reason)

@@ -10,7 +10,8 @@ import asyncio
 import random
 from collections.abc import Coroutine
 from contextvars import Context
-from typing import Any, NamedTuple
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 import psycopg
@@ -19,11 +20,11 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from . import conf, wire
 from .database import (
     AWAY,
+    KeptConnection,
     Parameters,
     answered_within,
     connection_parameters,
     direct_parameters,
-    keep_connected,
 )
 from .exceptions import DatabaseAway
 from .guard import Guard
@@ -43,6 +44,7 @@ READ_TAIL = load("read_tail")
 REPLAY_RECIPIENT = load("replay_recipient")
 REPLAY_STREAM = load("replay_stream")
 STREAMS_BEHIND = load("streams_behind")
+OLDEST_WAITING = load("oldest_waiting")
 
 # Bounded, so that an import of a million orders does not hold a stream's lock for minutes.
 NUMBER_ROWS = 1000
@@ -52,6 +54,8 @@ READ_BYTES = 4 * 1024 * 1024
 REPLAY_ROWS = 500
 # How long the pool may take to end what it is at: it may be connecting to a database that is away.
 CLOSE_SECONDS = 1.0
+
+Result = TypeVar("Result")
 
 
 class Replay(NamedTuple):
@@ -64,6 +68,21 @@ class Replay(NamedTuple):
     chunk: bytes
     position: int
     pruned_through: int
+
+
+class State(NamedTuple):
+    """How a hub stands with the database.
+
+    away: why the event log can't be reached; None: it can, as far as is known.
+    listening_since: None: it hears no hints now, and finds new events by looking only.
+    is_deaf: it has begun to listen, and hears nothing.
+    seconds_since_turn: how long ago it last did all there was to do; None: never yet.
+    """
+
+    away: str | None
+    listening_since: datetime | None
+    is_deaf: bool
+    seconds_since_turn: float | None
 
 
 class Hub:
@@ -104,25 +123,28 @@ class Hub:
         self._to_number: set[str] = set()
         self._to_read: set[str] = set()
         self._to_catch_up: dict[str, asyncio.Future[Tail]] = {}
+        self._to_measure: asyncio.Future[float] | None = None
+        self._last_turn: float | None = None
         self._replay_pool: asyncio.Task[AsyncConnectionPool] | None = None
         self._tasks: list[asyncio.Task[Any]] = []
-
-    def _start(self) -> None:
-        listener = Listener(
+        self._listener = Listener(
             [PENDING_CHANNEL, PUBLISHED_CHANNEL, ACCESS_CHANNEL],
             hear=self._hear,
-            connected=self._catch_up_on_hints,
+            listening=self._catch_up_on_hints,
             sender=self._parameters,
             silence_seconds=self._poll_seconds,
             query_seconds=self._query_seconds,
         )
-        self._run(
-            "listen",
-            keep_connected("listen for new events", self._listen_parameters, listener.listen),
+        self._listening = KeptConnection(
+            "listen for new events", self._listen_parameters, self._listener.listen
         )
-        self._run(
-            "work", keep_connected("number and read new events", self._parameters, self._work)
+        self._working = KeptConnection(
+            "number and read new events", self._parameters, self._work, refused=self._give_up
         )
+
+    def _start(self) -> None:
+        self._run("listen", self._listening.keep())
+        self._run("work", self._working.keep())
         self._run("heartbeat", self.heartbeat.run())
         self._run("guard", self.guard.run())
 
@@ -141,7 +163,7 @@ class Hub:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for waiting in self._to_catch_up.values():
+        for waiting in self._waiting():
             waiting.cancel()
 
     async def _parameters(self) -> Parameters:
@@ -167,12 +189,18 @@ class Hub:
             waiting = asyncio.get_running_loop().create_future()
             self._to_catch_up[stream] = waiting
             self._work_due.set()
+        return await self._turned(waiting, self._query_seconds)
+
+    async def _turned(self, waiting: asyncio.Future[Result], seconds: float) -> Result:
+        """What the next turn gives. Raises DatabaseAway: at once while it is known to be away."""
+        if self._working.away is not None:
+            raise DatabaseAway(f"The event log can't be reached: {self._working.away}")
         try:
-            async with asyncio.timeout(self._query_seconds):
+            async with asyncio.timeout(seconds):
                 return await asyncio.shield(waiting)
         except TimeoutError:
             raise DatabaseAway(
-                f"The database {self._database!r} did not answer in {self._query_seconds} s."
+                f"The database {self._database!r} did not answer in {seconds} s."
             ) from None
 
     async def replay(
@@ -247,9 +275,34 @@ class Hub:
                 await asyncio.sleep(wait)
             stream.close(wire.retry(random.randint(*conf.get("RETRY_MILLISECONDS"))))
 
+    # For those who watch over the process
+
+    @property
+    def state(self) -> State:
+        """How it stands with the database now, without asking it."""
+        clock = asyncio.get_running_loop().time
+        return State(
+            away=self._working.away,
+            listening_since=self._listening.works_since,
+            is_deaf=self._listener.is_deaf,
+            seconds_since_turn=None if self._last_turn is None else clock() - self._last_turn,
+        )
+
+    async def measure_lag(self, *, seconds: float) -> float:
+        """The age of the oldest event that waits for a number, after all was done that can be.
+
+        Whoever else asks meanwhile gets the same answer. Raises DatabaseAway if there is none
+        within these seconds.
+        """
+        if self._to_measure is None:
+            self._to_measure = asyncio.get_running_loop().create_future()
+            self.poll()
+        return await self._turned(self._to_measure, seconds)
+
     # What is heard
 
     def _catch_up_on_hints(self) -> None:
+        self._listening.works()
         self.poll()
         self.guard.check_all()
 
@@ -278,6 +331,8 @@ class Hub:
                 # finds a lost hint of another.
                 next_poll = clock() + self._poll_seconds
             await self._turn(connection)
+            self._working.works()
+            self._last_turn = clock()
             try:
                 async with asyncio.timeout_at(next_poll):
                     await self._work_due.wait()
@@ -293,6 +348,7 @@ class Hub:
         to_number, self._to_number = self._to_number, set()
         to_read, self._to_read = self._to_read, set()
         to_catch_up, self._to_catch_up = self._to_catch_up, {}
+        to_measure, self._to_measure = self._to_measure, None
         try:
             if poll_due:
                 await self._poll(connection, to_number, to_read)
@@ -303,13 +359,20 @@ class Hub:
                 tail = await self._read(connection, stream)
                 if stream in to_catch_up and not to_catch_up[stream].done():
                     to_catch_up[stream].set_result(tail)
+            if to_measure is not None:
+                [(lag,)] = await self._query(connection, OLDEST_WAITING, {})
+                to_measure.set_result(lag)
         except BaseException as error:
-            away = DatabaseAway(f"Could not read the event log: {error}")
-            for waiting in to_catch_up.values():
-                if not waiting.done():
-                    waiting.set_exception(away)
-                    waiting.exception()  # who waited may have left: then nobody else looks
+            _fail(_futures(to_catch_up, to_measure), f"Could not read the event log: {error}")
             raise
+
+    def _give_up(self, reason: str) -> None:
+        """There is no connection: nobody is to wait for the next turn."""
+        _fail(self._waiting(), f"The event log can't be reached: {reason}")
+        self._to_catch_up, self._to_measure = {}, None
+
+    def _waiting(self) -> list[asyncio.Future[Any]]:
+        return _futures(self._to_catch_up, self._to_measure)
 
     async def _poll(
         self, connection: psycopg.AsyncConnection, to_number: set[str], to_read: set[str]
@@ -380,3 +443,16 @@ class Hub:
 def _is_all(rows: list[tuple[Any, ...]], limit: int) -> bool:
     """Whether a batch is all there is: neither its rows nor its bytes came to their limit."""
     return not rows or len(rows) == rows[0][0] < limit
+
+
+def _futures(
+    to_catch_up: dict[str, asyncio.Future[Tail]], to_measure: asyncio.Future[float] | None
+) -> list[asyncio.Future[Any]]:
+    return [*to_catch_up.values(), *([] if to_measure is None else [to_measure])]
+
+
+def _fail(waiting: list[asyncio.Future[Any]], reason: str) -> None:
+    for one in waiting:
+        if not one.done():
+            one.set_exception(DatabaseAway(reason))
+            one.exception()  # who waited may have left: then nobody else looks

@@ -17,6 +17,8 @@ logger = logging.getLogger("realtime")
 
 PROBE_CHANNEL = "realtime_probe"
 PROBE_SECONDS = 5.0
+# How long after a probe that was not heard the next one is sent.
+DEAF_SECONDS = 60.0
 
 DEAF = (
     "Notifications do not arrive: new events will be found by looking every few seconds only. "
@@ -30,7 +32,7 @@ class Listener:
     """Passes on what is notified on some channels.
 
     hear: called with channel and payload of each notification.
-    connected: called when it has begun to listen; whatever was notified before is missed.
+    listening: called when it has begun to listen; whatever was notified before is missed.
     sender: parameters of a connection as those have who notify, to prove that they are heard.
     """
 
@@ -39,32 +41,45 @@ class Listener:
         channels: list[str],
         *,
         hear: Callable[[str, str], None],
-        connected: Callable[[], None],
+        listening: Callable[[], None],
         sender: Callable[[], Awaitable[Parameters]],
         silence_seconds: float,
         query_seconds: float,
     ) -> None:
         self._channels = channels
         self._hear = hear
-        self._connected = connected
+        self._listening = listening
         self._sender = sender
         self._silence_seconds = silence_seconds
         self._query_seconds = query_seconds
+        # Connected, and yet it hears nothing.
+        self.is_deaf = False
 
     async def listen(self, connection: psycopg.AsyncConnection) -> None:
         """Listen on this connection until it ends. Raises what psycopg does when it ends."""
-        with answered_within(self._query_seconds, connection):
-            for channel in (*self._channels, PROBE_CHANNEL):
-                await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
-        self._connected()
-        if not await self._hears(connection):
-            logger.error(DEAF)
+        # The others only after the probe was heard. Behind PgBouncer the LISTEN stays with a
+        # connection that others use next, and would pile up in their memory what they don't read.
+        await self._begin(connection, PROBE_CHANNEL)
+        while not await self._hears(connection):
+            if not self.is_deaf:
+                logger.error(DEAF)
+            self.is_deaf = True
+            await asyncio.sleep(DEAF_SECONDS)
+            await self._begin(connection, PROBE_CHANNEL)
+        self.is_deaf = False
+        await self._begin(connection, *self._channels)
+        self._listening()
         while True:
             async for notification in connection.notifies(timeout=self._silence_seconds):
                 self._hear(notification.channel, notification.payload)
             # Silence, or a connection that a cut cable has left for dead?
-            with answered_within(self._query_seconds, connection):
+            async with asyncio.timeout(self._query_seconds):
                 await connection.execute("SELECT")
+
+    async def _begin(self, connection: psycopg.AsyncConnection, *channels: str) -> None:
+        with answered_within(self._query_seconds, connection):
+            for channel in channels:
+                await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
 
     async def _hears(self, connection: psycopg.AsyncConnection) -> bool:
         """Whether a notification sent from another connection arrives at this one.
@@ -72,16 +87,13 @@ class Listener:
         From another one: PgBouncer does deliver to a client what its own transaction sent.
         """
         token = secrets.token_hex(8)
-        async with await connect(await self._sender()) as other:
-            with answered_within(self._query_seconds, other):
+        async with asyncio.timeout(self._query_seconds):
+            async with await connect(await self._sender()) as other:
                 await other.execute("SELECT pg_notify(%s, %s)", [PROBE_CHANNEL, token])
         deadline = asyncio.get_running_loop().time() + PROBE_SECONDS
         heard = False
         while not heard and (seconds := deadline - asyncio.get_running_loop().time()) > 0:
-            # To the end of each packet, which may hold more than the probe.
             async for notification in connection.notifies(timeout=seconds, stop_after=1):
-                if notification.channel != PROBE_CHANNEL:
-                    self._hear(notification.channel, notification.payload)
-                elif notification.payload == token:
-                    heard = True
+                # Not `return`: what is left of its packet would be for the next to read.
+                heard = heard or notification.payload == token
         return heard
