@@ -73,7 +73,7 @@ class Listener:
             async for notification in connection.notifies(timeout=self._silence_seconds):
                 self._hear(notification.channel, notification.payload)
             # Silence, or a connection that a cut cable has left for dead?
-            async with asyncio.timeout(self._query_seconds):
+            with answered_within(self._query_seconds, connection):
                 await connection.execute("SELECT")
 
     async def _begin(self, connection: psycopg.AsyncConnection, *channels: str) -> None:
@@ -87,8 +87,8 @@ class Listener:
         From another one: PgBouncer does deliver to a client what its own transaction sent.
         """
         token = secrets.token_hex(8)
-        async with asyncio.timeout(self._query_seconds):
-            async with await connect(await self._sender()) as other:
+        async with await connect(await self._sender()) as other:
+            with answered_within(self._query_seconds, other):
                 await other.execute("SELECT pg_notify(%s, %s)", [PROBE_CHANNEL, token])
         deadline = asyncio.get_running_loop().time() + PROBE_SECONDS
         heard = False
