@@ -158,7 +158,8 @@ def test_a_long_list_comes_in_pages_with_few_queries(alice, django_assert_max_nu
 
 
 def test_somebody_elses_order_is_not_found(bob, order):
-    assert api(bob).get(address(order)).status_code == 404
+    theirs, missing = api(bob).get(address(order)), api(bob).get("/api/orders/0/")
+    assert (theirs.status_code, theirs.json()) == (404, missing.json())  # guessing tells nothing
 
 
 @pytest.mark.parametrize("number", ["0", "nonsense", "9" * 30, "1.0", "-1"])
