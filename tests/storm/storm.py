@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from .clients import Client, connected, each_until
-from .shop import Shop, Writers, check_client, check_log, meant_for
+from .fleet import Fleet, Writers, check_client, check_log, meant_for
 
 # In each storm some clients never hang up: they show what a fault does to an open stream.
 STEADY = 0.2
@@ -17,15 +17,15 @@ SETTLE_SECONDS = 40
 
 
 class Storm:
-    def __init__(self, shop: Shop, name: str, clients: int) -> None:
-        self.shop = shop
+    def __init__(self, fleet: Fleet, name: str, clients: int) -> None:
+        self.fleet = fleet
         self.name = name
-        self.start = shop.position()
+        self.start = fleet.position()
         chance = random.Random(name)
         self.clients = [
             Client(
-                chance.choice(shop.staff if number < clients * STAFF else shop.customers),
-                shop.servers,
+                chance.choice(fleet.staff if number < clients * STAFF else fleet.customers),
+                fleet.servers,
                 random.Random(f"{name}/{number}"),
                 cursor=self.start,
                 stays_seconds=None if chance.random() < STEADY else STAYS_SECONDS,
@@ -54,10 +54,10 @@ class Storm:
     async def settle(self) -> None:
         """Until all is numbered, and every client has its last event."""
         deadline = time.monotonic() + SETTLE_SECONDS
-        while await asyncio.to_thread(self.shop.waiting):
-            assert time.monotonic() < deadline, self.shop.servers_output()
+        while await asyncio.to_thread(self.fleet.waiting):
+            assert time.monotonic() < deadline, self.fleet.servers_output()
             await asyncio.sleep(0.1)
-        self._events = await asyncio.to_thread(self.shop.published, self.start)
+        self._events = await asyncio.to_thread(self.fleet.published, self.start)
         last = {
             client: meant[-1].position
             for client in self.clients
@@ -70,7 +70,7 @@ class Storm:
             )
 
     def check(self) -> None:
-        check_log(self.shop, self.writers, self._events, self.name)
+        check_log(self.fleet, self.writers, self._events, self.name)
         for client in self.clients:
             check_client(client, self._events)
         print(self.summary())
@@ -106,7 +106,7 @@ class Storm:
 
 @asynccontextmanager
 async def storm(
-    shop: Shop,
+    fleet: Fleet,
     name: str,
     *,
     clients: int,
@@ -119,9 +119,9 @@ async def storm(
     events: how many each writer commits. pause: of each writer between two transactions, in
     seconds on average.
     """
-    assert not shop.waiting(), "The storm before this one did not settle."
-    running = Storm(shop, name, clients)
-    with shop.writers(name, count=writers, events=events, pause=pause) as running.writers:
+    assert not fleet.waiting(), "The storm before this one did not settle."
+    running = Storm(fleet, name, clients)
+    with fleet.writers(name, count=writers, events=events, pause=pause) as running.writers:
         async with connected(running.clients):
             await each_until(running.clients, lambda client: client.opened, SETTLE_SECONDS)
             yield running

@@ -6,7 +6,7 @@ seconds for a query.
 
 import asyncio
 
-from .shop import SERVERS
+from .fleet import SERVERS
 from .storm import storm
 
 # Each server has one that listens and one that numbers and reads.
@@ -18,12 +18,12 @@ TERMINATE = """
 """
 
 
-async def test_sessions_of_listeners_and_publishers_are_terminated(shop):
-    async with storm(shop, "terminated", clients=40, writers=8) as running:
+async def test_sessions_of_listeners_and_publishers_are_terminated(fleet):
+    async with storm(fleet, "terminated", clients=40, writers=8) as running:
         terminated = 0
         while terminated < 4 * SESSIONS:
             await running.written(20)
-            terminated += len(await asyncio.to_thread(shop.query, TERMINATE))
+            terminated += len(await asyncio.to_thread(fleet.query, TERMINATE))
         await running.written(60)
         await running.writers_finish(at_once=True)
     running.check()
@@ -31,13 +31,13 @@ async def test_sessions_of_listeners_and_publishers_are_terminated(shop):
     assert running.longest_silence < 4
 
 
-async def test_postgresql_crashes_and_comes_back(shop):
-    async with storm(shop, "crashed", clients=40, writers=8) as running:
+async def test_postgresql_crashes_and_comes_back(fleet):
+    async with storm(fleet, "crashed", clients=40, writers=8) as running:
         for _ in range(2):
             await running.written(100)
-            await asyncio.to_thread(shop.cluster.crash)
+            await asyncio.to_thread(fleet.cluster.crash)
             await running.heartbeats(2)
-            await asyncio.to_thread(shop.cluster.start)
+            await asyncio.to_thread(fleet.cluster.start)
         await running.written(100)
         await running.writers_finish(at_once=True)
     running.check()
@@ -47,12 +47,12 @@ async def test_postgresql_crashes_and_comes_back(shop):
     assert running.longest_silence < 4
 
 
-async def test_the_network_between_a_server_and_the_database_goes_silent(shop):
-    async with storm(shop, "silent", clients=40, writers=8) as running:
+async def test_the_network_between_a_server_and_the_database_goes_silent(fleet):
+    async with storm(fleet, "silent", clients=40, writers=8) as running:
         await running.written(100)
-        shop.proxy.cut()
+        fleet.proxy.cut()
         await running.heartbeats(4)
-        shop.proxy.heal()
+        fleet.proxy.heal()
         await running.written(100)
         await running.writers_finish(at_once=True)
     running.check()
@@ -60,9 +60,9 @@ async def test_the_network_between_a_server_and_the_database_goes_silent(shop):
     assert running.longest_silence < 8
 
 
-async def test_a_server_is_killed_while_it_publishes(shop):
-    async with storm(shop, "killed", clients=40, writers=8) as running:
-        for server in shop.servers[:2]:
+async def test_a_server_is_killed_while_it_publishes(fleet):
+    async with storm(fleet, "killed", clients=40, writers=8) as running:
+        for server in fleet.servers[:2]:
             await running.written(100)
             await asyncio.to_thread(server.kill)
             await running.written(100)
@@ -72,14 +72,14 @@ async def test_a_server_is_killed_while_it_publishes(shop):
     assert running.cut_off
 
 
-async def test_orders_are_placed_while_no_server_runs(shop):
-    async with storm(shop, "down", clients=40, writers=8) as running:
+async def test_orders_are_placed_while_no_server_runs(fleet):
+    async with storm(fleet, "down", clients=40, writers=8) as running:
         await running.written(100)
-        for server in shop.servers:
+        for server in fleet.servers:
             await asyncio.to_thread(server.kill)
         await running.written(300)
-        assert await asyncio.to_thread(shop.waiting) >= 300
-        await asyncio.to_thread(shop.start_servers)
+        assert await asyncio.to_thread(fleet.waiting) >= 300
+        await asyncio.to_thread(fleet.start_servers)
         await running.written(100)
         await running.writers_finish(at_once=True)
     running.check()

@@ -12,7 +12,7 @@ from realtime.exceptions import DatabaseAway
 from realtime.hub import Hub
 
 from .clients import Client, connected, each_until
-from .shop import DATABASE
+from .fleet import DATABASE
 
 QUERY_SECONDS = 1
 REQUESTS = DEFAULTS["REQUEST_THREADS"]
@@ -20,11 +20,11 @@ LOCK_ACCOUNTS = "BEGIN; LOCK TABLE auth_user IN ACCESS EXCLUSIVE MODE"
 
 
 @pytest.fixture
-async def hub(shop, settings, monkeypatch):
-    """A hub of this process, whose way to the shop's database leads through the proxy."""
+async def hub(fleet, settings, monkeypatch):
+    """A hub of this process, whose way to the fleet's database leads through the proxy."""
 
     async def through_the_proxy(alias):
-        return direct_parameters(shop.cluster.url(DATABASE, shop.proxy.port))
+        return direct_parameters(fleet.cluster.url(DATABASE, fleet.proxy.port))
 
     settings.REALTIME = {"QUERY_SECONDS": QUERY_SECONDS, "POLL_SECONDS": 0.2}
     monkeypatch.setattr("realtime.hub.connection_parameters", through_the_proxy)
@@ -33,9 +33,9 @@ async def hub(shop, settings, monkeypatch):
 
 
 @pytest.fixture
-def proxy(shop):
-    yield shop.proxy
-    shop.proxy.heal()
+def proxy(fleet):
+    yield fleet.proxy
+    fleet.proxy.heal()
 
 
 async def test_the_hub_gives_up_a_connection_and_takes_a_new_one(hub, proxy):
@@ -66,9 +66,9 @@ async def test_a_replay_gives_up_a_pooled_connection_that_has_gone_silent(hub, p
 
 
 @pytest.fixture
-def accounts_locked(shop):
+def accounts_locked(fleet):
     """Queries of accounts wait until this session is closed."""
-    with shop.cluster.connect(DATABASE) as session:
+    with fleet.cluster.connect(DATABASE) as session:
         session.execute(LOCK_ACCOUNTS)
         yield session
 
@@ -79,12 +79,12 @@ QUERIES_THAT_WAIT = """
 """
 
 
-async def queries_wait(shop, count):
+async def queries_wait(fleet, count):
     """Until so many queries of accounts wait for the lock."""
 
     def wait():
         deadline = time.monotonic() + 10
-        with shop.cluster.connect(DATABASE) as session:
+        with fleet.cluster.connect(DATABASE) as session:
             while session.execute(QUERIES_THAT_WAIT).fetchone()[0] < count:
                 assert time.monotonic() < deadline
                 session.execute("SELECT pg_sleep(0.05)")
@@ -92,11 +92,13 @@ async def queries_wait(shop, count):
     await asyncio.to_thread(wait)
 
 
-async def test_a_request_that_waits_for_a_silent_database_is_answered(shop, proxy, accounts_locked):
+async def test_a_request_that_waits_for_a_silent_database_is_answered(
+    fleet, proxy, accounts_locked
+):
     """It holds one of few threads: if all wait for ever, the process takes no more streams."""
-    clients = [through_the_proxy(shop, person) for person in shop.customers[:REQUESTS]]
+    clients = [through_the_proxy(fleet, person) for person in fleet.customers[:REQUESTS]]
     async with connected(clients):
-        await queries_wait(shop, REQUESTS)
+        await queries_wait(fleet, REQUESTS)
         proxy.cut()
         accounts_locked.close()
         await each_until(clients, lambda client: client.turned_away, 20)
@@ -105,25 +107,25 @@ async def test_a_request_that_waits_for_a_silent_database_is_answered(shop, prox
 
 
 async def test_access_still_ends_after_a_look_at_it_that_a_silent_database_held_up(
-    shop, proxy, accounts_locked
+    fleet, proxy, accounts_locked
 ):
-    person = shop.customers[-1]
-    client = through_the_proxy(shop, person)
+    person = fleet.customers[-1]
+    client = through_the_proxy(fleet, person)
     set_active = "UPDATE auth_user SET is_active = %s WHERE id = %s RETURNING id"
     accounts_locked.execute("ROLLBACK")
     async with connected([client]):
         await each_until([client], lambda client: client.opened, 10)
         accounts_locked.execute(LOCK_ACCOUNTS)
-        await queries_wait(shop, 1)
+        await queries_wait(fleet, 1)
         proxy.cut()
         accounts_locked.close()
         proxy.heal()
         try:
-            await asyncio.to_thread(shop.query, set_active, False, int(person.recipient))
+            await asyncio.to_thread(fleet.query, set_active, False, int(person.recipient))
             await each_until([client], lambda client: client.cut_off, 20)
         finally:
-            await asyncio.to_thread(shop.query, set_active, True, int(person.recipient))
+            await asyncio.to_thread(fleet.query, set_active, True, int(person.recipient))
 
 
-def through_the_proxy(shop, person):
-    return Client(person, shop.servers[-1:], random.Random(0), cursor=shop.position())
+def through_the_proxy(fleet, person):
+    return Client(person, fleet.servers[-1:], random.Random(0), cursor=fleet.position())

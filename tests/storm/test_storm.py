@@ -3,8 +3,8 @@
 from .storm import storm
 
 
-async def test_each_client_gets_exactly_what_is_meant_for_it(shop):
-    async with storm(shop, "storm", clients=100, writers=16, events=120) as running:
+async def test_each_client_gets_exactly_what_is_meant_for_it(fleet):
+    async with storm(fleet, "storm", clients=100, writers=16, events=120) as running:
         await running.writers_finish()
     running.check()
     assert running.reconnects > 100

@@ -1,4 +1,4 @@
-"""The shop under fire: three server processes on one database, and those who place orders."""
+"""A fleet under fire: three server processes on one database, and those who place orders."""
 
 import json
 import os
@@ -39,7 +39,7 @@ class PublishedEvent(NamedTuple):
 
 
 class Server:
-    """One of the shop's, always on the same port, in whichever process."""
+    """One of the fleet, always on the same port, in whichever process."""
 
     def __init__(self, database_url: str, settings: str) -> None:
         self.port = free_port()
@@ -64,7 +64,7 @@ class Server:
 class Writers:
     """The processes that place orders, and what they say about it."""
 
-    def __init__(self, shop: "Shop", name: str, *, count: int, events: int, pause: float) -> None:
+    def __init__(self, fleet: "Fleet", name: str, *, count: int, events: int, pause: float) -> None:
         self._outcomes: list[tuple[str, list[str]]] = []
         each = count // PROCESSES_OF_WRITERS
         self._processes = [
@@ -75,7 +75,7 @@ class Writers:
                     *("--events", str(events), "--pause", str(pause)),
                 ],
                 cwd=ROOT,
-                env={**os.environ, **shop.environment},
+                env={**os.environ, **fleet.environment},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -127,7 +127,7 @@ class Writers:
         return {key for told, keys in self._outcomes if told == outcome for key in keys}
 
 
-class Shop:
+class Fleet:
     def __init__(self, cluster: Cluster, proxy: Proxy, people: list[Person], settings: str) -> None:
         self.cluster = cluster
         # Between the last server and the database.
@@ -195,18 +195,18 @@ def meant_for(person: Person, events: list[PublishedEvent]) -> list[Received]:
     ]
 
 
-def check_log(shop: Shop, writers: Writers, events: list[PublishedEvent], name: str) -> None:
+def check_log(fleet: Fleet, writers: Writers, events: list[PublishedEvent], name: str) -> None:
     """The log holds what was committed, once each, and nothing else.
 
     Whoever lost the connection during COMMIT does not know. The orders do: an event is there if,
     and only if, what it tells of is.
     """
-    assert shop.waiting() == 0
+    assert fleet.waiting() == 0
     times = Counter(event.key for event in events)
     assert not [key for key, count in times.items() if count > 1]
     assert not writers.events(COMMITTED) - times.keys()
     assert not writers.events(ROLLED_BACK) & times.keys()
-    orders = shop.query(
+    orders = fleet.query(
         "SELECT product, status FROM orders_order WHERE product LIKE %s", f"{name}/%"
     )
     told = {f"{product} placed" for product, _ in orders}
@@ -221,7 +221,7 @@ def check_client(client: Client, events: list[PublishedEvent]) -> None:
 
 
 @contextmanager
-def open_shop(folder: Path, settings: str) -> Iterator[Shop]:
+def open_fleet(folder: Path, settings: str) -> Iterator[Fleet]:
     with running_cluster(folder) as cluster, running_proxy(cluster.port) as proxy:
         environment = {
             "DATABASE_URL": cluster.url(DATABASE),
@@ -234,9 +234,9 @@ def open_shop(folder: Path, settings: str) -> Iterator[Shop]:
             stdout=subprocess.PIPE,
             check=True,
         ).stdout
-        shop = Shop(cluster, proxy, [Person(*each) for each in json.loads(people)], settings)
+        fleet = Fleet(cluster, proxy, [Person(*each) for each in json.loads(people)], settings)
         try:
-            shop.start_servers()
-            yield shop
+            fleet.start_servers()
+            yield fleet
         finally:
-            shop.stop_servers()
+            fleet.stop_servers()
