@@ -65,7 +65,7 @@ class Command(runserver.Command):
             "",
         ]
         if with_accounts:
-            lines += [demo.accounts_text(), ""]
+            lines += [demo.accounts_text(), "", ""]
         return "\n".join(lines)
 
     def host_to_visit(self) -> str:
