@@ -157,3 +157,11 @@ def test_publishers_at_once_number_each_event_once(elsewhere, write, log, publis
     while writer.execute(NUMBER, ["orders", 1000]).fetchone()[0]:
         pass
     assert log() == [(n + 1, str(n)) for n in range(total)]
+
+
+def test_numbers_are_durable_before_they_are_seen_whatever_the_project_prefers(elsewhere, write):
+    session = elsewhere(options="-c synchronous_commit=off")
+    write(session, "a")
+    with session.transaction():
+        session.execute(NUMBER, ["orders", 1000])
+        assert session.execute("SHOW synchronous_commit").fetchone() == ("on",)
