@@ -3,8 +3,12 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from realtime import health
+
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include("orders.api.urls")),
+    path("healthz", health.live, name="health_live"),
+    path("readyz", health.ready, name="health_ready"),
     path("", include("orders.urls")),
 ]

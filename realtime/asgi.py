@@ -3,17 +3,20 @@
     # asgi.py
     application = outlive_request(get_asgi_application())
 
-It runs each stream on after its request has ended, see `handover.py`. Without it streams work
-under Django's own handler too, at the price of a thread for each.
+It runs each stream on after its request has ended, see `handover.py`, and answers `health.py`
+without Django's middleware. Both work under Django's own handler too, at the price of a thread for
+each request.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from io import BytesIO
 from typing import Any
 
 from asgiref.sync import ThreadSensitiveContext
+from django.core.handlers.asgi import ASGIRequest
 from django.urls import Resolver404, resolve
 
 from . import conf, shutdown
@@ -31,7 +34,12 @@ def outlive_request(application: Application) -> Application:
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _live(receive, send)
-        elif scope["type"] == "http" and _is_stream(scope):
+        elif scope["type"] != "http":
+            await application(scope, receive, send)
+        elif getattr(view := _view(scope), "skips_middleware", False):
+            shutdown.prepare()
+            await _answer(view, scope, send)
+        elif getattr(view, "outlives_request", False):
             shutdown.prepare()
             handover = Handover(receive, send)
             async with threads.one():
@@ -43,12 +51,21 @@ def outlive_request(application: Application) -> Application:
     return wrapped
 
 
-def _is_stream(scope: Scope) -> bool:
+def _view(scope: Scope) -> Callable[..., Any] | None:
     path = scope["path"].removeprefix(scope.get("root_path", ""))
     try:
-        return getattr(resolve(path).func, "outlives_request", False)
+        return resolve(path).func
     except Resolver404:
-        return False
+        return None
+
+
+async def _answer(view: Callable[..., Any], scope: Scope, send: Send) -> None:
+    """The answer of an asynchronous view that reads no body, without Django's handler."""
+    response = await view(ASGIRequest(scope, BytesIO()))
+    headers = [(name.encode("latin1"), value.encode("latin1")) for name, value in response.items()]
+    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+    body = b"" if scope["method"] == "HEAD" else response.content
+    await send({"type": "http.response.body", "body": body})
 
 
 async def _live(receive: Receive, send: Send) -> None:

@@ -76,13 +76,13 @@ class State(NamedTuple):
     away: why the event log can't be reached; None: it can, as far as is known.
     listening_since: None: it hears no hints now, and finds new events by looking only.
     is_deaf: it has begun to listen, and hears nothing.
-    seconds_since_turn: how long ago it last did all there was to do; None: never yet.
+    seconds_since_answer: how long ago the database last answered a query; None: never yet.
     """
 
     away: str | None
     listening_since: datetime | None
     is_deaf: bool
-    seconds_since_turn: float | None
+    seconds_since_answer: float | None
 
 
 class Hub:
@@ -124,7 +124,7 @@ class Hub:
         self._to_read: set[str] = set()
         self._to_catch_up: dict[str, asyncio.Future[Tail]] = {}
         self._to_measure: asyncio.Future[float] | None = None
-        self._last_turn: float | None = None
+        self._last_answer: float | None = None
         self._replay_pool: asyncio.Task[AsyncConnectionPool] | None = None
         self._tasks: list[asyncio.Task[Any]] = []
         self._listener = Listener(
@@ -280,12 +280,12 @@ class Hub:
     @property
     def state(self) -> State:
         """How it stands with the database now, without asking it."""
-        clock = asyncio.get_running_loop().time
+        answered, now = self._last_answer, asyncio.get_running_loop().time()
         return State(
             away=self._working.away,
             listening_since=self._listening.works_since,
             is_deaf=self._listener.is_deaf,
-            seconds_since_turn=None if self._last_turn is None else clock() - self._last_turn,
+            seconds_since_answer=None if answered is None else now - answered,
         )
 
     async def measure_lag(self, *, seconds: float) -> float:
@@ -332,7 +332,6 @@ class Hub:
                 next_poll = clock() + self._poll_seconds
             await self._turn(connection)
             self._working.works()
-            self._last_turn = clock()
             try:
                 async with asyncio.timeout_at(next_poll):
                     await self._work_due.wait()
@@ -437,7 +436,9 @@ class Hub:
     ) -> list[tuple[Any, ...]]:
         with answered_within(self._query_seconds, connection):
             cursor = await connection.execute(statement, parameters)
-            return await cursor.fetchall()
+            rows = await cursor.fetchall()
+        self._last_answer = asyncio.get_running_loop().time()
+        return rows
 
 
 def _is_all(rows: list[tuple[Any, ...]], limit: int) -> bool:

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from typing import Any, ClassVar
 
 from asgiref.sync import sync_to_async
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.views import View
 
@@ -113,6 +114,9 @@ class EventStreamView(View):
 
     async def get(self, request: HttpRequest) -> HttpResponse | EventStreamResponse:
         try:
+            # First of all: to ask who it is takes the database, and a thread while it is silent.
+            if Hub.current().state.away is not None:
+                raise ComeBack(request, 503, "The event log is away.")
             # One hop into a thread for all that may query the database.
             with django_answered_within(conf.get("QUERY_SECONDS")) as watched:
                 access = await sync_to_async(watched(self.admit))(request)
@@ -121,6 +125,8 @@ class EventStreamView(View):
             return EventStreamResponse(await self.open_stream(request, access), request)
         except Refused as refused:
             return refused.response
+        except (InterfaceError, OperationalError):
+            return ComeBack(request, 503, "The database is away.").response
 
     def admit(self, request: HttpRequest) -> Access:
         """Who is asking, for whose events, and what that rests on. Raises Refused."""

@@ -82,3 +82,10 @@ async def soon(awaitable: Any) -> Any:
     """Wait for it, but not for ever."""
     async with asyncio.timeout(10):
         return await awaitable
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """Wait for what another process or task brings about and nobody here is told of."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)

@@ -10,7 +10,7 @@ from realtime import wire
 from realtime.hub import Hub
 from realtime.stream import EventStream
 
-from .conftest import publish, soon
+from .conftest import publish, soon, until
 
 pytestmark = pytest.mark.usefixtures("hub")
 
@@ -19,13 +19,6 @@ INSERT_WITHOUT_A_HINT = """
     INSERT INTO realtime_outbox (stream, recipient, type, data)
     VALUES ('orders', '7', 'orders', '1')
 """
-
-
-async def until(condition):
-    """Wait for what another process or task brings about and nobody here is told of."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

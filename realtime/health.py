@@ -1,0 +1,90 @@
+"""Health: what a load balancer or an orchestrator asks a process, and a person who wonders.
+
+    # urls.py
+    path("healthz", health.live, name="health_live"),
+    path("readyz", health.ready, name="health_ready"),
+
+Under `realtime.asgi.outlive_request` they are answered before Django's middleware: without a
+thread, whatever threads wait for a database that hangs; and to any `Host` and over plain HTTP,
+for such probes come by address.
+"""
+
+from typing import Any
+
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.http import require_safe
+
+from .exceptions import DatabaseAway
+from .hub import Hub, State
+
+# Kubernetes waits for one second unless told otherwise.
+ANSWER_SECONDS = 0.9
+
+NOT_REACHED = "The database can't be reached; the log of this process says why."
+NO_ANSWER = f"The database did not answer in {ANSWER_SECONDS} seconds."
+DRAINING = "This process is about to end."
+
+
+@require_safe
+async def live(request: HttpRequest) -> JsonResponse:
+    """Whether the process answers at all: if it doesn't, restart it.
+
+    The database has no say here: that it is away is nothing that a restart would mend.
+    """
+    return _answer(200, status="alive")
+
+
+@require_safe
+async def ready(request: HttpRequest) -> JsonResponse:
+    """Whether to send clients here: 200, or 503 with the reason.
+
+    It asks the database, by a query of the hub that all who ask at the same time share.
+    Without a listener the process is ready too: it finds events by looking every few seconds,
+    and where notifications are swallowed for one process, they are for the others.
+    """
+    hub = Hub.current()
+    try:
+        lag = await hub.measure_lag(seconds=ANSWER_SECONDS)
+    except DatabaseAway:
+        lag = None
+    state = hub.state
+    reason = DRAINING if hub.is_draining else _why_not(lag, state)
+    if reason is not None:
+        return _answer(503, status="not ready", reason=reason, **_figures(lag, state))
+    return _answer(200, status="ready", **_figures(lag, state))
+
+
+def _why_not(lag: float | None, state: State) -> str | None:
+    # Not the reason itself, which names hosts and accounts: anyone may ask.
+    if state.away is not None:
+        return NOT_REACHED
+    # A hub that is busy with a long import has no time to measure, and is well.
+    answers = state.seconds_since_answer
+    if lag is None and (answers is None or answers > ANSWER_SECONDS):
+        return NO_ANSWER
+    return None
+
+
+def _figures(lag: float | None, state: State) -> dict[str, Any]:
+    """What else to tell.
+
+    listener: “listening”; “deaf”: notifications don't arrive, see the log; or “connecting”.
+    lag_seconds: the age of the oldest event that waits for its number; null: not measured.
+    """
+    if state.listening_since is not None:
+        listener = "listening"
+    else:
+        listener = "deaf" if state.is_deaf else "connecting"
+    return {
+        "listener": listener,
+        "listening_since": state.listening_since,
+        "lag_seconds": lag,
+        "seconds_since_answer": state.seconds_since_answer,
+    }
+
+
+def _answer(status_code: int, **fields: Any) -> JsonResponse:
+    return JsonResponse(fields, status=status_code, headers={"Cache-Control": "no-store"})
+
+
+live.skips_middleware = ready.skips_middleware = True  # for realtime.asgi
