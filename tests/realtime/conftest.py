@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connections
+from django.db import connection, connections
 from django.test import AsyncClient
 
 import realtime
@@ -36,13 +36,13 @@ def elsewhere(transactional_db):
     opened: list[psycopg.Connection] = []
 
     def connect(**options: Any) -> psycopg.Connection:
-        connection = psycopg.connect(database_url(), autocommit=True, **options)
-        opened.append(connection)
-        return connection
+        session = psycopg.connect(database_url(), autocommit=True, **options)
+        opened.append(session)
+        return session
 
     yield connect
-    for connection in opened:
-        connection.close()
+    for session in opened:
+        session.close()
 
 
 @pytest.fixture
@@ -58,6 +58,23 @@ def eventually(elsewhere):
         return False
 
     return eventually
+
+
+@pytest.fixture
+def sessions(elsewhere):
+    """How many sessions there are on the test database, apart from this test's own."""
+    own = elsewhere()
+    statement = (
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> ALL(%s)"
+    )
+
+    def count() -> int:
+        connection.ensure_connection()
+        mine = [own.info.backend_pid, connection.connection.info.backend_pid]
+        return own.execute(statement, [mine]).fetchone()[0]
+
+    return count
 
 
 async def in_thread(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

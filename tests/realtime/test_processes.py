@@ -1,11 +1,9 @@
 """The whole way, with real server processes: from an order to the stream of its customer."""
 
 import json
-import os
 import signal
 import subprocess
 from contextlib import ExitStack
-from pathlib import Path
 
 import httpx
 import pytest
@@ -13,7 +11,9 @@ import pytest
 from orders.models import Order
 from tests.clients import STREAM, bearer, open_stream, signed_in
 from tests.conftest import PASSWORD
-from tests.servers import ServerProcess, running_server
+from tests.servers import running_server
+
+from .resources import SESSIONS_OF_A_HUB, Resources
 
 
 def place(customer, product="Espresso cups", **fields):
@@ -166,44 +166,6 @@ def test_head_has_the_headers_of_get_and_no_body(server, alice):
         assert response.status_code == 200
         assert response.headers["Content-Type"] == "text/event-stream"
         assert response.read() == b""
-
-
-# One that listens, one that works, and at most two for replays.
-SESSIONS_OF_A_HUB = 4
-
-
-class Resources:
-    """What a server process holds now."""
-
-    def __init__(self, server: ServerProcess) -> None:
-        self._process = Path(f"/proc/{server.pid}")
-
-    @property
-    def threads(self) -> int:
-        return len(os.listdir(self._process / "task"))
-
-    @property
-    def open_files(self) -> int:
-        return len(os.listdir(self._process / "fd"))
-
-
-@pytest.fixture
-def sessions(elsewhere):
-    """How many sessions there are on the test database, apart from this test's own."""
-    own = elsewhere()
-    statement = (
-        "SELECT count(*) FROM pg_stat_activity "
-        "WHERE datname = current_database() AND pid <> ALL(%s)"
-    )
-
-    def count() -> int:
-        from django.db import connection
-
-        connection.ensure_connection()
-        mine = [own.info.backend_pid, connection.connection.info.backend_pid]
-        return own.execute(statement, [mine]).fetchone()[0]
-
-    return count
 
 
 def test_200_open_streams_hold_no_more_threads_and_sessions_than_2(

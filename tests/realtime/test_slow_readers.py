@@ -10,6 +10,8 @@ import realtime
 from tests.clients import STREAM, bearer, open_stream
 from tests.servers import running_server
 
+from .resources import Resources
+
 EVENT_BYTES = 2048
 
 
@@ -25,14 +27,6 @@ def stalled_client(server, headers):
         client.sendall("\r\n".join([*lines, "", ""]).encode())
         assert client.recv(12) == b"HTTP/1.1 200"
         yield client
-
-
-def memory(server) -> int:
-    """Bytes of the process's own memory."""
-    for line in Path(f"/proc/{server.pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Private_Dirty:"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError("no Private_Dirty")
 
 
 def publish(user, events):
@@ -57,7 +51,7 @@ def test_who_stops_reading_costs_a_bounded_piece_of_memory(transactional_db, ali
         publish(alice, events)  # 8 MB, more than the kernel takes for a client
         publish(bob, 1)
         reader.next_event()
-        before = memory(server)
+        before = Resources(server).memory
         clients = [stalled_client(server, bearer(alice)) for _ in range(stalled)]
         sockets = [client.__enter__() for client in clients]
         try:
@@ -65,7 +59,7 @@ def test_who_stops_reading_costs_a_bounded_piece_of_memory(transactional_db, ali
             for _ in range(20):
                 publish(bob, 1)
                 reader.next_event()
-            grown = memory(server) - before
+            grown = Resources(server).memory - before
             assert grown < stalled * (256 * 1024), f"{grown // stalled} bytes a client"
             # One that reads on gets all of it, in order, from the table.
             assert read_all(sockets[0], events) == list(range(events))

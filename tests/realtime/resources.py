@@ -1,0 +1,30 @@
+"""What a server process holds, as the kernel sees it."""
+
+import os
+from pathlib import Path
+
+from tests.servers import ServerProcess
+
+# One that listens, one that works, and at most two for replays.
+SESSIONS_OF_A_HUB = 4
+
+
+class Resources:
+    def __init__(self, server: ServerProcess) -> None:
+        self._process = Path(f"/proc/{server.pid}")
+
+    @property
+    def threads(self) -> int:
+        return len(os.listdir(self._process / "task"))
+
+    @property
+    def open_files(self) -> int:
+        return len(os.listdir(self._process / "fd"))
+
+    @property
+    def memory(self) -> int:
+        """Bytes that are this process's alone."""
+        for line in (self._process / "smaps_rollup").read_text().splitlines():
+            if line.startswith("Private_Dirty:"):
+                return int(line.split()[1]) * 1024
+        raise AssertionError("The kernel doesn't say.")
