@@ -55,16 +55,14 @@ class Client:
         self.cut_off = 0
         self.turned_away: list[int] = []
         self.resets: list[str] = []
-        # The longest time without a byte on an open connection, heartbeats among them.
+        # The longest times, on a connection that stayed open, without a byte (heartbeats are
+        # some) and from one event to the next.
         self.longest_silence = 0.0
+        self.longest_pause = 0.0
         self._servers = servers
         self._chance = chance
         self._stays_seconds = stays_seconds
         self._news = asyncio.Event()
-
-    @property
-    def is_steady(self) -> bool:
-        return self._stays_seconds is None
 
     @property
     def last_position(self) -> int:
@@ -121,13 +119,18 @@ class Client:
     async def _read(self, reader: asyncio.StreamReader) -> None:
         clock = asyncio.get_running_loop().time
         heard = clock()
+        event_heard = None
         while True:
             block = await reader.readuntil(b"\n\n")
-            self.longest_silence = max(self.longest_silence, clock() - heard)
-            heard = clock()
-            self._take(block.decode())
+            now = clock()
+            self.longest_silence = max(self.longest_silence, now - heard)
+            heard = now
+            if self._take(block.decode()):
+                self.longest_pause = max(self.longest_pause, now - (event_heard or now))
+                event_heard = now
 
-    def _take(self, block: str) -> None:
+    def _take(self, block: str) -> bool:
+        """Keep what a block says; whether it is an event."""
         fields = dict(line.split(": ", 1) for line in block.splitlines() if line.strip(":"))
         self.cursor = fields.get("id", self.cursor)
         if "retry" in fields:
@@ -139,6 +142,7 @@ class Client:
         else:
             self.heartbeats += 1
         self._news.set()
+        return "data" in fields
 
 
 @asynccontextmanager

@@ -1,10 +1,21 @@
+from collections.abc import Iterator
+
 import pytest
 
-from .fleet import open_fleet
+from .fleet import Fleet, open_fleet
 
 
 @pytest.fixture(scope="session")
-def fleet(tmp_path_factory):
+def fleet(tmp_path_factory) -> Iterator[Fleet]:
     """Three server processes in a hurry, see settings.py; the tests of this folder share them."""
-    with open_fleet(tmp_path_factory.mktemp("storm") / "cluster", "tests.storm.settings") as fleet:
+    folder = tmp_path_factory.mktemp("fleet") / "cluster"
+    with open_fleet(folder, "tests.storm.settings") as fleet:
+        yield fleet
+
+
+@pytest.fixture
+def fleet_as_shipped(tmp_path_factory) -> Iterator[Fleet]:
+    """Three server processes with the project's own settings."""
+    folder = tmp_path_factory.mktemp("fleet-as-shipped") / "cluster"
+    with open_fleet(folder, "config.settings") as fleet:
         yield fleet
