@@ -174,7 +174,7 @@ class KeptConnection:
                     # Not `async with`: it would say ROLLBACK to a server that may not listen.
                     await connection.close()
             except AWAY as error:
-                reason = str(error).strip() or "it did not answer in time"
+                reason = " ".join(str(error).split()) or "it did not answer in time"
                 self._ended(reason, "Lost the connection to %s, trying again: %s", reason)
             except Exception as error:
                 # A bug, or tables that are not there yet. It must not leave a process with open

@@ -48,6 +48,8 @@ class Guard:
         self._due: set[Guarded] = set()
         self._all_due = False
         self._look_due = asyncio.Event()
+        # Whether the last look has failed.
+        self._is_blind = False
         # What was heard since the last look: kind and value, as in hints.py.
         self._hints: set[tuple[str, str]] = set()
 
@@ -133,13 +135,16 @@ class Guard:
                 over = await asyncio.to_thread(watched(_ended_in_thread), by_access)
             for access in over:
                 by_access[access].close()
+            self._is_blind = False
         except Exception as error:
             # They stay open meanwhile: nothing new is read from a database that is away.
             self._due |= streams & self._streams
-            if isinstance(error, DatabaseError):
-                logger.warning("Could not look whether open streams still may be: %s", error)
-            else:
-                logger.exception("Could not look whether open streams still may be")
+            # Said once, for it tries again every second.
+            if not self._is_blind:
+                traceback = None if isinstance(error, DatabaseError) else error
+                message = "Could not look whether open streams still may be, trying again: %s"
+                logger.warning(message, " ".join(str(error).split()), exc_info=traceback)
+            self._is_blind = True
 
 
 def _ended_in_thread(accesses: dict[Access, Guarded]) -> list[Access]:

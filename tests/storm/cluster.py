@@ -60,8 +60,12 @@ class Cluster:
         self._process.send_signal(signal.SIGQUIT)
         self._process.wait(10)
 
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
     def stop(self) -> None:
-        if self._process.poll() is None:
+        if self.is_running:
             self.crash()
 
     def url(self, database: str, port: int | None = None) -> str:

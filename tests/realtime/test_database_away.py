@@ -1,0 +1,239 @@
+"""The database goes away and comes back, under a real server and real clients."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import httpx
+import pytest
+from httpx_sse import connect_sse
+
+from config.demo import PASSWORD
+from realtime import health
+from tests.clients import STREAM, WAIT_SECONDS, open_stream, signed_in
+from tests.servers import ROOT, running_server
+from tests.storm.cluster import running_cluster
+from tests.storm.proxy import running_proxy
+
+DATABASE = "postgres"
+SETTINGS = "tests.realtime.forgetful"
+INSERT = """
+    INSERT INTO realtime_outbox (stream, recipient, type, data)
+    SELECT 'orders', id::text, 'orders', %s FROM auth_user WHERE username = 'alice'
+"""
+PLACED = json.dumps(
+    {
+        "order": 1,
+        "status": "placed",
+        "product": "Teapot",
+        "quantity": 1,
+        "total": "12.50",
+        "customer": "alice",
+        "placed_at": "2026-01-01T12:00:00Z",
+    }
+)
+HEAL_SECONDS = 20
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """A PostgreSQL that only these tests use, with the demo accounts."""
+    with running_cluster(tmp_path_factory.mktemp("away") / "cluster") as cluster:
+        for command in ("migrate", "demo_accounts"):
+            subprocess.run(
+                [sys.executable, "manage.py", command, "--verbosity=0"],
+                cwd=ROOT,
+                env={**os.environ, "DATABASE_URL": cluster.url(DATABASE)},
+                check=True,
+            )
+        yield cluster
+
+
+@contextmanager
+def server_on(url):
+    with running_server("daphne", DATABASE_URL=url, DJANGO_SETTINGS_MODULE=SETTINGS) as server:
+        yield server
+
+
+@pytest.fixture
+def running(cluster):
+    """The cluster runs, whatever the test before has done to it."""
+    if not cluster.is_running:
+        cluster.start()
+    return cluster
+
+
+def place_without_a_hint(cluster):
+    """An order of Alice's, as by a process that ended between its commit and its hint."""
+    with cluster.connect(DATABASE) as connection:
+        connection.execute(INSERT, [PLACED])
+
+
+def is_alive(server):
+    return httpx.get(f"{server.url}/healthz", timeout=1).status_code == 200
+
+
+def readiness(server):
+    """Status and reason, given within the second in which a probe wants them."""
+    response = httpx.get(f"{server.url}/readyz", timeout=1.5)
+    return response.status_code, response.json().get("reason")
+
+
+def until_readiness(server, *wanted, seconds=HEAL_SECONDS):
+    seen = []
+    for _ in range(int(seconds / 0.1)):
+        seen.append(readiness(server))
+        if seen[-1] in wanted:
+            return
+        threading.Event().wait(0.1)
+    raise AssertionError(f"{seen[-1]} is not {wanted}; the server said:\n{''.join(server.output)}")
+
+
+READY = (200, None)
+NOT_REACHED = (503, health.NOT_REACHED)
+NO_ANSWER = (503, health.NO_ANSWER)
+
+
+def access_token(server):
+    body = {"username": "alice", "password": PASSWORD}
+    answer = httpx.post(f"{server.url}/api/token/", json=body, timeout=WAIT_SECONDS)
+    return {"Authorization": f"Bearer {answer.json()['access']}"}
+
+
+def assert_asked_to_come_back(server, client, **headers):
+    answer = client.get(server.url + STREAM, headers=headers)
+    assert answer.status_code == 503, answer.text
+    assert int(answer.headers["Retry-After"]) > 0
+    # EventSource would give up for good.
+    with connect_sse(client, "GET", server.url + STREAM, headers=headers) as source:
+        assert source.response.status_code == 200
+        [block] = source.iter_sse()
+        assert block.retry >= 1000
+        assert not block.data
+
+
+class Lines:
+    """The lines of an open stream. Each has to come soon, for there is a heartbeat a second."""
+
+    def __init__(self, response):
+        self.seen = []
+        self._lines = response.iter_lines()
+
+    def heartbeats(self, count):
+        """Read on until so many more have come."""
+        for _ in range(count):
+            self.until(":")
+
+    def until(self, line):
+        self.seen.append(next(self._lines))
+        while self.seen[-1] != line:
+            self.seen.append(next(self._lines))
+
+
+@contextmanager
+def open_lines(server, client):
+    client.timeout = 4
+    with connect_sse(client, "GET", server.url + STREAM) as source:
+        lines = Lines(source.response)
+        lines.until("")
+        yield lines
+
+
+def said(server, since):
+    """What the server has printed, but for the lines about each request."""
+    about_requests = (" - - [", "Service Unavailable: ")
+    return [line for line in server.output[since:] if not any(x in line for x in about_requests)]
+
+
+def assert_no_traceback(server):
+    assert not any("Traceback" in line for line in server.output), "".join(server.output)
+
+
+def test_when_the_database_goes_away_streams_stay_and_all_heals_by_itself(running):
+    with (
+        server_on(running.url(DATABASE)) as server,
+        signed_in(server, "alice", PASSWORD) as alice,
+        open_lines(server, alice) as lines,
+        httpx.Client(timeout=WAIT_SECONDS) as program,
+    ):
+        token = access_token(server)
+        until_readiness(server, READY)
+        before = len(server.output)
+
+        running.crash()
+        until_readiness(server, NOT_REACHED)
+        assert is_alive(server)
+        assert_asked_to_come_back(server, alice)
+        assert_asked_to_come_back(server, program, **token)
+        lines.heartbeats(8)
+        assert readiness(server) == NOT_REACHED
+        # Two connections were lost and could not be made again, each said once. And the guard.
+        assert len(said(server, before)) <= 5, server.output[before:]
+
+        running.start()
+        place_without_a_hint(running)
+        lines.until(f"data: {PLACED}")
+        until_readiness(server, READY)
+        assert not any(line.startswith("event: reset") for line in lines.seen)
+        with open_stream(server, client=program, cursor=0, **token) as stream:
+            assert stream.next_event().data == PLACED
+        server.wait_for_output("Connected again, to listen for new events.")
+        server.wait_for_output("Connected again, to number and read new events.")
+        assert_no_traceback(server)
+
+
+def test_a_site_starts_without_its_database_and_serves_when_it_is_there(running):
+    running.stop()
+    with (
+        server_on(running.url(DATABASE)) as server,
+        httpx.Client(timeout=WAIT_SECONDS) as client,
+    ):
+        until_readiness(server, NOT_REACHED)
+        assert is_alive(server)
+        assert_asked_to_come_back(server, client)
+        running.start()
+        until_readiness(server, READY)
+        token = access_token(server)
+        with open_stream(server, client=client, **token) as stream:
+            place_without_a_hint(running)
+            assert stream.next_event().data == PLACED
+        assert_no_traceback(server)
+
+
+def test_a_database_that_hangs_is_noticed_and_holds_up_no_probe(running):
+    """Packets are dropped without a word: the worst way to go."""
+    with (
+        running_proxy(running.port) as proxy,
+        server_on(running.url(DATABASE, proxy.port)) as server,
+        signed_in(server, "alice", PASSWORD) as alice,
+        open_lines(server, alice) as lines,
+        httpx.Client(timeout=60) as program,
+        ThreadPoolExecutor(12) as crowd,
+    ):
+        token = access_token(server)
+        until_readiness(server, READY)
+        proxy.cut()
+        # More than there are threads for requests; each waits for the database.
+        waiting = [crowd.submit(program.get, server.url + STREAM, headers=token) for _ in range(12)]
+        until_readiness(server, NO_ANSWER, NOT_REACHED, seconds=3)
+        assert is_alive(server)
+        assert {answer.result().status_code for answer in waiting} == {503}
+        lines.heartbeats(3)
+        assert readiness(server) in (NO_ANSWER, NOT_REACHED)
+
+        proxy.heal()
+        place_without_a_hint(running)
+        lines.until(f"data: {PLACED}")
+        until_readiness(server, READY)
+        assert_opens(server, alice)
+        assert not any(line.startswith("event: reset") for line in lines.seen)
+        assert_no_traceback(server)
+
+
+def assert_opens(server, client):
+    with open_lines(server, client):
+        pass
