@@ -12,8 +12,9 @@ from django.contrib.sessions.backends.db import SessionStore as DatabaseSessionS
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-# How many keys go into one query.
-BATCH_KEYS = 1000
+# How many keys go into one query. No more, for the rows of a query are loaded without letting go
+# of the interpreter's lock, and the event loop waits.
+BATCH_KEYS = 100
 
 
 @dataclass(slots=True, eq=False)
@@ -83,11 +84,7 @@ def _has_auth_hash(user: Any, auth_hash: str) -> bool:
 def _users(keys: set[str]) -> dict[str, Any]:
     """The users that there are, by their keys."""
     users = get_user_model()._default_manager
-    return {
-        str(user.pk): user
-        for batch in _batches(keys)
-        for user in users.filter(pk__in=batch).iterator()
-    }
+    return {str(user.pk): user for batch in _batches(keys) for user in users.filter(pk__in=batch)}
 
 
 def _sessions(keys: set[str]) -> dict[str, float | None]:

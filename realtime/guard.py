@@ -117,8 +117,8 @@ class Guard:
         all_due, self._all_due = self._all_due, False
         due, self._due = self._due, set()
         if hints:
-            # A stream closed in error costs a reconnect. So a logout needs no second look, and
-            # that would come too early: Django tells of it before it deletes the session.
+            # What is said to be ended needs no second look: only the cookie itself would know of
+            # a session that is kept there; and a stream closed in error costs a reconnect.
             for stream in self._streams:
                 if (CREDENTIAL_ENDED, stream.access.credential) in hints:
                     stream.close()

@@ -1,9 +1,9 @@
 """Revocation: what ends somebody's access is hinted at, so that the guards look at once.
 
-Django tells of most of it by signals. Of a session that is deleted it tells nothing that could be
-used: a receiver of the session model's `post_delete` would have `clearsessions` load every expired
-session into memory, instead of deleting them in one statement. All that ends a session before
-its time (logout, `flush()`, a new key) goes through its store's `delete()`, in every backend.
+Django tells of most of it by signals, but not of the end of a session: `user_logged_out` comes
+before it, and not with every `flush()`; and a receiver of the session model's `post_delete` would
+have `clearsessions` load all expired sessions into memory, where it now takes one statement. But
+whatever ends a session before its time goes through its store's `delete()`, in every backend.
 """
 
 import logging
@@ -16,7 +16,6 @@ from asgiref.sync import sync_to_async
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.contrib.auth.signals import user_logged_out
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import DatabaseError, connections, transaction
 from django.db.models.signals import m2m_changed, post_delete, post_save
@@ -34,7 +33,6 @@ def end_credential(secret: str) -> None:
 
 def connect() -> None:
     """Have Django tell of what ends an access. For `ready()`."""
-    _connect(user_logged_out, _on_logged_out, None)
     user_model = get_user_model()
     _connect(post_save, _on_user_saved, user_model)
     _connect(post_delete, _on_user_deleted, user_model)
@@ -47,8 +45,8 @@ def connect() -> None:
 
 
 def _connect(signal: Any, receiver: Callable[..., None], sender: Any) -> None:
-    label = getattr(getattr(sender, "_meta", None), "label", "")
-    signal.connect(receiver, sender=sender, dispatch_uid=f"realtime.{receiver.__name__}.{label}")
+    uid = f"realtime.{receiver.__name__}.{sender._meta.label}"
+    signal.connect(receiver, sender=sender, dispatch_uid=uid)
 
 
 def _granting_fields(user_model: Any) -> list[tuple[Any, str]]:
@@ -57,12 +55,6 @@ def _granting_fields(user_model: Any) -> list[tuple[Any, str]]:
     if apps.is_installed("django.contrib.auth"):
         fields.append((apps.get_model("auth", "Group"), "permissions"))
     return [(model, field) for model, field in fields if hasattr(model, field)]
-
-
-def _on_logged_out(request: Any, **kwargs: Any) -> None:
-    session = getattr(request, "session", None)
-    if session is not None and session.session_key:
-        end_credential(session.session_key)
 
 
 def _on_user_saved(

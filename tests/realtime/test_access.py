@@ -13,6 +13,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.db import connections, transaction
 from django.test import AsyncClient
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework_simplejwt.models import TokenUser
 from rest_framework_simplejwt.tokens import AccessToken
@@ -23,7 +24,7 @@ from realtime.authentication import SignedIn
 from realtime.hub import Hub
 from realtime.revocation import tell_of_deletion
 
-from .conftest import in_thread, publish, soon
+from .conftest import in_thread, publish, soon, until
 
 URL = "/orders/realtime"
 END_SECONDS = 2  # what is promised
@@ -52,9 +53,15 @@ class Reader:
 
 
 @pytest.fixture
-def hints_only(monkeypatch):
-    """No clock: what is closed then was closed because of a hint."""
+def no_clock(monkeypatch):
+    """Nothing is looked at because its time has come."""
     monkeypatch.setattr(guard, "CLOCK_SECONDS", 3600)
+
+
+@pytest.fixture
+def hints_only(no_clock, monkeypatch):
+    """What is closed was closed because of a hint."""
+    monkeypatch.setattr(guard.Guard, "check_all", lambda self: None)
 
 
 @pytest.fixture
@@ -80,6 +87,8 @@ async def reads(transactional_db):
         reader = Reader(await client.get(URL + query, headers=headers))
         await soon(anext(reader.chunks))
         readers.append(reader)
+        hub = Hub.current()
+        await until(lambda: hub.state.listening_since is not None)
         return reader
 
     yield reads
@@ -293,7 +302,7 @@ class EventStreamOpening:
         monkeypatch.setattr(Hub, "catch_up", held_up)
 
 
-@pytest.mark.usefixtures("hints_only")
+@pytest.mark.usefixtures("no_clock")
 async def test_hints_missed_while_nobody_listened_are_made_up_for(reads, alice, elsewhere):
     hers = await reads(alice)
     connections_of_the_hub = (
@@ -322,10 +331,30 @@ async def test_a_database_that_is_away_ends_nothing(reads, alice, monkeypatch, c
     monkeypatch.setattr(guard, "ended", away)
     await soon(looked.wait())
     await hers.gets(alice, 1)
-    assert "Could not look whether open streams still may be: no route to host" in caplog.text
+    assert "no route to host" in caplog.text
     monkeypatch.undo()
     await in_thread(deactivate, alice)
     await hers.sees_its_end()
+
+
+@pytest.mark.usefixtures("hints_only")
+async def test_a_hint_has_only_the_streams_concerned_looked_at(reads, alice, bob, monkeypatch):
+    look = guard.ended
+    looked_at = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+
+    def looking(accesses):
+        loop.call_soon_threadsafe(looked_at.put_nowait, {access.user for access in accesses})
+        return look(accesses)
+
+    monkeypatch.setattr(guard, "ended", looking)
+    await reads(alice)
+    await reads(bob)
+    bob.first_name = "Bob"
+    await in_thread(bob.save)
+    await soon(looked_at.get())  # at her stream too, for it has just been opened
+    await in_thread(bob.save)
+    assert await soon(looked_at.get()) == {str(bob.pk)}
 
 
 async def test_a_thousand_streams_are_looked_at_with_a_few_queries(
@@ -369,6 +398,19 @@ async def test_looking_holds_no_session_of_the_database(reads, alice, hub, elsew
             return
         own.execute("SELECT pg_sleep(0.02)")
     raise AssertionError("A session stayed open.")
+
+
+async def test_a_hint_waits_for_the_commit(transactional_db, alice):
+    """A NOTIFY in a transaction that wrote holds a lock of the whole cluster at its commit."""
+
+    def statements():
+        with CaptureQueriesContext(connections["default"]) as queries, transaction.atomic():
+            deactivate(alice)
+        return [query["sql"] for query in queries]
+
+    *_, commit, hint = await in_thread(statements)
+    assert commit == "COMMIT"
+    assert hint.startswith("SELECT pg_notify(")
 
 
 async def test_a_hint_holds_no_session_key(reads, alice, elsewhere):
