@@ -108,6 +108,8 @@ class EventStream:
                 self._awake = False
                 self._missed_beats = 0
                 chunk = await self._read(tail)
+                if self._closed:
+                    break  # meanwhile: nobody gets a replay after their access has ended
                 if chunk:
                     yield chunk
                 elif self._beat_due:

@@ -23,6 +23,7 @@ from realtime.access import Access, ended
 from realtime.authentication import SignedIn
 from realtime.hub import Hub
 from realtime.revocation import tell_of_deletion
+from realtime.stream import EventStream
 
 from .conftest import in_thread, publish, soon, until
 
@@ -279,27 +280,58 @@ async def test_what_no_hint_has_told_is_found_by_looking(reads, alice, bob):
 
 async def test_what_ends_between_sign_in_and_first_byte_is_found_at_once(reads, alice, monkeypatch):
     """Before the guard watches over a stream, a hint finds nobody whom it concerns."""
-    opened = EventStreamOpening(monkeypatch)
+    await reads(bob)  # so that hints are heard
+    stream = HeldUp(Hub, "catch_up", monkeypatch)  # between sign-in and stream
     opening = asyncio.create_task(reads(alice))
-    await soon(opened.is_signed_in.wait())
+    await soon(stream.began.wait())
     await in_thread(deactivate, alice)
-    opened.go_on.set()
+    stream.go_on.set()
     await (await soon(opening)).sees_its_end()
 
 
-class EventStreamOpening:
-    """Holds up a request between its sign-in and its stream."""
+@pytest.mark.usefixtures("hints_only")
+async def test_a_replay_that_was_under_way_is_not_sent_any_more(reads, alice, monkeypatch):
+    await reads(alice)
+    await publish(alice, 1)
+    hub = Hub.current()
+    async with asyncio.timeout(10):
+        while (tail := await hub.catch_up("orders")).position < 1:
+            pass
+    tail.restart(1)  # so that it is read from the table
+    replay = HeldUp(Hub, "replay", monkeypatch)
+    closed = asyncio.Event()
+    monkeypatch.setattr(EventStream, "close", _telling(EventStream.close, closed))
+    hers = await reads(alice, "?last_event_id=0")
+    reading = asyncio.create_task(anext(hers.chunks))
+    await soon(replay.began.wait())
+    await in_thread(deactivate, alice)
+    await soon(closed.wait())
+    replay.go_on.set()
+    with pytest.raises(StopAsyncIteration):
+        await soon(reading)
 
-    def __init__(self, monkeypatch):
-        self.is_signed_in, self.go_on = asyncio.Event(), asyncio.Event()
-        catch_up = Hub.catch_up
 
-        async def held_up(hub, stream):
-            self.is_signed_in.set()
+def _telling(method, called):
+    def call(*args):
+        method(*args)
+        called.set()
+
+    return call
+
+
+class HeldUp:
+    """A coroutine method that waits at its beginning."""
+
+    def __init__(self, owner, name, monkeypatch):
+        self.began, self.go_on = asyncio.Event(), asyncio.Event()
+        method = getattr(owner, name)
+
+        async def held_up(*args, **kwargs):
+            self.began.set()
             await self.go_on.wait()
-            return await catch_up(hub, stream)
+            return await method(*args, **kwargs)
 
-        monkeypatch.setattr(Hub, "catch_up", held_up)
+        monkeypatch.setattr(owner, name, held_up)
 
 
 @pytest.mark.usefixtures("no_clock")
