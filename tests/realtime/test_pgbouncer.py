@@ -1,0 +1,113 @@
+"""PgBouncer in transaction mode in front: Debian's package `pgbouncer`."""
+
+import os
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+
+from orders.models import Order
+from realtime.models import Event
+from tests.clients import WAIT_SECONDS, bearer, open_stream, signed_in
+from tests.conftest import PASSWORD
+from tests.pgbouncer import program, running_pgbouncer
+from tests.servers import ROOT, database_url, running_server
+
+pytestmark = pytest.mark.skipif(
+    program() is None, reason="PgBouncer is not installed: apt-get install pgbouncer"
+)
+# More often than psycopg would run a statement before it prepares it.
+TIMES = 8
+
+
+@pytest.fixture
+def pgbouncer(transactional_db):
+    with running_pgbouncer() as url:
+        yield url
+
+
+@pytest.fixture
+def server(pgbouncer):
+    """With a direct way for the listener."""
+    environment = {"DATABASE_URL": pgbouncer, "REALTIME_LISTEN_URL": database_url()}
+    with running_server("daphne", **environment) as process:
+        yield process
+
+
+def until_listener(server, state):
+    for _ in range(150):
+        said = httpx.get(f"{server.url}/readyz", timeout=WAIT_SECONDS)
+        if said.json()["listener"] == state:
+            return said
+        time.sleep(0.1)
+    raise AssertionError(f"{said.json()}\n{''.join(server.output)}")
+
+
+def place(server, user):
+    """Place an order through the server's own API."""
+    order = {"product": "Teapot", "quantity": 1, "unit_price": "12.50"}
+    answer = httpx.post(
+        f"{server.url}/api/orders/", json=order, headers=bearer(user), timeout=WAIT_SECONDS
+    )
+    assert answer.status_code == 201, answer.text
+
+
+def test_with_a_direct_way_for_the_listener_all_is_live(server, alice):
+    assert until_listener(server, "listening").status_code == 200
+    with open_stream(server, **bearer(alice)) as stream:
+        for position in range(1, TIMES + 1):
+            began = time.monotonic()
+            place(server, alice)
+            assert stream.next_event().id == str(position)
+            # The poll that finds what no hint has told comes every five.
+            assert time.monotonic() - began < 1
+    assert "Traceback" not in "".join(server.output)
+
+
+def test_missed_events_are_replayed_through_it(pgbouncer, server, alice, eventually):
+    until_listener(server, "listening")
+    for _ in range(TIMES):
+        place(server, alice)
+    assert eventually(lambda: Event.objects.count() == TIMES)
+    # Of a process that has none of them in memory.
+    with running_server("daphne", DATABASE_URL=pgbouncer) as other:
+        for cursor in range(TIMES):
+            with open_stream(other, cursor=cursor, **bearer(alice)) as stream:
+                assert stream.next_event().id == str(cursor + 1)
+        assert "Traceback" not in "".join(other.output)
+
+
+def test_the_site_works_through_it(server, shop):
+    """Among other things nobody may count on a cursor that lives in a session."""
+    Order.objects.bulk_create(
+        Order(customer=shop, product="Teapot", quantity=1, unit_price=1) for _ in range(3)
+    )
+    with signed_in(server, "shop", PASSWORD, "/admin/login/") as browser:
+        for page in ("/admin/orders/order/", f"/admin/auth/user/{shop.pk}/change/", "/"):
+            for _ in range(TIMES):
+                assert browser.get(page).status_code == 200
+
+
+def test_the_log_is_pruned_through_it(pgbouncer, server, alice, eventually):
+    until_listener(server, "listening")
+    for _ in range(TIMES):
+        place(server, alice)
+    assert eventually(lambda: Event.objects.count() == TIMES)
+    subprocess.run(
+        [sys.executable, "manage.py", "prune_events", "--keep", "2"],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": pgbouncer, "REALTIME_LISTEN_URL": database_url()},
+        check=True,
+    )
+    assert Event.objects.count() == 2
+
+
+def test_without_it_the_log_says_what_to_set_and_the_poll_finds_events(pgbouncer, alice):
+    with running_server("daphne", DATABASE_URL=pgbouncer) as server:
+        assert until_listener(server, "deaf").status_code == 200
+        server.wait_for_output("REALTIME = {'LISTEN_URL': 'postgresql://…'}")
+        with open_stream(server, **bearer(alice)) as stream:
+            place(server, alice)
+            assert stream.next_event().id == "1"
