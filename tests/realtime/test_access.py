@@ -278,7 +278,9 @@ async def test_what_no_hint_has_told_is_found_by_looking(reads, alice, bob):
     await his.gets(bob, 1)
 
 
-async def test_what_ends_between_sign_in_and_first_byte_is_found_at_once(reads, alice, monkeypatch):
+async def test_what_ends_between_sign_in_and_first_byte_is_found_at_once(
+    reads, alice, bob, monkeypatch
+):
     """Before the guard watches over a stream, a hint finds nobody whom it concerns."""
     await reads(bob)  # so that hints are heard
     stream = HeldUp(Hub, "catch_up", monkeypatch)  # between sign-in and stream
