@@ -34,7 +34,8 @@ NOTICE_DEATH = {
 DJANGO_ONLY = {"cursor_factory", "context"}
 
 FIRST_RETRY_SECONDS = 0.1
-LAST_RETRY_SECONDS = 5.0
+# Two connections a process: few enough to try often, and an open stream pauses until one is there.
+LAST_RETRY_SECONDS = 2.0
 
 # What is raised when the database is away. psycopg's waiting ends in a TimeoutError of ours;
 # Django's own error comes from a backend that could not start its server.

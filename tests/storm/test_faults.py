@@ -61,7 +61,6 @@ async def kill_all_servers(running: Storm) -> None:
         await asyncio.to_thread(server.kill)
     await running.written(300)
     assert await asyncio.to_thread(running.fleet.waiting) >= 300
-    await asyncio.to_thread(running.fleet.start_servers)
 
 
 async def calm_down(running: Storm) -> None:
@@ -87,7 +86,7 @@ async def test_postgresql_crashes_and_comes_back(fleet):
     assert not running.cut_off
     assert set(running.turned_away) == {503}
     assert running.longest_silence < 4
-    assert all(watcher.longest_pause < 10 for watcher in running.watchers)
+    assert all(watcher.longest_pause < 8 for watcher in running.watchers)
 
 
 async def test_the_network_between_a_server_and_the_database_goes_silent(fleet):
@@ -117,7 +116,9 @@ async def test_a_server_is_killed_while_it_publishes(fleet):
 async def test_orders_are_placed_while_no_server_runs(fleet):
     async with storm(fleet, "down", clients=40, writers=8) as running:
         await kill_all_servers(running)
-        await calm_down(running)
+        # Nobody writes any more, so no hint tells the new processes what waits for them.
+        await running.writers_finish(at_once=True)
+        await asyncio.to_thread(fleet.start_servers)
     running.check()
     assert all(watcher.opened == 2 for watcher in running.watchers)
 
@@ -131,6 +132,7 @@ async def test_all_of_it_during_one_storm(fleet_as_shipped):
             await cut_the_network(running, heartbeats=2)
             await kill_servers(running)
             await kill_all_servers(running)
+            await asyncio.to_thread(fleet_as_shipped.start_servers)
         await calm_down(running)
     running.check()
     assert set(running.turned_away) <= {503}
