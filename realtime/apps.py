@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.core.checks import register
 
 
 class RealtimeConfig(AppConfig):
@@ -6,6 +7,7 @@ class RealtimeConfig(AppConfig):
     verbose_name = "Realtime streams"
 
     def ready(self) -> None:
-        from . import revocation
+        from . import checks, revocation
 
+        register(checks.check_settings, "realtime")
         revocation.connect()

@@ -8,15 +8,18 @@ go back; then the stream goes on alone.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from django.http import HttpRequest
 
 from . import servers
 from .stream import EventStream
+
+logger = logging.getLogger("realtime")
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -29,9 +32,20 @@ def hand_over(stream: EventStream, request: HttpRequest) -> bool:
     """Let the stream go on after this request; False if nobody is there to take it."""
     handover = getattr(request, "scope", {}).get(SCOPE_KEY)
     if handover is None:
+        _say_what_is_missing()
         return False
     handover.stream = stream
     return True
+
+
+@cache
+def _say_what_is_missing() -> None:
+    """Once a process."""
+    logger.warning(
+        "Each open stream holds a thread, and with it a database connection, because the ASGI "
+        "application is not wrapped. In asgi.py: from realtime.asgi import outlive_request; "
+        "application = outlive_request(get_asgi_application())"
+    )
 
 
 class Handover:
