@@ -5,6 +5,8 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import InterfaceError, OperationalError
 from django.test import AsyncClient
 from rest_framework_simplejwt.tokens import AccessToken
 
@@ -127,5 +129,21 @@ async def test_while_the_database_is_away_a_client_is_asked_to_come_back(
     monkeypatch.setattr(hub, "_turn", None)  # the hub's worker gets no answer any more
     hub.poll()
     response = await client.get(STREAM, headers=headers)
+    assert response.status_code == 503
+    assert 5 <= int(response["Retry-After"]) <= 30
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+async def test_who_signs_in_while_the_database_is_away_is_asked_to_come_back(
+    client, alice, monkeypatch, error
+):
+    """Before the hub has noticed."""
+    await in_thread(AsyncClient.force_login, client, alice)
+
+    def load(session):
+        raise error("the connection is lost")
+
+    monkeypatch.setattr(SessionStore, "load", load)
+    response = await client.get(STREAM)
     assert response.status_code == 503
     assert 5 <= int(response["Retry-After"]) <= 30
