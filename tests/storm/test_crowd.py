@@ -1,0 +1,130 @@
+"""A crowd while servers restart, and while some of it has stopped reading."""
+
+import asyncio
+import signal
+import time
+from contextlib import ExitStack, asynccontextmanager
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
+
+import realtime
+from realtime import conf
+from tests.clients import bearer
+from tests.realtime.resources import Resources
+from tests.servers import free_port, running_server
+
+from .crowd import Crowd, gathered, stalled_sockets
+
+SETTINGS = "tests.storm.crowd_settings"
+
+
+def header(user):
+    [(name, value)] = bearer(user).items()
+    return f"{name}: {value}"
+
+
+@asynccontextmanager
+async def steady_events(user, each_second, pad=""):
+    """Publish at this rate until the block ends; the number published is in the list it gives."""
+    published = []
+
+    def publish():
+        realtime.publish(stream="orders", recipient=user, data={"at": time.time(), "pad": pad})
+
+    async def run():
+        due = time.monotonic()
+        while True:
+            await sync_to_async(publish)()
+            published.append(due)
+            due += 1 / each_second
+            await asyncio.sleep(max(0, due - time.monotonic()))
+
+    task = asyncio.create_task(run(), name="publisher")
+    try:
+        yield published
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await sync_to_async(connections.close_all)()
+
+
+def check(crowd, events):
+    """Each tab has each event once, in order."""
+    assert [tab.received for tab in crowd.tabs] == [events] * len(crowd.tabs)
+    assert not any(tab.out_of_order or tab.resets for tab in crowd.tabs)
+
+
+@pytest.mark.parametrize("tabs", [200, pytest.param(1000, marks=pytest.mark.slow)])
+async def test_processes_restarted_one_after_the_other_lose_nothing(transactional_db, alice, tabs):
+    """A deploy. The reconnects come spread out, because the streams were closed so."""
+    ports = [free_port(), free_port()]
+    with ExitStack() as servers:
+
+        def start(port):
+            return servers.enter_context(
+                running_server("daphne", port=port, DJANGO_SETTINGS_MODULE=SETTINGS)
+            )
+
+        running = [start(port) for port in ports]
+        crowd = Crowd(ports, header(alice), cursor=0)
+        async with gathered(crowd, tabs):
+            crowd.opened.clear()
+            async with steady_events(alice, each_second=5) as published:
+                for number, port in enumerate(ports):
+                    await asyncio.to_thread(running[number].stop, signal.SIGTERM, 20)
+                    running[number] = await asyncio.to_thread(start, port)
+                    async with asyncio.timeout(30):
+                        for tab in crowd.tabs:
+                            await tab.is_open.wait()
+            await crowd.received_by_each(len(published), seconds=30)
+            check(crowd, len(published))
+    evenly = tabs / len(ports) / conf.DEFAULTS["DRAIN_SECONDS"]
+    busiest = max(crowd.opened.values())
+    print(
+        f"{tabs} tabs, 2 restarts, {len(published)} events: {crowd.opened.total()} reconnects, at "
+        f"most {busiest} in a second; {evenly:.0f} if a server's were spread evenly over its end"
+    )
+    # Without the spreading all tabs of a server come back in the same second.
+    assert busiest <= 3 * evenly
+
+
+@pytest.mark.parametrize(
+    ("tabs", "stalled", "seconds"),
+    [(100, 10, 4), pytest.param(900, 100, 60, marks=pytest.mark.slow)],
+)
+@pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
+async def test_who_stops_reading_is_not_felt_by_the_others(
+    transactional_db, alice, kind, tabs, stalled, seconds
+):
+    with running_server(kind, DJANGO_SETTINGS_MODULE=SETTINGS) as server:
+        crowd = Crowd([server.port], header(alice), cursor=0)
+        async with gathered(crowd, tabs):
+
+            async def measure():
+                """The p99 of so many seconds of events of 2 KB."""
+                crowd.latencies.clear()
+                before = min(tab.received for tab in crowd.tabs)
+                async with steady_events(alice, each_second=5, pad="x" * 2048) as published:
+                    await crowd.received_by_each(before + 5 * seconds, seconds=2 * seconds)
+                await crowd.received_by_each(before + len(published), seconds=30)
+                return crowd.percentile(99)
+
+            without = await measure()
+            memory = Resources(server).memory
+            sockets = await asyncio.to_thread(
+                lambda: list(stalled_sockets(server.port, header(alice), stalled))
+            )
+            beside = await measure()
+            grown = Resources(server).memory - memory
+            for stalled_socket in sockets:
+                stalled_socket.close()
+        check(crowd, crowd.tabs[0].received)
+    print(
+        f"{kind}: p99 of {tabs} tabs {without * 1000:.0f} ms alone, {beside * 1000:.0f} ms beside "
+        f"{stalled} that don't read; {grown / stalled / 1024:.0f} kB for each of those"
+    )
+    assert grown < stalled * 256 * 1024
+    # The short form is too short for a percentile to be more than noise.
+    assert beside < (1.5 * without if seconds >= 60 else 5 * without + 0.5)
