@@ -14,7 +14,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import Permission
 from django.db import connections
 from django.test import AsyncRequestFactory
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from rest_framework_simplejwt.tokens import AccessToken
 
@@ -152,6 +152,16 @@ def events(text):
 
 @examples
 @given(before=messages, after=messages, asked=st.lists(requests, min_size=1, max_size=5))
+@example(  # at each cursor, on an event of one's own and of somebody else's
+    before=[(1, "hers"), (11, "his"), (None, "nobody's"), (1, "hers again")],
+    after=[(111, "another's"), (1, "hers at last")],
+    asked=[
+        Request(person, scope, cursor, from_table=from_table)
+        for from_table in (False, True)
+        for person, scope in ((1, "own"), (11, "own"), (STAFF, "all"))
+        for cursor in range(6)
+    ],
+)
 async def test_everybody_gets_all_that_is_theirs_and_nothing_else(
     hub, tokens, before, after, asked
 ):
