@@ -20,7 +20,7 @@ from .hub import Hub, State
 # Kubernetes waits for one second unless told otherwise.
 ANSWER_SECONDS = 0.9
 
-NOT_REACHED = "The database can't be reached; the log of this process says why."
+NOT_REACHED = "The event log can't be read now; what this process has logged says why."
 NO_ANSWER = f"The database did not answer in {ANSWER_SECONDS} seconds."
 DRAINING = "This process is about to end."
 

@@ -139,10 +139,11 @@ async def test_other_methods_are_not_allowed(http, path, method):
     assert response.status_code == 405
 
 
-def test_probes_need_no_name_no_tls_and_no_thread(transactional_db):
+@pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
+def test_probes_need_no_name_no_tls_and_no_thread(transactional_db, kind):
     """They come by address, and over plain HTTP, to a site that redirects everybody else."""
     with (
-        running_server("daphne", DJANGO_SSL_REDIRECT="true") as server,
+        running_server(kind, DJANGO_SSL_REDIRECT="true") as server,
         httpx.Client(base_url=server.url, headers={"Host": "10.0.0.7"}) as probe,
     ):
         assert probe.get("/").status_code == 400
