@@ -12,8 +12,7 @@ from django.contrib.sessions.backends.db import SessionStore as DatabaseSessionS
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-# How many keys go into one query. No more, for the rows of a query are loaded without letting go
-# of the interpreter's lock, and the event loop waits.
+# How many keys go into one query: a bounded piece of memory, and of the time that a query takes.
 BATCH_KEYS = 100
 
 
