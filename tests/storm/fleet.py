@@ -4,38 +4,20 @@ import json
 import os
 import subprocess
 import sys
-import threading
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 from ..servers import ROOT, ServerProcess, free_port, running_server
-from .clients import Client, Received
 from .cluster import Cluster, running_cluster
 from .people import Person
 from .proxy import Proxy, running_proxy
-from .writers import COMMITTED, NOTE, ROLLED_BACK
+from .truth import PublishedEvent
+from .writing import Writers
 
 DATABASE = "postgres"
 SERVERS = 3
-PROCESSES_OF_WRITERS = 2
-
-
-class PublishedEvent(NamedTuple):
-    """A row of the log."""
-
-    position: int
-    recipient: str
-    data: str
-
-    @property
-    def key(self) -> str:
-        """By which its writer knows it."""
-        fields = json.loads(self.data)
-        return f"{fields['product']} {fields['status']}"
 
 
 class Server:
@@ -45,11 +27,12 @@ class Server:
         self.port = free_port()
         self.process: ServerProcess | None = None
         self._environment = {"DATABASE_URL": database_url, "DJANGO_SETTINGS_MODULE": settings}
-        self._running: AbstractContextManager[ServerProcess] | None = None
+        self._running = ExitStack()
 
     def start(self) -> None:
-        self._running = running_server("daphne", port=self.port, **self._environment)
-        self.process = self._running.__enter__()
+        self.process = self._running.enter_context(
+            running_server("daphne", port=self.port, **self._environment)
+        )
 
     def kill(self) -> None:
         """SIGKILL: no last word to anyone."""
@@ -57,74 +40,7 @@ class Server:
         self.process.process.wait()
 
     def stop(self) -> None:
-        if self._running is not None:
-            self._running.__exit__(None, None, None)
-
-
-class Writers:
-    """The processes that place orders, and what they say about it."""
-
-    def __init__(self, fleet: "Fleet", name: str, *, count: int, events: int, pause: float) -> None:
-        self._outcomes: list[tuple[str, list[str]]] = []
-        each = count // PROCESSES_OF_WRITERS
-        self._processes = [
-            subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "tests.storm.writers", "--seed", name),
-                    *("--first", str(number * each), "--count", str(each)),
-                    *("--events", str(events), "--pause", str(pause)),
-                ],
-                cwd=ROOT,
-                env={**os.environ, **fleet.environment},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            for number in range(PROCESSES_OF_WRITERS)
-        ]
-        self._readers = [
-            threading.Thread(target=self._read, args=[process], name="outcomes")
-            for process in self._processes
-        ]
-        self._grown = threading.Condition()
-        for reader in self._readers:
-            reader.start()
-
-    def _read(self, process: subprocess.Popen) -> None:
-        for line in process.stdout:
-            with self._grown:
-                self._outcomes.append(tuple(json.loads(line)))
-                self._grown.notify_all()
-
-    def wait_for(self, committed: int, seconds: float = 60) -> None:
-        """Until so many events have been committed since they began, or since this moment."""
-        with self._grown:
-            goal = len(self.events(COMMITTED)) + committed
-            reached = self._grown.wait_for(lambda: len(self.events(COMMITTED)) >= goal, seconds)
-        assert reached, f"{len(self.events(COMMITTED))} of {goal} events in {seconds} s"
-
-    def finish(self, *, at_once: bool = False) -> None:
-        """Wait for their end. at_once: they are told to end, after what they are at."""
-        for process in self._processes:
-            if at_once:
-                process.stdin.close()
-            assert process.wait(600) == 0
-            process.stdin.close()
-        for reader in self._readers:
-            reader.join()
-
-    def kill(self) -> None:
-        for process in self._processes:
-            process.kill()
-            process.wait()
-            process.stdin.close()
-        for reader in self._readers:
-            reader.join()
-        for process in self._processes:
-            process.stdout.close()
-
-    def events(self, outcome: str) -> set[str]:
-        return {key for told, keys in self._outcomes if told == outcome for key in keys}
+        self._running.close()
 
 
 class Fleet:
@@ -180,44 +96,11 @@ class Fleet:
 
     @contextmanager
     def writers(self, name: str, *, count: int, events: int, pause: float) -> Iterator[Writers]:
-        writers = Writers(self, name, count=count, events=events, pause=pause)
+        writers = Writers(self.environment, name, count=count, events=events, pause=pause)
         try:
             yield writers
         finally:
             writers.kill()
-
-
-def meant_for(person: Person, events: list[PublishedEvent]) -> list[Received]:
-    return [
-        Received(event.position, event.data)
-        for event in events
-        if person.is_staff or event.recipient == person.recipient
-    ]
-
-
-def check_log(fleet: Fleet, writers: Writers, events: list[PublishedEvent], name: str) -> None:
-    """The log holds what was committed, once each, and nothing else.
-
-    Whoever lost the connection during COMMIT does not know. The orders do: an event is there if,
-    and only if, what it tells of is.
-    """
-    assert fleet.waiting() == 0
-    times = Counter(event.key for event in events)
-    assert not [key for key, count in times.items() if count > 1]
-    assert not writers.events(COMMITTED) - times.keys()
-    assert not writers.events(ROLLED_BACK) & times.keys()
-    orders = fleet.query(
-        "SELECT product, status FROM orders_order WHERE product LIKE %s", f"{name}/%"
-    )
-    told = {f"{product} placed" for product, _ in orders}
-    told |= {f"{product} {status}" for product, status in orders}
-    assert {key for key in times if not key.endswith(NOTE)} == told
-
-
-def check_client(client: Client, events: list[PublishedEvent]) -> None:
-    """It got what is meant for it, each once, in order."""
-    assert client.resets == []
-    assert client.received == meant_for(client.person, events)
 
 
 @contextmanager

@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from .clients import Client, connected, each_until
-from .fleet import Fleet, PublishedEvent, Writers, check_client, check_log, meant_for
+from .fleet import Fleet
+from .truth import PublishedEvent, check_client, check_log, meant_for
+from .writing import Writers
 
 STAFF = 0.1
 STAYS_SECONDS = (0.2, 3.0)
@@ -46,6 +48,13 @@ class Storm:
 
     async def writers_finish(self, *, at_once: bool = False) -> None:
         await asyncio.to_thread(self.writers.finish, at_once=at_once)
+
+    async def caught_up(self) -> None:
+        """Until every watcher has received all that has been published by now."""
+        position = await asyncio.to_thread(self.fleet.position)
+        await each_until(
+            self.watchers, lambda client: client.last_position >= position, SETTLE_SECONDS
+        )
 
     async def heartbeats(self, count: int) -> None:
         """Until every watcher has had so many more of them."""
