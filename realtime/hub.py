@@ -394,7 +394,10 @@ class Hub:
     async def _number(self, connection: psycopg.AsyncConnection, stream: str) -> bool:
         """Number what waits in a stream and tell the other processes; whether there was any."""
         batch = {"stream": stream, "batch_rows": NUMBER_ROWS}
-        [(moved, position)] = await self._query(connection, NUMBER_EVENTS, batch)
+        # In a transaction for the sake of its isolation level, see connect().
+        with answered_within(self._query_seconds, connection):
+            async with connection.transaction():
+                [(moved, position)] = await self._query(connection, NUMBER_EVENTS, batch)
         if not moved:
             return False
         if moved == NUMBER_ROWS:  # there may be more; the other streams have their turn first

@@ -5,6 +5,7 @@ import logging
 from contextlib import aclosing, asynccontextmanager
 
 import pytest
+from psycopg import sql
 
 from realtime import wire
 from realtime.hub import Hub
@@ -101,6 +102,38 @@ async def test_closing_leaves_no_task_and_no_session_behind(hub, elsewhere):
     )
     admin = elsewhere()
     await until(lambda: admin.execute(sessions).fetchone() == (0,))
+
+
+@pytest.fixture
+def numbered_at(elsewhere):
+    """The isolation levels of the transactions that number events; the default is another one."""
+    admin = elsewhere()
+    database = sql.Identifier(admin.info.dbname)
+    statement = "ALTER DATABASE {} SET default_transaction_isolation TO 'repeatable read'"
+    admin.execute(sql.SQL(statement).format(database))
+    admin.execute("""
+        CREATE TABLE levels (level text);
+        CREATE FUNCTION note_level() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                INSERT INTO levels SELECT current_setting('transaction_isolation');
+                RETURN NULL;
+            END $$;
+        CREATE TRIGGER note_level AFTER INSERT ON realtime_event
+            FOR EACH ROW EXECUTE FUNCTION note_level();
+    """)
+    yield lambda: [level for (level,) in admin.execute("SELECT level FROM levels")]
+    admin.execute("DROP TRIGGER note_level ON realtime_event")
+    admin.execute("DROP FUNCTION note_level()")
+    admin.execute("DROP TABLE levels")
+    admin.execute(sql.SQL("ALTER DATABASE {} RESET ALL").format(database))
+
+
+async def test_it_numbers_at_read_committed_whatever_the_default_is(numbered_at):
+    await Hub.close_current()
+    async with open_stream(Hub.current()) as chunks:
+        await publish("7", 1)
+        assert await soon(anext(chunks)) == wire.event(1, "orders", "1")
+    assert numbered_at() == ["read committed"]
 
 
 async def test_a_tail_that_nobody_follows_is_forgotten(hub):
