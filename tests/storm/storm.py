@@ -50,8 +50,9 @@ class Storm:
         await asyncio.to_thread(self.writers.finish, at_once=at_once)
 
     async def caught_up(self) -> None:
-        """Until every watcher has received all that has been published by now."""
+        """Until every watcher has received as many events as have been committed by now."""
         position = await asyncio.to_thread(self.fleet.position)
+        position += await asyncio.to_thread(self.fleet.waiting)
         await each_until(
             self.watchers, lambda client: client.last_position >= position, SETTLE_SECONDS
         )

@@ -23,9 +23,10 @@ TERMINATE = """
 async def terminate_sessions(running: Storm) -> None:
     """pg_terminate_backend on all that listen and publish, again and again."""
     terminated = 0
-    while terminated < 4 * SESSIONS:
-        await running.written(20)
-        terminated += len(await asyncio.to_thread(running.fleet.query, TERMINATE))
+    async with asyncio.timeout(30):
+        while terminated < 4 * SESSIONS:
+            await running.written(20)
+            terminated += len(await asyncio.to_thread(running.fleet.query, TERMINATE))
 
 
 async def crash_postgresql(running: Storm) -> None:
