@@ -41,8 +41,7 @@ NUMBER_EVENTS = (
 NOTIFY = "SELECT pg_notify(%(channel)s, %(payload)s)"
 POSITION = "SELECT position FROM realtime_stream WHERE name = %(stream)s"
 READ_TAIL = load("read_tail")
-REPLAY_RECIPIENT = load("replay_recipient")
-REPLAY_STREAM = load("replay_stream")
+REPLAY = load("replay")
 STREAMS_BEHIND = load("streams_behind")
 OLDEST_WAITING = load("oldest_waiting")
 
@@ -218,11 +217,10 @@ class Hub:
             "batch_rows": REPLAY_ROWS,
             "batch_bytes": CHUNK_BYTES,
         }
-        statement = REPLAY_STREAM if recipient is None else REPLAY_RECIPIENT
         try:
             pool = await self._pool()
             async with pool.connection(timeout=self._query_seconds) as connection:
-                rows = await self._query(connection, statement, parameters)
+                rows = await self._query(connection, REPLAY, parameters)
         except (*AWAY, PoolTimeout) as error:
             raise DatabaseAway(f"Could not read the event log: {error}") from error
         events = [event for _, _, *event in rows if event[0] is not None]

@@ -1,9 +1,12 @@
--- What one recipient missed, at most a batch of it, in order, and how far the log has been pruned.
+-- What one reader missed, at most a batch of it, in order, and how far the log has been pruned.
 --
 -- One statement, hence one snapshot: events that were pruned while we read show in
 -- pruned_through, so a hole can't go unnoticed. Without any event there is still one row, with
 -- nulls. A batch ends at a number of rows or of bytes, and has one event at least; rows_found is
 -- how many there would have been without the limit of bytes.
+--
+-- Without a recipient it is the whole stream. The statement is planned with its parameters, not
+-- prepared, so that the condition on them folds away and leaves an index to go by.
 SELECT event.rows_found, stream.pruned_through, event.position, event.type, event.data
 FROM realtime_stream AS stream
 LEFT JOIN LATERAL (
@@ -15,7 +18,7 @@ LEFT JOIN LATERAL (
         SELECT position, type, data
         FROM realtime_event
         WHERE realtime_event.stream = stream.name
-            AND recipient = %(recipient)s
+            AND (%(recipient)s::text IS NULL OR recipient = %(recipient)s)
             AND position > %(after)s
             AND position <= %(through)s
         ORDER BY position
