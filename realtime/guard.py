@@ -23,6 +23,8 @@ logger = logging.getLogger("realtime")
 CLOCK_SECONDS = 1.0
 # However fast hints come, there are no more looks than these, each at all that has come together.
 PAUSE_SECONDS = 0.1
+# How long the end of the guard waits for a look that is under way.
+CLOSE_SECONDS = 1.0
 
 
 class Guarded(Protocol):
@@ -132,7 +134,15 @@ class Guard:
         by_access = {stream.access: stream for stream in streams}
         try:
             with django_answered_within(self._query_seconds) as watched:
-                over = await asyncio.to_thread(watched(_ended_in_thread), by_access)
+                look = asyncio.ensure_future(
+                    asyncio.to_thread(watched(_ended_in_thread), by_access)
+                )
+                try:
+                    over = await asyncio.shield(look)
+                except asyncio.CancelledError:
+                    # A thread can't be cancelled, and has a session to give back.
+                    await asyncio.wait([look], timeout=CLOSE_SECONDS)
+                    raise
             for access in over:
                 by_access[access].close()
             self._is_blind = False

@@ -3,7 +3,9 @@
 import asyncio
 from contextlib import aclosing
 
+import httpx
 import pytest
+from httpx_sse import EventSource
 
 from realtime import wire
 from realtime.hub import REPLAY_ROWS
@@ -102,6 +104,35 @@ async def test_a_long_replay_from_the_table_has_no_gap_and_no_repeat(connect, hu
     expected = [event(n + 1, str(n)) for n in range(total)]
     expected += [event(total + n + 1, str(n)) for n in range(3)]
     assert text.split(b"\n\n", 1)[1] == b"".join(expected)
+
+
+PLANES = "".join(chr(plane << 16 | 0x1F514 & 0xFFFF) for plane in range(17))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\r\nid: 9\n\nevent: x\r",
+        "\0\x1b\x85\u2028\u2029\ufeff",
+        PLANES,
+        "\N{BELL}é\r\n\0" * 200_000,
+    ],
+    ids=["line breaks", "controls", "every plane", "a megabyte"],
+)
+async def test_what_was_published_arrives_as_it_was(connect, hub, text):
+    """Through the table and through memory: a client that nobody here wrote reads the same."""
+    client = await connect()
+    await publish("7", text)
+    end = b'"\n\n'
+    live = await client.until(end)
+    hub.tail("orders").restart(1)
+    again = await connect(cursor=0)
+    for received in (live, await again.until(end)):
+        response = httpx.Response(
+            200, headers={"Content-Type": "text/event-stream"}, content=received
+        )
+        [only] = [sse for sse in EventSource(response).iter_sse() if sse.data]
+        assert (only.event, only.id, only.json()) == ("orders", "1", text)
 
 
 async def test_large_events_are_replayed_in_bounded_pieces(connect, hub):
