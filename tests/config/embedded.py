@@ -53,6 +53,12 @@ def supervisor_of(folder: Path) -> psutil.Process:
     return process
 
 
+def kill_supervisor(folder: Path) -> None:
+    """Dead is when its lock is free: its first thread may be a zombie while the other still ends."""
+    kill(supervisor_of(folder))
+    wait_until(lambda: not locks.is_taken(folder / "supervisor.lock"))
+
+
 def postgres_of(folder: Path) -> psutil.Process:
     return psutil.Process(int((folder / "data" / "postmaster.pid").read_text().split()[0]))
 

@@ -20,6 +20,7 @@ from .embedded import (
     is_running,
     kill,
     kill_everything,
+    kill_supervisor,
     postgres_of,
     removed_at_the_end,
     supervisor_of,
@@ -106,7 +107,7 @@ def test_a_crashed_server_is_started_again_for_the_next_connection(folder, user)
 
 def test_a_server_without_its_supervisor_gets_another_one(folder, user):
     started_at = user.query(STARTED_AT)
-    kill(supervisor_of(folder))
+    kill_supervisor(folder)
     assert user.query(STARTED_AT) == started_at
     assert supervisor_of(folder).is_running()
     user.leave()
