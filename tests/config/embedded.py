@@ -54,7 +54,7 @@ def supervisor_of(folder: Path) -> psutil.Process:
 
 
 def kill_supervisor(folder: Path) -> None:
-    """Dead is when its lock is free: its first thread may be a zombie while the other still ends."""
+    """It is dead when its lock is free: one thread may be a zombie while another still ends."""
     kill(supervisor_of(folder))
     wait_until(lambda: not locks.is_taken(folder / "supervisor.lock"))
 
