@@ -33,7 +33,7 @@ DEFAULTS: dict[str, Any] = {
     # How many streams a process, and one user in it, may have open at a time.
     "MAX_STREAMS": 10_000,
     "MAX_STREAMS_PER_USER": 50,
-    # Who can't have a stream now is asked to come back after a random time in this range.
+    # Who would have one too many is asked to come back after a random time in this range.
     "COME_BACK_SECONDS": (5, 30),
     # On SIGTERM open streams are closed one after the other over this time.
     "DRAIN_SECONDS": 5.0,

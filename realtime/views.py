@@ -72,9 +72,14 @@ class ComeBack(Refused):
     gets one, which ends after it has said when to come back; others get the status they know.
     """
 
-    def __init__(self, request: HttpRequest, status: int, detail: str) -> None:
+    def __init__(
+        self, request: HttpRequest, status: int, detail: str, *, soon: bool = False
+    ) -> None:
+        """soon: as after any disconnect, for it is this process's or its database's trouble."""
+        first, last = conf.get("RETRY_MILLISECONDS")
+        within = (first / 1000, last / 1000) if soon else conf.get("COME_BACK_SECONDS")
         # A random time: whoever is sent away together must not come back together.
-        seconds = random.uniform(*conf.get("COME_BACK_SECONDS"))
+        seconds = random.uniform(*within)
         super().__init__(status, detail, Retry_After=str(math.ceil(seconds)))
         if "text/event-stream" in request.headers.get("Accept", ""):
             self.response = HttpResponse(
@@ -116,7 +121,7 @@ class EventStreamView(View):
         try:
             # First of all: to ask who it is takes the database, and a thread while it is silent.
             if Hub.current().state.away is not None:
-                raise ComeBack(request, 503, "The event log is away.")
+                raise ComeBack(request, 503, "The event log is away.", soon=True)
             # One hop into a thread for all that may query the database.
             with django_answered_within(conf.get("QUERY_SECONDS")) as watched:
                 access = await sync_to_async(watched(self.admit))(request)
@@ -126,7 +131,7 @@ class EventStreamView(View):
         except Refused as refused:
             return refused.response
         except (InterfaceError, OperationalError):
-            return ComeBack(request, 503, "The database is away.").response
+            return ComeBack(request, 503, "The database is away.", soon=True).response
 
     def admit(self, request: HttpRequest) -> Access:
         """Who is asking, for whose events, and what that rests on. Raises Refused."""
@@ -156,7 +161,7 @@ class EventStreamView(View):
         """The stream, standing where the client left off. Raises Refused."""
         hub = Hub.current()
         if hub.is_draining:
-            raise ComeBack(request, 503, "This server is about to restart.")
+            raise ComeBack(request, 503, "This server is about to restart.", soon=True)
         if len(hub.streams) >= conf.get("MAX_STREAMS"):
             raise ComeBack(request, 503, "This server has as many streams as it may have.")
         if hub.streams.of(access.user) >= conf.get("MAX_STREAMS_PER_USER"):
@@ -166,7 +171,7 @@ class EventStreamView(View):
             # this one, and must not be mistaken for one that is ahead of the log.
             tail = await hub.catch_up(self.stream)
         except DatabaseAway as error:
-            raise ComeBack(request, 503, "The event log is away.") from error
+            raise ComeBack(request, 503, "The event log is away.", soon=True) from error
         try:
             cursor = requested_cursor(request)
             if cursor is None:

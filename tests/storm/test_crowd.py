@@ -86,8 +86,9 @@ async def test_processes_restarted_one_after_the_other_lose_nothing(transactiona
         f"{tabs} tabs, 2 restarts, {len(published)} events: {crowd.opened.total()} reconnects, at "
         f"most {busiest} in a second; {evenly:.0f} if a server's were spread evenly over its end"
     )
-    # Without the spreading all tabs of a server come back in the same second.
-    assert busiest <= 3 * evenly
+    # Without the spreading all tabs of a server would come back in the same second. Among a few
+    # tabs, chance weighs more.
+    assert busiest <= (3 * evenly if tabs >= 1000 else 0.75 * tabs / len(ports))
 
 
 @pytest.mark.parametrize(
