@@ -38,6 +38,7 @@ def _drain_first(number: signal.Signals, loop: asyncio.AbstractEventLoop, second
     servers_own: Any = signal.getsignal(number)
     if not callable(servers_own):
         return
+    # Held here, for the loop itself keeps no more than a weak reference to a task.
     draining: asyncio.Task[None] | None = None
 
     def handle(number: int, frame: FrameType | None) -> None:
