@@ -109,8 +109,11 @@ def token_cookie(request: HttpRequest) -> SignedIn | None:
 def user_of_token(token: str) -> SignedIn:
     """The user of a simplejwt access token. Raises InvalidCredentials."""
     # Imported here: a project that signs in by session only needs no simplejwt.
-    from rest_framework.exceptions import AuthenticationFailed
-    from rest_framework_simplejwt.authentication import JWTAuthentication
+    try:
+        from rest_framework.exceptions import AuthenticationFailed
+        from rest_framework_simplejwt.authentication import JWTAuthentication
+    except ModuleNotFoundError as error:
+        raise InvalidCredentials("This site takes no access tokens.") from error
 
     authentication = JWTAuthentication()
     try:

@@ -1,5 +1,6 @@
 """Who gets a stream, and what the others are told; through Django's own ASGI handler."""
 
+import sys
 from contextlib import aclosing
 from datetime import timedelta
 
@@ -74,6 +75,14 @@ async def test_a_wrong_token_is_told_so_even_with_a_session(client, alice, heade
     response = await client.get(STREAM, headers={"authorization": header})
     assert response.status_code == 401
     assert 'error="invalid_token"' in response["WWW-Authenticate"]
+
+
+async def test_a_project_without_simplejwt_refuses_tokens(client, alice, monkeypatch):
+    headers = bearer(alice)
+    monkeypatch.setitem(sys.modules, "rest_framework_simplejwt.authentication", None)
+    response = await client.get(STREAM, headers=headers)
+    assert response.status_code == 401
+    assert response.json() == {"detail": "This site takes no access tokens."}
 
 
 async def test_an_expired_token_is_refused(client, alice):
