@@ -23,7 +23,8 @@ DEFAULTS: dict[str, Any] = {
     # How often each open stream is looked at, whether its user still may read it, without being
     # told to: what a lost hint costs, and what is changed behind Django's back.
     "ACCESS_CHECK_SECONDS": 10.0,
-    # How often an open stream gets a comment, so that nothing between here and there closes it.
+    # How often an open stream gets a sign of life: so that nothing between here and there closes
+    # it, and that a page whose stream has died without a word can tell. live_stream.js has to know.
     "HEARTBEAT_SECONDS": 15,
     # A client that takes nothing for so many heartbeats is hung up on.
     "STALLED_HEARTBEATS": 4,

@@ -20,12 +20,16 @@ INVALID = "invalid"  # it is no position
 AHEAD = "ahead"  # the log ends before it: it was restored from a backup
 PRUNED = "pruned"  # events after it are gone from the log
 
+# When a client that doesn't follow asks again: about every three seconds, each at another moment.
+ASK_AGAIN_MILLISECONDS = (2500, 3500)
+
 
 class EventStream:
     """The stream of one client, for one recipient (None: for the whole stream).
 
     access: what it rests on; the default is nothing that could end.
     cursor: the position after which it begins; None for one that wasn't valid.
+    follow: whether it waits for more when all has been said; otherwise it ends there.
     """
 
     __slots__ = (
@@ -34,6 +38,7 @@ class EventStream:
         "_closed",
         "_cursor",
         "_farewell",
+        "_follow",
         "_hub",
         "_missed_beats",
         "_name",
@@ -51,12 +56,14 @@ class EventStream:
         cursor: int | None,
         *,
         access: Access | None = None,
+        follow: bool = True,
     ) -> None:
         self.recipient = recipient
         self.access = access or Access(recipient)
         self._hub = hub
         self._name = name
         self._cursor = cursor
+        self._follow = follow
         self._awake = False
         # What to do about a client that has stopped reading; whoever sends the chunks knows.
         self.on_stall: Callable[[], None] | None = None
@@ -102,8 +109,8 @@ class EventStream:
             self._hub.guard.watching(self),
         ):
             first = b"" if self._cursor is not None else self._reset(INVALID, tail)
-            announced = self._cursor
-            yield wire.opening(random.randint(*conf.get("RETRY_MILLISECONDS")), announced) + first
+            retry = conf.get("RETRY_MILLISECONDS") if self._follow else ASK_AGAIN_MILLISECONDS
+            yield wire.opening(random.randint(*retry), self._cursor) + first
             while not self._closed:
                 self._awake = False
                 self._missed_beats = 0
@@ -112,12 +119,11 @@ class EventStream:
                     break  # meanwhile: nobody gets a replay after their access has ended
                 if chunk:
                     yield chunk
-                elif self._beat_due:
+                elif self._beat_due or not self._follow:
                     self._beat_due = False
-                    # A client that gets few events would keep an old cursor, and fall off the
-                    # log when it is pruned: so the heartbeat takes its cursor along.
-                    yield wire.HEARTBEAT if announced == self._cursor else wire.moved(self._cursor)
-                    announced = self._cursor
+                    yield wire.heartbeat(self._cursor)
+                    if not self._follow:
+                        break
                 else:
                     await self._wait()
             if self._farewell:

@@ -19,6 +19,7 @@ from .database import django_answered_within
 from .exceptions import DatabaseAway
 from .handover import hand_over
 from .hub import Hub
+from .publishing import recipient_key
 from .stream import EventStream
 
 UNBUFFERED = {
@@ -95,11 +96,17 @@ class EventStreamView(View):
     Everybody who is signed in gets the events published for them as the recipient. With
     `?scope=all` those who hold `view_all_permission` get the events of all recipients.
 
+    `?recipient=<key>` is for a page, which knows for whom it was rendered: when somebody else has
+    signed in since in the same browser, it is refused instead of being told what is theirs.
+
+    `?follow=no` ends the stream once it has said what there is, and lets EventSource ask again
+    every few seconds: for a client behind a proxy that holds a stream back until its end.
+
     GET /…  [Last-Event-ID: <position>]  or  ?last_event_id=<position>
         200 text/event-stream: what came after that position, then what comes; without either,
             from now. A position that can't be honoured: one `event: reset`, see README.md.
-        400 a scope there isn't; 401 nobody, or a wrong token; 403 without the permission for
-            `scope=all`.
+        400 a scope there isn't, or `follow` is neither yes nor no; 401 nobody, or a wrong token;
+            403 without the permission for `scope=all`, or not the recipient who is signed in.
         429 too many streams of this user, 503 too many of all, or the database is away: with
             Retry-After. To a client that accepts text/event-stream only, as EventSource, which
             would give up, the same is said by a stream that ends at once, with `retry:`.
@@ -125,9 +132,11 @@ class EventStreamView(View):
             # One hop into a thread for all that may query the database.
             with django_answered_within(conf.get("QUERY_SECONDS")) as watched:
                 access = await sync_to_async(watched(self.admit))(request)
+            follow = self.follows(request)
             if request.method == "HEAD":
                 return EventStreamResponse(None, request)
-            return EventStreamResponse(await self.open_stream(request, access), request)
+            stream = await self.open_stream(request, access, follow=follow)
+            return EventStreamResponse(stream, request)
         except Refused as refused:
             return refused.response
         except (InterfaceError, OperationalError):
@@ -147,6 +156,9 @@ class EventStreamView(View):
                 "Sign in, or send an access token: Authorization: Bearer <access token>",
                 WWW_Authenticate='Bearer realm="events"',
             )
+        own = recipient_key(signed_in.user)
+        if request.GET.get("recipient", own) != own:
+            raise Refused(403, "Somebody else is signed in than the recipient asked for.")
         scope = request.GET.get("scope", "own")
         if scope == "own":
             return signed_in.access()
@@ -157,7 +169,16 @@ class EventStreamView(View):
             raise Refused(403, "You may not see everybody's events.")
         return signed_in.access(permission=permission)
 
-    async def open_stream(self, request: HttpRequest, access: Access) -> EventStream:
+    def follows(self, request: HttpRequest) -> bool:
+        """Whether the client stays when all has been said. Raises Refused."""
+        follow = request.GET.get("follow", "yes")
+        if follow not in ("yes", "no"):
+            raise Refused(400, "follow has to be “yes” (or left out) or “no”.")
+        return follow == "yes"
+
+    async def open_stream(
+        self, request: HttpRequest, access: Access, *, follow: bool
+    ) -> EventStream:
         """The stream, standing where the client left off. Raises Refused."""
         hub = Hub.current()
         if hub.is_draining:
@@ -178,4 +199,4 @@ class EventStreamView(View):
                 cursor = tail.position
         except InvalidCursor:
             cursor = None
-        return EventStream(hub, self.stream, access.recipient, cursor, access=access)
+        return EventStream(hub, self.stream, access.recipient, cursor, access=access, follow=follow)

@@ -5,8 +5,6 @@ and 9.2.6 (interpreting). A stream is lines; a blank line ends a block; CR, LF a
 line, so no field may hold one.
 """
 
-HEARTBEAT = b":\n\n"
-
 
 def is_line(text: str) -> bool:
     """Whether the text can stand in one field: no line break, no NUL, encodable as UTF-8."""
@@ -25,12 +23,23 @@ def event(position: int, type: str, data: str) -> bytes:
 
 
 def opening(retry_milliseconds: int, position: int) -> bytes:
-    """The first bytes: how long to wait before reconnecting, and where the client stands.
+    """The first bytes: how long to wait before reconnecting, and the first heartbeat.
 
     They go out at once, so that `onopen` fires and proxies commit to the response. The `id:` makes
     a client that is cut off before its first event come back to where it began.
     """
-    return f"retry: {retry_milliseconds}\nid: {position}\n\n".encode()
+    return f"retry: {retry_milliseconds}\n".encode() + heartbeat(position)
+
+
+def heartbeat(position: int) -> bytes:
+    """A sign of life, and up to where the client has been told everything.
+
+    An event, not a comment: a browser hides comments from the page, whose script could then not
+    tell a quiet stream from a dead one. It takes a `data:` line, if an empty one, for without any
+    no event is dispatched (9.2.6). Its `id:` takes the cursor of a client that gets few events
+    along, which would otherwise grow old, and fall off the log when that is pruned.
+    """
+    return f"event: heartbeat\nid: {position}\ndata:\n\n".encode()
 
 
 def comment(text: str) -> bytes:
@@ -41,11 +50,6 @@ def comment(text: str) -> bytes:
 def retry(milliseconds: int) -> bytes:
     """How long to wait before reconnecting, from now on (9.2.6)."""
     return f"retry: {milliseconds}\n\n".encode()
-
-
-def moved(position: int) -> bytes:
-    """An `id:` without data: moves the client's cursor and dispatches no event (9.2.6)."""
-    return f"id: {position}\n\n".encode()
 
 
 def reset(reason: str, position: int) -> bytes:

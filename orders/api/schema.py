@@ -19,8 +19,9 @@ EVENT_STREAM = {
     "description": (
         "A stream of server-sent events, one for each order placed and each change of status: "
         "`event: orders`, `id:` the position, `data:` an OrderEvent. An `event: reset` means that "
-        "the position asked for can't be honoured: load the list again. The stream doesn't end, so "
-        "this page can't show it; use EventSource or `curl -N`."
+        "the position asked for can't be honoured: load the list again. An `event: heartbeat` "
+        "without data shows that the stream lives. It doesn't end (but with `follow=no`), so this "
+        "page can't show it; use EventSource or `curl -N`."
     ),
     "tags": ["orders"],
     "security": [{"jwtAuth": []}, {"cookieAuth": []}],
@@ -30,6 +31,18 @@ EVENT_STREAM = {
             "in": "query",
             "description": "Whose orders; `all` needs the permission `orders.view_order`.",
             "schema": _string(enum=["own", "all"], default="own"),
+        },
+        {
+            "name": "recipient",
+            "in": "query",
+            "description": "Who has to be signed in: a page says for whom it was made.",
+            "schema": _string(),
+        },
+        {
+            "name": "follow",
+            "in": "query",
+            "description": "Whether the stream goes on after it has said what there is.",
+            "schema": _string(enum=["yes", "no"], default="yes"),
         },
         {
             "name": "Last-Event-ID",
@@ -52,7 +65,10 @@ EVENT_STREAM = {
             },
         },
         "401": {"description": "Nobody is signed in, or the token is not valid."},
-        "403": {"description": "`scope=all` without the permission."},
+        "403": {
+            "description": "`scope=all` without the permission, or somebody else is signed in "
+            "than `recipient`."
+        },
     },
 }
 

@@ -126,7 +126,7 @@ class Lines:
     def heartbeats(self, count):
         """Read on until so many more have come."""
         for _ in range(count):
-            self.until(":")
+            self.until("event: heartbeat")
 
     def until(self, line):
         self.seen.append(next(self._lines))

@@ -106,7 +106,7 @@ class Reader:
 
     async def up_to(self, position):
         """All that is sent from the first byte to the event at this position."""
-        return await self.until(f"id: {position}\ndata")
+        return await self.until(f"id: {position}\ndata: ")  # that of a heartbeat is empty
 
     async def until(self, line):
         async with asyncio.timeout(10):
@@ -143,10 +143,10 @@ async def read(hub, stream, tokens, request, stack):
 
 
 def events(text):
-    """Position and data of each event in the text, as a client reads it; resets left out."""
+    """Position and data of what was published, as a client reads it."""
     for block in text.decode().split("\n\n"):
         fields = dict(line.split(": ", 1) for line in block.split("\n") if ": " in line)
-        if fields.get("event", "reset") != "reset":
+        if fields.get("event") not in (None, "heartbeat", "reset"):
             yield int(fields["id"]), json.loads(fields["data"])
 
 

@@ -128,10 +128,10 @@ def raw_stream(server, user, cursors):
 
 
 def next_block(response):
-    """The lines of the next block that has data."""
+    """The lines of the next block that has data; a heartbeat has none."""
     while True:
         lines = list(iter(lambda: response.readline().rstrip(b"\n"), b""))
-        if any(line.startswith(b"data:") for line in lines):
+        if any(line.startswith(b"data: ") for line in lines):
             return lines
 
 
@@ -159,10 +159,10 @@ def test_garbage_in_the_address_is_reset_once_and_goes_on_live(server, alice):
 
 
 def test_a_quiet_user_is_not_reset_by_a_prune(forgetful, alice, bob):
-    """Lines of `id:` without data have taken Bob's cursor along while others had orders."""
+    """The heartbeats have taken Bob's cursor along while others had orders."""
     with raw_stream(forgetful, bob, []) as response:
         fill_log(forgetful, alice, 20)
-        lines = islice(iter(response.readline, b""), 20)  # a heartbeat has two
+        lines = islice(iter(response.readline, b""), 40)  # a heartbeat has four
         assert any(line == b"id: 20\n" for line in lines)
     call_command("prune_events", "--keep", "1", verbosity=0)
     with open_stream(forgetful, cursor=20, **bearer(bob)) as stream:

@@ -153,7 +153,7 @@ def test_curl_reads_the_stream(server, alice):
             assert curl.stdout.readline().startswith("retry: ")
             place(alice)
             lines = iter(curl.stdout.readline, "event: orders\n")
-            assert list(lines) == ["id: 0\n", "\n"]
+            assert list(lines) == ["event: heartbeat\n", "id: 0\n", "data:\n", "\n"]
             assert curl.stdout.readline() == "id: 1\n"
             data = curl.stdout.readline().removeprefix("data: ")
             assert json.loads(data)["product"] == "Espresso cups"

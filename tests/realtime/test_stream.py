@@ -8,6 +8,7 @@ import pytest
 from httpx_sse import EventSource
 
 from realtime import wire
+from realtime.exceptions import DatabaseAway
 from realtime.hub import REPLAY_ROWS
 from realtime.models import Event
 from realtime.models import Stream as StreamRow
@@ -41,11 +42,11 @@ class Client:
 async def connect(hub):
     clients = []
 
-    async def connect(recipient="7", cursor="now"):
+    async def connect(recipient="7", cursor="now", **options):
         """A client that has its opening."""
         if cursor == "now":
             cursor = (await hub.catch_up("orders")).position
-        client = Client(EventStream(hub, "orders", recipient, cursor))
+        client = Client(EventStream(hub, "orders", recipient, cursor, **options))
         clients.append(client)
         await client.opening()
         return client
@@ -71,14 +72,14 @@ async def numbered(hub, *data, recipient="7"):
 
 async def test_the_opening_says_where_the_client_stands(connect):
     client = await connect()
-    assert client.text.endswith(b"id: 0\n\n")
+    assert client.text.endswith(wire.heartbeat(0))
     assert client.text.startswith(b"retry: ")
 
 
 async def test_it_tails_what_is_published(connect):
     client = await connect()
     await publish("7", 1)
-    assert (await client.until(event(1, "1"))).count(b"event:") == 1
+    assert (await client.until(event(1, "1"))).count(b"event: orders") == 1
     await publish("7", 2)
     await client.until(event(2, "2"))
 
@@ -154,7 +155,7 @@ async def test_the_tail_is_read_in_bounded_pieces(connect, hub, monkeypatch):
     client = await connect()
     await publish("7", *["x" * 60] * 7)
     text = await client.until(event(7, f'"{"x" * 60}"'))
-    assert text.count(b"event:") == 7
+    assert text.count(b"event: orders") == 7
 
 
 async def test_nobody_gets_what_is_somebody_elses(connect, hub):
@@ -162,7 +163,7 @@ async def test_nobody_gets_what_is_somebody_elses(connect, hub):
     tail = await numbered(hub, 2, recipient="7")
     for _ in ("from memory", "from the table"):
         client = await connect(cursor=0)
-        assert (await client.until(event(2, "2"))).count(b"data:") == 1
+        assert (await client.until(event(2, "2"))).count(b"event: orders") == 1
         tail.restart(tail.position)
 
 
@@ -224,12 +225,53 @@ async def test_when_the_log_goes_back_open_streams_are_told(connect, hub):
 async def test_a_quiet_stream_beats_and_takes_its_cursor_along(connect, hub, settings):
     client = await connect()
     client.stream.beat()
-    await client.until(wire.HEARTBEAT)
+    await client.until(wire.heartbeat(0))
     await numbered(hub, 1, 2, recipient="8")
     client.stream.beat()
-    await client.until(wire.moved(2))
-    client.stream.beat()
-    await client.until(wire.HEARTBEAT)
+    await client.until(wire.heartbeat(2))
+
+
+@pytest.mark.parametrize("source", ["memory", "table"])
+async def test_who_does_not_follow_is_told_what_there_is_and_where_it_ends(connect, hub, source):
+    await numbered(hub, 1, 2)
+    tail = await numbered(hub, 3, recipient="8")
+    if source == "table":
+        tail.restart(tail.position)
+    client = await connect(cursor=0, follow=False)
+    async with asyncio.timeout(10):
+        rest = b"".join([chunk async for chunk in client.chunks])
+    assert rest == event(1, "1") + event(2, "2") + wire.heartbeat(3)
+    assert not tail.is_followed
+
+
+async def test_who_does_not_follow_gets_all_of_a_long_replay(connect, hub):
+    total = REPLAY_ROWS + 10
+    tail = await numbered(hub, *range(total))
+    tail.restart(tail.position)
+    client = await connect(cursor=0, follow=False)
+    await client.until(wire.heartbeat(total))
+    assert client.text.count(b"event: orders") == total
+
+
+async def test_who_does_not_follow_is_reset_too(connect, hub):
+    await numbered(hub, 1)
+    for cursor, reason in ((None, "invalid"), (99, "ahead")):
+        client = await connect(cursor=cursor, follow=False)
+        await client.until(wire.reset(reason, 1) + wire.heartbeat(1))
+
+
+async def test_who_does_not_follow_keeps_its_cursor_while_the_database_is_away(
+    connect, hub, monkeypatch
+):
+    tail = await numbered(hub, 1)
+    tail.restart(tail.position)
+
+    async def replay(*args, **options):
+        raise DatabaseAway
+
+    monkeypatch.setattr(hub, "replay", replay)
+    client = await connect(cursor=0, follow=False)
+    await client.until(wire.heartbeat(0) * 2)
 
 
 async def test_a_closed_stream_ends(connect, hub):

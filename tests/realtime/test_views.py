@@ -1,5 +1,6 @@
 """Who gets a stream, and what the others are told; through Django's own ASGI handler."""
 
+import asyncio
 import sys
 from contextlib import aclosing
 from datetime import timedelta
@@ -34,13 +35,13 @@ async def test_a_session_opens_a_stream(client, alice):
     await in_thread(AsyncClient.force_login, client, alice)
     response = await client.get(STREAM)
     assert response.status_code == 200
-    assert (await beginning(response)).endswith(b"id: 0\n\n")
+    assert (await beginning(response)).endswith(wire.heartbeat(0))
 
 
 async def test_an_access_token_opens_a_stream(client, alice):
     response = await client.get(STREAM, headers=bearer(alice))
     assert response.status_code == 200
-    assert (await beginning(response)).endswith(b"id: 0\n\n")
+    assert (await beginning(response)).endswith(wire.heartbeat(0))
 
 
 async def test_its_headers_let_nothing_hold_it_back(client, alice):
@@ -122,6 +123,45 @@ async def test_a_scope_there_is_not_is_told_so(client, alice):
     response = await client.get(f"{STREAM}?scope=everything", headers=bearer(alice))
     assert response.status_code == 400
     assert "scope" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("method", ["get", "head"])
+async def test_a_page_made_for_somebody_else_is_refused(client, alice, bob, method):
+    ask = getattr(client, method)
+    await in_thread(AsyncClient.force_login, client, bob)
+    assert (await ask(f"{STREAM}?recipient={alice.pk}")).status_code == 403
+    assert (await ask(f"{STREAM}?recipient=")).status_code == 403
+    response = await ask(f"{STREAM}?recipient={bob.pk}")
+    assert response.status_code == 200
+    if method == "get":
+        assert (await beginning(response)).endswith(wire.heartbeat(0))
+
+
+async def test_the_refusal_of_somebody_else_says_why(client, alice, bob):
+    response = await client.get(f"{STREAM}?recipient={alice.pk}", headers=bearer(bob))
+    assert "Somebody else is signed in" in response.json()["detail"]
+
+
+async def test_the_recipient_of_a_page_about_everybody_is_who_is_signed_in(client, shop, bob):
+    url = f"{STREAM}?scope=all&recipient="
+    assert (await client.head(f"{url}{bob.pk}", headers=bearer(shop))).status_code == 403
+    assert (await client.head(f"{url}{shop.pk}", headers=bearer(shop))).status_code == 200
+
+
+async def test_who_does_not_follow_is_asked_to_come_back_in_three_seconds(client, alice):
+    await publish(alice, 1)
+    response = await client.get(f"{STREAM}?follow=no&last_event_id=0", headers=bearer(alice))
+    async with asyncio.timeout(10):
+        text = b"".join([chunk async for chunk in response])
+    retry, opening = text.removeprefix(b"retry: ").split(b"\n", 1)
+    assert 2500 <= int(retry) <= 3500
+    assert opening == wire.heartbeat(0) + wire.event(1, "orders", "1") + wire.heartbeat(1)
+
+
+@pytest.mark.parametrize("method", ["get", "head"])
+async def test_to_follow_or_not_is_all_there_is(client, alice, method):
+    response = await getattr(client, method)(f"{STREAM}?follow=maybe", headers=bearer(alice))
+    assert response.status_code == 400
 
 
 async def test_garbage_as_a_cursor_is_reset(client, alice):

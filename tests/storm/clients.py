@@ -131,7 +131,7 @@ class Client:
 
     def _take(self, block: str) -> bool:
         """Keep what a block says; whether it is an event."""
-        fields = dict(line.split(": ", 1) for line in block.splitlines() if line.strip(":"))
+        fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line)
         self.cursor = fields.get("id", self.cursor)
         if "retry" in fields:
             self.opened += 1
@@ -142,7 +142,7 @@ class Client:
         else:
             self.heartbeats += 1
         self._news.set()
-        return "data" in fields
+        return "data" in fields  # that of a heartbeat is empty
 
 
 @asynccontextmanager
