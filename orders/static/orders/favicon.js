@@ -1,0 +1,84 @@
+// @ts-check
+/** The page's icon with the number of what is new on it, for a tab whose title is cut off. */
+
+/** Twice what a tab shows, for sharp screens. */
+const SIZE = 64;
+const BADGE = { color: "#c5221f", ink: "#ffffff", edge: "#ffffff" };
+
+/**
+ * What fits on the icon.
+ *
+ * @param {number} count
+ */
+export function faviconText(count) {
+  if (count === 0) return "";
+  return count > 9 ? "9+" : String(count);
+}
+
+export class Favicon {
+  /** @param {Document} page */
+  constructor(page) {
+    // A page without an icon keeps the one that the browser finds by itself.
+    this._link = /** @type {HTMLLinkElement | null} */ (page.querySelector('link[rel~="icon"]'));
+    this._plain = this._link?.href ?? "";
+    this._text = "";
+    /** @type {Promise<HTMLImageElement> | undefined} */
+    this._image = undefined;
+  }
+
+  /** @param {number} count */
+  async show(count) {
+    const text = faviconText(count);
+    if (!this._link || text === this._text) return;
+    this._text = text;
+    const href = text ? await this._drawn(text) : this._plain;
+    if (text === this._text) this._link.href = href; // else another number has come meanwhile
+  }
+
+  /** @param {string} text */
+  async _drawn(text) {
+    this._image ??= loaded(this._plain);
+    const image = await this._image.catch(() => undefined); // no icon: the number alone
+    const canvas = document.createElement("canvas");
+    canvas.width = canvas.height = SIZE;
+    const context = canvas.getContext("2d");
+    if (!context) return this._plain;
+    if (image) context.drawImage(image, 0, 0, SIZE, SIZE);
+    drawBadge(context, text);
+    try {
+      return canvas.toDataURL("image/png");
+    } catch {
+      return this._plain; // an icon of another host may not be read back
+    }
+  }
+}
+
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {string} text
+ */
+function drawBadge(context, text) {
+  const height = 40;
+  const width = text.length > 1 ? 52 : height;
+  const [left, top] = [SIZE - width, SIZE - height];
+  context.beginPath();
+  context.roundRect(left, top, width, height, height / 2);
+  context.fillStyle = BADGE.color;
+  context.fill();
+  context.fillStyle = BADGE.ink;
+  context.font = "bold 34px system-ui, sans-serif";
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  context.fillText(text, left + width / 2, top + height / 2 + 2);
+}
+
+/**
+ * @param {string} href
+ * @returns {Promise<HTMLImageElement>}
+ */
+async function loaded(href) {
+  const image = new Image(SIZE, SIZE);
+  image.src = href;
+  await image.decode();
+  return image;
+}

@@ -1,0 +1,100 @@
+// @ts-check
+/**
+ * “5 minutes ago”, in the page's language, for as long as the page is open; and the full time, in
+ * the viewer's own zone, for whoever points at it. The server can only write times in UTC.
+ *
+ *     <time data-relative datetime="2026-03-09T17:41:00Z">    moves
+ *     <time data-local datetime="2026-03-09T17:41:00Z">       is written once
+ *
+ * @typedef {{value: number, unit: Intl.RelativeTimeFormatUnit}} Age
+ */
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+/** From here on a date says more than a number of days. */
+const LONGEST_AGE = 7 * DAY;
+/** How late “1 minute ago” may come. One timer for all times of the page. */
+const EVERY_MS = 10 * SECOND;
+
+/**
+ * How long ago, in the largest unit that fills; undefined, if a date says it better.
+ *
+ * @param {number} then in milliseconds, as `Date.now()` gives them
+ * @param {number} now
+ * @returns {Age | undefined}
+ */
+export function age(then, now) {
+  const passed = now - then;
+  if (passed < MINUTE) return { value: 0, unit: "second" }; // or ahead: clocks differ a little
+  if (passed < HOUR) return { value: -Math.floor(passed / MINUTE), unit: "minute" };
+  if (passed < DAY) return { value: -Math.floor(passed / HOUR), unit: "hour" };
+  if (passed < LONGEST_AGE) return { value: -Math.floor(passed / DAY), unit: "day" };
+  return undefined;
+}
+
+/** Writes the times of a page, and keeps them true. */
+export class RelativeTimes {
+  /** @param {string} language of the page, as in `<html lang>` */
+  constructor(language) {
+    const locale = supported(language);
+    this._ago = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
+    this._date = new Intl.DateTimeFormat(locale, { dateStyle: "medium" });
+    this._full = new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "short" });
+    this._short = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
+  }
+
+  /** @param {Document} page */
+  keep(page) {
+    this.write(page);
+    setInterval(() => {
+      if (page.visibilityState === "visible") this.write(page);
+    }, EVERY_MS);
+    page.addEventListener("visibilitychange", () => {
+      if (page.visibilityState === "visible") this.write(page);
+    });
+  }
+
+  /**
+   * @param {ParentNode} parent
+   * @param {number} now
+   */
+  write(parent, now = Date.now()) {
+    for (const time of parent.querySelectorAll("time[data-relative], time[data-local]")) {
+      if (time instanceof HTMLTimeElement && time.dateTime) this._writeOne(time, now);
+    }
+  }
+
+  /**
+   * @param {HTMLTimeElement} time
+   * @param {number} now
+   */
+  _writeOne(time, now) {
+    const then = new Date(time.dateTime);
+    const text = "local" in time.dataset ? this._short.format(then) : this.text(then, now);
+    if (time.textContent !== text) time.textContent = text;
+    time.title = this._full.format(then);
+  }
+
+  /**
+   * @param {Date} then
+   * @param {number} now
+   */
+  text(then, now) {
+    const ago = age(then.getTime(), now);
+    return ago ? this._ago.format(ago.value, ago.unit) : this._date.format(then);
+  }
+}
+
+/**
+ * The page's language; and where the viewer's own is a form of it (“en-GB” of “en”), theirs, for it
+ * tells how they write dates.
+ *
+ * @param {string} language
+ * @param {readonly string[]} preferred
+ */
+export function supported(language, preferred = globalThis.navigator?.languages ?? []) {
+  const [spoken] = language.split("-");
+  return preferred.find((tag) => tag === language || tag.split("-")[0] === spoken) ?? language;
+}

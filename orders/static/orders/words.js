@@ -1,0 +1,15 @@
+// @ts-check
+/** The page holds all words, in each of their plural forms; here the right one is shown. */
+
+/**
+ * Shows the form for this number (`data-plural="one"`, `"other"` …), and hides the rest.
+ *
+ * @param {ParentNode} parent
+ * @param {number} count
+ */
+export function showPlural(parent, count) {
+  const category = new Intl.PluralRules(document.documentElement.lang || "en").select(count);
+  for (const form of parent.querySelectorAll("[data-plural]")) {
+    if (form instanceof HTMLElement) form.hidden = form.dataset.plural !== category;
+  }
+}
