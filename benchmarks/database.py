@@ -1,0 +1,108 @@
+"""The PostgreSQL that is measured: the embedded one, or that of DATABASE_URL; a database of its own.
+
+The embedded one (config/embedded_postgres) runs with its defaults, fsync on. Its files stay in
+`.local/benchmarks/`; it ends with the last process that uses it, however the benchmark ends.
+"""
+
+import os
+import secrets
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from config.embedded_postgres.server import server_in
+
+from . import places
+
+APPLICATION = "benchmark"
+
+
+class Database:
+    """A database, and the server that it is on."""
+
+    def __init__(self, url: str, folder: Path | None) -> None:
+        self.url = url
+        self._folder = folder
+
+    @property
+    def is_embedded(self) -> bool:
+        return self._folder is not None
+
+    def url_for(self, application: str) -> str:
+        """For another process, whose sessions are to be told from ours."""
+        return make_conninfo(self.url, application_name=application)
+
+    def connect(self) -> psycopg.Connection:
+        return psycopg.connect(self.url, autocommit=True, application_name=APPLICATION)
+
+    def sessions(self, application: str) -> int:
+        """How many sessions a process has open."""
+        with self.connect() as connection:
+            query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
+            return connection.execute(query, [application]).fetchone()[0]
+
+    def version(self) -> str:
+        with self.connect() as connection:
+            return connection.execute("SHOW server_version").fetchone()[0].split()[0]
+
+    def run_on(self, cores: Collection[int]) -> None:
+        """Move the embedded server, and what it starts from now on; another stays where it is."""
+        if self._folder is None:
+            return
+        postmaster = int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+        for pid in (postmaster, *_children(postmaster)):
+            os.sched_setaffinity(pid, cores)
+
+    @contextmanager
+    def commits_take(self, milliseconds: int) -> Iterator[None]:
+        """Each flush of the log waits for so long first, as on a slower disk.
+
+        https://www.postgresql.org/docs/current/wal-configuration.html: the sleep is under the
+        lock that a flush holds, and commits that come meanwhile share the next one, as there.
+        """
+        name = sql.Identifier(conninfo_to_dict(self.url)["dbname"])
+        settings = {"commit_delay": milliseconds * 1000, "commit_siblings": 0}
+        with self.connect() as connection:
+            for setting, value in settings.items():
+                connection.execute(
+                    sql.SQL("ALTER DATABASE {} SET {} = {}").format(
+                        name, sql.Identifier(setting), sql.Literal(value)
+                    )
+                )
+            try:
+                yield
+            finally:
+                for setting in settings:
+                    connection.execute(
+                        sql.SQL("ALTER DATABASE {} RESET {}").format(name, sql.Identifier(setting))
+                    )
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@contextmanager
+def new_database(cores: Collection[int]) -> Iterator[Database]:
+    """An empty database, on a server that runs on these cores if it is ours; dropped at the end."""
+    folder = None
+    server = os.environ.get("DATABASE_URL", "")
+    if not server:
+        folder = places.KEPT / "postgres"
+        parameters = server_in(folder).connection_parameters()
+        server = make_conninfo(dbname="postgres", **parameters)
+    name = f"benchmark_{secrets.token_hex(4)}"
+    database = Database(make_conninfo(server, dbname=name), folder and folder.resolve())
+    with psycopg.connect(server, autocommit=True, application_name=APPLICATION) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        try:
+            database.run_on(cores)
+            yield database
+        finally:
+            connection.execute(
+                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+            )

@@ -1,0 +1,112 @@
+"""How late events arrive at a rate, and the highest rate at which they still arrive in time."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ..site import Published, Site
+from ..streams import Streams
+
+# In time, for the highest rate: 99 of 100 within this.
+IN_TIME_MS = 1000
+LATE_SECONDS = 2
+# After this an event that has not come is lost.
+LOST_SECONDS = 10
+STEP = 1.5
+BISECTIONS = 2
+
+
+class Delivery(NamedTuple):
+    """events: that were published, each to so many streams of those open as `expected` says.
+
+    Latencies run from before the transaction (or the request that publishes) to the client's read.
+    server_percent, load_percent: of one core, the server's process and the load generator's.
+    """
+
+    per_second: float
+    events: int
+    expected: int
+    arrived: int
+    deliveries_per_second: float
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    slowest_ms: float
+    lost: int
+    doubled: int
+    hung_up: int
+    publisher_behind: bool
+    server_percent: float
+    load_percent: float
+    events_a_read: float
+
+    @property
+    def in_time(self) -> bool:
+        all_came = not (self.lost or self.doubled or self.hung_up)
+        return all_came and self.p99_ms < IN_TIME_MS and not self.publisher_behind
+
+
+def measure(
+    site: Site,
+    streams: Streams,
+    per_second: float,
+    seconds: float,
+    *,
+    readers: int,
+    publish: Callable[[float, float], Published] | None = None,
+) -> Delivery:
+    """Publish at this rate for so long to streams that are open; readers: of each event."""
+    streams.report()
+    busy = site.process.cpu_seconds
+    published = (publish or site.publish)(per_second, seconds)
+    expected = published.orders * readers
+    received = streams.wait_for(expected, LATE_SECONDS)
+    late = 0
+    if received.events < expected:
+        late = streams.wait_for(expected - received.events, LOST_SECONDS).events
+    return Delivery(
+        per_second=per_second,
+        events=published.orders,
+        expected=expected,
+        arrived=received.events,
+        deliveries_per_second=received.events / received.seconds_to_last
+        if received.events
+        else 0.0,
+        p50_ms=received.p50_ms,
+        p95_ms=received.p95_ms,
+        # What has not come yet is later than whatever has.
+        p99_ms=received.p99_ms if late < expected / 100 else float(1000 * LATE_SECONDS),
+        slowest_ms=received.slowest_ms,
+        lost=expected - received.events - late,
+        doubled=received.doubled,
+        hung_up=received.ended,
+        publisher_behind=published.behind,
+        server_percent=100 * (site.process.cpu_seconds - busy) / received.seconds,
+        load_percent=100 * received.cpu_seconds / received.seconds,
+        events_a_read=received.events / max(1, received.reads),
+    )
+
+
+def highest(
+    attempt: Callable[[float], Delivery], start: float, *, say: Callable[[Delivery], None]
+) -> Delivery | None:
+    """The fastest delivery that was in time: upwards in steps, then halfway back, twice.
+
+    attempt: from events a second to what came of it. None: not even the first was in time.
+    """
+    best, rate, failed = None, start, None
+    while failed is None:
+        delivery = attempt(rate)
+        say(delivery)
+        if not delivery.in_time:
+            failed = rate
+        else:
+            best = delivery
+            rate *= STEP
+    for _ in range(BISECTIONS if best else 0):
+        delivery = attempt((best.per_second + failed) / 2)
+        say(delivery)
+        if delivery.in_time:
+            best = delivery
+        else:
+            failed = delivery.per_second
+    return best
