@@ -11,7 +11,7 @@
  * @property {number} seenPosition the bell has been opened since: nothing up to here is new
  * @property {number} readPosition everything up to here has been read
  * @property {ReadonlySet<number>} readPositions what has been read one by one, above readPosition
- * @property {readonly number[]} newPositions the newest of what is new, ascending
+ * @property {readonly number[]} newPositions the newest above seenPosition, ascending
  * @property {number} mostCounted a count above it is told as “99+”
  *
  * @typedef {"new" | "seen" | "read"} NotificationState
@@ -100,12 +100,15 @@ export function stateOf(state, position) {
 }
 
 /**
- * How many are new; above `mostCounted` this says only that there are more.
+ * How many are new; one more than `mostCounted` stands for any number above it.
  *
  * @param {BellState} state
  */
 export function countNew(state) {
-  return state.newPositions.length;
+  // Of a full list those read one by one are not taken off: neither here nor on the server is it
+  // known how many more there are.
+  if (state.newPositions.length > state.mostCounted) return state.mostCounted + 1;
+  return state.newPositions.filter((position) => stateOf(state, position) === "new").length;
 }
 
 /**
