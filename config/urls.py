@@ -8,6 +8,7 @@ from realtime import health
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include("orders.api.urls")),
+    path("i18n/", include("django.conf.urls.i18n")),
     path("healthz", health.live, name="health_live"),
     path("readyz", health.ready, name="health_ready"),
     path("", include("orders.urls")),

@@ -1,6 +1,6 @@
-"""What the stream of orders tells about an order."""
+"""What the stream of orders tells: of an order, and of what a user has looked at in their bell."""
 
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import QuerySet
@@ -8,9 +8,12 @@ from django.db.models import QuerySet
 import realtime
 
 if TYPE_CHECKING:
-    from .models import Order
+    from .models import Bell, Order
 
 STREAM = "orders"
+# The types of its events: an order was placed or moved on; a bell was looked at.
+ORDER_TYPE = STREAM
+BELL_TYPE = "bell"
 
 
 def order_event(order: "Order") -> dict[str, Any]:
@@ -23,7 +26,17 @@ def order_event(order: "Order") -> dict[str, Any]:
         "unit_price": f"{order.unit_price:.2f}",
         "total": f"{order.total:.2f}",
         "customer": order.customer.get_username(),
-        "placed_at": order.placed_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "placed_at": utc_text(order.placed_at),
+        "changed_at": utc_text(order.changed_at),
+    }
+
+
+def bell_event(bell: "Bell") -> dict[str, Any]:
+    """The data of an event: all that its user has seen and read, not only what is new of it."""
+    return {
+        "seen_position": bell.seen_position,
+        "read_position": bell.read_position,
+        "read_positions": bell.read_positions,
     }
 
 
@@ -37,5 +50,17 @@ def publish_orders(orders: "QuerySet[Order]") -> None:
     realtime.publish_many(
         [realtime.Message(order.customer, order_event(order)) for order in rows],
         stream=STREAM,
+        type=ORDER_TYPE,
         using=orders.db,
     )
+
+
+def publish_bell(bell: "Bell", using: str) -> None:
+    """Publish what the user of this saved bell has seen and read, to all their pages."""
+    realtime.publish(
+        stream=STREAM, type=BELL_TYPE, recipient=bell.user_id, data=bell_event(bell), using=using
+    )
+
+
+def utc_text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

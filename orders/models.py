@@ -1,15 +1,19 @@
 """The orders of the shop, and each customer's bell."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, router, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from .events import publish_orders
 from .exceptions import InvalidTransition, UnpublishedChange
@@ -18,9 +22,21 @@ from .status import Status, check_transition
 MAX_QUANTITY = 10_000
 MAX_UNIT_PRICE = Decimal("99999999.99")
 
+# How many notifications that were read one by one a bell tells apart.
+MOST_READ_SINGLY = 100
+
 
 class OrderQuerySet(models.QuerySet):
     """Lets no status into the table without its event: Django's bulk methods send no signals."""
+
+    def visible_to(self, user: AbstractBaseUser) -> "OrderQuerySet":
+        """A customer's own; everybody's to those of the staff who may see orders.
+
+        As in the admin, who may change orders may also see them.
+        """
+        if user.has_perm("orders.view_order") or user.has_perm("orders.change_order"):
+            return self
+        return self.filter(customer=user)
 
     def bulk_create(
         self,
@@ -83,6 +99,8 @@ class Order(models.Model):
     )
     status = models.CharField(max_length=20, choices=Status, default=Status.PLACED)
     placed_at = models.DateTimeField(db_default=Now(), editable=False)
+    # Empty until the status changes for the first time.
+    status_changed_at = models.DateTimeField(null=True, editable=False)
 
     objects = OrderQuerySet.as_manager()
 
@@ -138,6 +156,8 @@ class Order(models.Model):
         with transaction.atomic(using=using):
             try:
                 self.status_changes = self._check_status(using, update_fields)
+                if self.status_changes and update_fields is not None:
+                    update_fields |= {"status_changed_at"}
                 super().save(using=using, update_fields=update_fields, **options)
             finally:
                 # A receiver of post_save may save this order once more, inside this save.
@@ -147,6 +167,11 @@ class Order(models.Model):
     def total(self) -> Decimal:
         return self.quantity * self.unit_price
 
+    @property
+    def changed_at(self) -> datetime:
+        """When the order came to the status it has."""
+        return self.status_changed_at or self.placed_at
+
     def clean(self) -> None:
         super().clean()
         try:
@@ -155,7 +180,10 @@ class Order(models.Model):
             raise ValidationError({"status": str(error)}) from error
 
     def _check_status(self, using: str, update_fields: frozenset[str] | None) -> bool:
-        """Lock the row, check the transition against it, and tell whether the status changes."""
+        """Lock the row, check the transition against it, and tell whether the status changes.
+
+        Notes when it did.
+        """
         if update_fields is not None and "status" not in update_fields:
             return False
         if "status" in self.get_deferred_fields():  # not loaded, so Django won't write it
@@ -164,6 +192,8 @@ class Order(models.Model):
         # second waits here and then meets what the first has done.
         before = self._status_in_table(using, lock=True)
         check_transition(before, self.status)
+        if before is not None and before != self.status:
+            self.status_changed_at = timezone.now()
         return before != self.status
 
     def _status_in_table(self, using: str | None, *, lock: bool = False) -> str | None:
@@ -177,7 +207,18 @@ class Order(models.Model):
 
 
 class Bell(models.Model):
-    """One user's notification bell: how far in the stream of orders they have looked."""
+    """How far in the stream of orders a user has looked at what happened to theirs.
+
+    Positions only grow: whatever a page knows of an older state is contained in the newer one.
+    Changed by `orders.bell`, which tells all pages of that user.
+    """
+
+    class State(models.TextChoices):
+        """What a notification is to its reader."""
+
+        NEW = "new"  # has come since they last opened the bell
+        SEEN = "seen"
+        READ = "read"
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="bell"
@@ -185,6 +226,44 @@ class Bell(models.Model):
     seen_position = models.BigIntegerField(
         default=0, help_text="Events up to this position of the stream have been seen."
     )
+    # db_default: while a new version is rolled out, the one before inserts rows without these.
+    read_position = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        help_text="Events up to this position of the stream have been read, or let pass.",
+    )
+    read_positions = ArrayField(
+        models.BigIntegerField(),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Events above that position which have been read one by one; ascending.",
+    )
 
     def __str__(self) -> str:
         return f"Bell of {self.user}"
+
+    def state_of(self, position: int) -> State:
+        """What the notification at this position is to the user."""
+        if position <= self.read_position or position in self.read_positions:
+            return self.State.READ
+        return self.State.NEW if position > self.seen_position else self.State.SEEN
+
+    def see(self, position: int) -> None:
+        """Everything up to this position has been seen."""
+        self.seen_position = max(self.seen_position, position)
+
+    def read(self, position: int) -> None:
+        """The one notification at this position has been read."""
+        self._keep_read({*self.read_positions, position})
+        if len(self.read_positions) > MOST_READ_SINGLY:
+            # Someone who has read a hundred later ones has let pass what is left below them.
+            self.read_all(self.read_positions[-MOST_READ_SINGLY - 1])
+
+    def read_all(self, position: int) -> None:
+        """Everything up to this position has been read, or let pass."""
+        self.read_position = max(self.read_position, position)
+        self._keep_read(self.read_positions)
+
+    def _keep_read(self, positions: Iterable[int]) -> None:
+        self.read_positions = sorted(p for p in positions if p > self.read_position)

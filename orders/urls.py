@@ -1,4 +1,4 @@
-"""The bell page, the stream that rings it, and the way in and out."""
+"""The bell and what it leads to, the stream that rings it, and the way in and out."""
 
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path, reverse_lazy
@@ -9,7 +9,11 @@ from . import views
 
 urlpatterns = [
     path("", views.bell, name="bell"),
-    path("seen/", views.bell_seen, name="bell_seen"),
+    path("notifications/", views.notifications, name="notifications"),
+    path("notifications/bell/", views.bell_state, name="bell_state"),
+    path("notifications/seen/", views.bell_seen, name="bell_seen"),
+    path("notifications/read/", views.bell_read, name="bell_read"),
+    path("orders/<int:pk>/", views.order, name="order"),
     path(
         "orders/realtime",
         EventStreamView.as_view(stream="orders", view_all_permission="orders.view_order"),

@@ -39,12 +39,7 @@ class OrderViewSet(
     permission_classes = [permissions.IsAuthenticated, MayMoveOrders]
 
     def get_queryset(self) -> QuerySet[Order]:
-        orders = super().get_queryset()
-        user = self.request.user
-        # As in the admin, who may change orders may also see them.
-        if user.has_perm("orders.view_order") or user.has_perm("orders.change_order"):
-            return orders
-        return orders.filter(customer=user)
+        return super().get_queryset().visible_to(self.request.user)
 
     def perform_create(self, serializer: BaseSerializer) -> None:
         serializer.save(customer=self.request.user)

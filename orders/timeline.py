@@ -1,0 +1,51 @@
+"""How an order came to where it is."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import JSONField
+from django.db.models.functions import Cast
+
+from .models import Order
+from .notifications import WORDS, Words, order_events
+from .status import Status
+
+
+@dataclass(frozen=True)
+class Step:
+    """A status that the order has, or has had."""
+
+    status: Status
+    changed_at: datetime | None  # None: from before that was noted
+
+    @property
+    def words(self) -> Words:
+        return WORDS[self.status]
+
+
+def timeline(order: Order) -> list[Step]:
+    """The way of this order, oldest step first.
+
+    Its beginning and its end stand in the order itself, what lies between in the log, as long as
+    the log keeps it.
+    """
+    times: dict[str, datetime | None] = {Status.PLACED: order.placed_at}
+    times |= _times_in_log(order)
+    if order.status != Status.PLACED:
+        times.setdefault(order.status, order.status_changed_at)
+    # An order never comes to a status twice, and the statuses are named in the order of the way.
+    return [Step(status, times[status]) for status in Status if status in times]
+
+
+def _times_in_log(order: Order) -> dict[str, datetime]:
+    # The index leads to the customer's events; those of this order are picked out of them.
+    events = order_events(order.customer).annotate(json=Cast("data", JSONField()))
+    events = events.filter(json__order=order.pk).order_by("position")
+    return {
+        event["status"]: datetime.fromisoformat(event["changed_at"])
+        if "changed_at" in event
+        else created_at
+        for data, created_at in events.values_list("data", "created_at")
+        if (event := json.loads(data))
+    }
