@@ -8,9 +8,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import router, transaction
 from django.http import HttpRequest
 
-from realtime.models import Stream
-
-from .events import STREAM, bell_event, publish_bell
+from .events import bell_event, publish_bell, stream_position
 from .models import Bell
 from .notifications import BLANKS, Notification, order_events
 
@@ -100,11 +98,6 @@ def newest_position(user: AbstractBaseUser, through: int) -> int:
     """
     events = order_events(user).filter(position__lte=through).order_by("-position")
     return events.values_list("position", flat=True).first() or 0
-
-
-def stream_position() -> int:
-    """The last position given out in the stream of orders; 0 if it has had no event yet."""
-    return Stream.objects.filter(pk=STREAM).values_list("position", flat=True).first() or 0
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import QuerySet
 
 import realtime
+from realtime.models import Stream
 
 if TYPE_CHECKING:
     from .models import Bell, Order
@@ -60,6 +61,11 @@ def publish_bell(bell: "Bell", using: str) -> None:
     realtime.publish(
         stream=STREAM, type=BELL_TYPE, recipient=bell.user_id, data=bell_event(bell), using=using
     )
+
+
+def stream_position() -> int:
+    """The last position given out in the stream of orders; 0 if it has had no event yet."""
+    return Stream.objects.filter(pk=STREAM).values_list("position", flat=True).first() or 0
 
 
 def utc_text(moment: datetime) -> str:
