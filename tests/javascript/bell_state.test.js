@@ -201,6 +201,15 @@ test("on the way, nothing becomes unread again, and what is counted is what is s
   }
 });
 
+test("what was seen elsewhere before it came here is never counted, however much it is", () => {
+  const server = new Server();
+  for (let order = 0; order < 2 * MOST_COUNTED; order++) server.order();
+  server.see(server.position);
+  const early = server.render(0);
+  const orders = server.notifications(server.position);
+  assert.equal(newCountText(orders.reduce(applyEvent, early)), "0");
+});
+
 test("what the server has confirmed holds before its event is there", () => {
   const server = new Server();
   for (let order = 0; order < 3; order++) server.order();
