@@ -1,0 +1,27 @@
+/** What a tab has missed that doesn't hold the connection: one question to the server. */
+
+/**
+ * @param {import("./endpoint.js").Endpoint} endpoint
+ * @param {number} cursor
+ * @param {{milliseconds: number, signal: AbortSignal}} options how long to wait for the answer;
+ *   what ends the wait at once
+ * @returns {Promise<import("./said.js").Message[]>} what was said, in order: of an answer that broke
+ *   off, as much as came; none if there was no answer
+ */
+export function catchUp(endpoint, cursor, { milliseconds, signal }) {
+  return new Promise((resolve) => {
+    /** @type {import("./said.js").Message[]} */
+    const messages = [];
+    const source = endpoint.open(cursor, (message) => messages.push(message), { follow: false });
+    const timer = setTimeout(end, milliseconds);
+    source.addEventListener("error", end); // the end of the answer, too, is one
+    signal.addEventListener("abort", end);
+
+    function end() {
+      source.close();
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve(messages);
+    }
+  });
+}

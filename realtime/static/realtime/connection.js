@@ -1,0 +1,211 @@
+/**
+ * The one connection of a browser to the stream: kept open, or asked for anew, whatever happens.
+ *
+ * EventSource reconnects by itself after a broken connection, and waits as long as the server has
+ * asked for. It needs help where it gives up for good (any answer but 200), where a connection dies
+ * without a word, and where something in between holds the stream back until its end.
+ *
+ * @typedef {"connecting" | "live" | "polling" | "reconnecting" | "offline" | "signed-out"
+ *   | "someone-else"} State
+ * @typedef {import("./said.js").Message} Message
+ */
+
+import { LONGEST_RETRY_MS, fullJitter } from "./backoff.js";
+import { Watchdog } from "./watchdog.js";
+
+/** So many heartbeats may be late before a stream is taken for dead. */
+export const SILENT_HEARTBEATS = 2.5;
+/** The longest pause for which a server asks between two answers with `follow=no`. */
+const ASK_AGAIN_MS = 3_500;
+/** How long to poll before trying whether a stream gets through by now. */
+const POLL_FOR_MS = 5 * 60_000;
+/** How often a stream may say nothing before it is taken for held back. */
+const SILENT_OPENINGS = 2;
+
+export class Connection {
+  #endpoint;
+  #heartbeatMs;
+  #openingMs;
+  #cursor;
+  #hear;
+  #show;
+  /** @type {EventSource | null} */
+  #source = null;
+  #watchdog = new Watchdog(() => this.#onSilence());
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #reopening;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #tryingStream;
+  /** Whether anything has come since the stream was opened, or broke off. */
+  #hasHeard = false;
+  #polls = false;
+  #failures = 0;
+  #silentOpenings = 0;
+  /** @type {State} */
+  #state = "connecting";
+
+  /**
+   * @param {{
+   *   endpoint: import("./endpoint.js").Endpoint,
+   *   heartbeatMs: number,
+   *   openingMs: number,
+   *   cursor: () => number,
+   *   hear: (message: Message) => void,
+   *   show: (state: State) => void,
+   * }} options
+   *   openingMs: how long an answer may take; cursor: from where to go on; hear: gets each message,
+   *   heartbeats too; show: gets the state whenever something is known of it
+   */
+  constructor({ endpoint, heartbeatMs, openingMs, cursor, hear, show }) {
+    this.#endpoint = endpoint;
+    this.#heartbeatMs = heartbeatMs;
+    this.#openingMs = openingMs;
+    this.#cursor = cursor;
+    this.#hear = hear;
+    this.#show = show;
+  }
+
+  /** Begin anew, as if nothing had failed: the network may be another now. */
+  open() {
+    clearTimeout(this.#tryingStream);
+    this.#polls = false;
+    this.#failures = 0;
+    this.#silentOpenings = 0;
+    this.#reopen();
+  }
+
+  close() {
+    this.#source?.close();
+    this.#source = null;
+    this.#watchdog.rest();
+    clearTimeout(this.#reopening);
+    clearTimeout(this.#tryingStream);
+  }
+
+  /** Somebody looks again, or the page was asleep: is it still true what was known? */
+  check() {
+    if (this.#hasStopped) this.open();
+    else this.#watchdog.check();
+  }
+
+  /** The browser says that its network is gone. It may be wrong: whatever still comes counts. */
+  goOffline() {
+    if (!this.#hasStopped) this.#say("offline");
+  }
+
+  get #hasStopped() {
+    return this.#state === "signed-out" || this.#state === "someone-else";
+  }
+
+  #reopen() {
+    this.#source?.close();
+    clearTimeout(this.#reopening);
+    this.#hasHeard = false;
+    const source = this.#endpoint.open(this.#cursor(), (message) => this.#onMessage(message), {
+      follow: !this.#polls,
+    });
+    source.addEventListener("error", () => this.#onError(source));
+    this.#source = source;
+    this.#watchdog.expect(this.#openingMs);
+  }
+
+  /** @param {Message} message */
+  #onMessage(message) {
+    this.#hasHeard = true;
+    this.#failures = 0;
+    this.#silentOpenings = 0;
+    this.#say(this.#polls ? "polling" : "live");
+    this.#watchdog.expect(this.#polls ? this.#pollMs : this.#heartbeatMs * SILENT_HEARTBEATS);
+    this.#hear(message);
+  }
+
+  /** @param {EventSource} source */
+  #onError(source) {
+    if (source.readyState === source.CLOSED) {
+      this.#onRefusal(source);
+    } else if (this.#polls && this.#hasHeard) {
+      this.#hasHeard = false; // the end of an answer; it asks again by itself
+      this.#watchdog.expect(this.#pollMs);
+    } else {
+      this.#hasHeard = false;
+      this.#sayBroken();
+      // It doesn't say when it asks again: a server may ask for as much as this.
+      this.#watchdog.expect(LONGEST_RETRY_MS + this.#openingMs);
+    }
+  }
+
+  get #pollMs() {
+    return ASK_AGAIN_MS + this.#openingMs;
+  }
+
+  /**
+   * EventSource has given up.
+   * @param {EventSource} source
+   */
+  async #onRefusal(source) {
+    this.#watchdog.rest();
+    const status = await this.#endpoint.status(this.#openingMs);
+    if (source !== this.#source) return; // meanwhile it was closed, or opened anew
+    if (status === 401) this.#stop("signed-out");
+    else if (status === 403) this.#stop("someone-else");
+    else this.#reopenLater();
+  }
+
+  async #onSilence() {
+    const isTrial = this.#state === "polling" && !this.#polls;
+    if (!isTrial) this.#sayBroken();
+    if (this.#hasHeard) {
+      this.#reopen(); // it was live until now: the first attempt costs no wait
+      return;
+    }
+    this.#silentOpenings += 1;
+    if (this.#polls || this.#silentOpenings < SILENT_OPENINGS) {
+      this.#reopenLater();
+      return;
+    }
+    const source = this.#source;
+    const status = await this.#endpoint.status(this.#openingMs);
+    if (source !== this.#source) return;
+    if (status === null) this.#reopenLater();
+    else this.#poll();
+  }
+
+  /** There is a server, and its streams don't get through: a proxy holds them back. */
+  #poll() {
+    this.#polls = true;
+    this.#reopen();
+    clearTimeout(this.#tryingStream);
+    this.#tryingStream = setTimeout(() => this.#tryStream(), POLL_FOR_MS);
+  }
+
+  #tryStream() {
+    this.#polls = false;
+    this.#silentOpenings = SILENT_OPENINGS - 1; // one more, and it polls again
+    this.#reopen();
+  }
+
+  #reopenLater() {
+    this.#sayBroken();
+    this.#source?.close();
+    this.#watchdog.rest();
+    clearTimeout(this.#reopening);
+    this.#reopening = setTimeout(() => this.#reopen(), fullJitter(this.#failures));
+    this.#failures += 1;
+  }
+
+  /** @param {State} state */
+  #stop(state) {
+    this.close();
+    this.#say(state);
+  }
+
+  #sayBroken() {
+    this.#say(navigator.onLine ? "reconnecting" : "offline");
+  }
+
+  /** @param {State} state */
+  #say(state) {
+    this.#state = state;
+    this.#show(state);
+  }
+}

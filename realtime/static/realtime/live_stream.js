@@ -1,0 +1,345 @@
+/**
+ * One live stream for one browser: however many tabs follow it, one of them, the leader, holds the
+ * connection and tells the others.
+ *
+ * Each tab keeps a cursor of its own. Whoever leads goes on from theirs; a follower that has missed
+ * something asks the server itself, once. So nothing is lost or doubled when the leader closes,
+ * freezes or crashes. Without Web Locks or BroadcastChannel (they need HTTPS, or localhost) each
+ * tab has a connection of its own.
+ *
+ *     const stream = new LiveStream({ url, recipient, cursor, types: ["orders"] });
+ *     stream.addEventListener("event", ({ detail }) => show(detail.type, detail.data));
+ *     stream.start();
+ *
+ * docs/in-the-browser.md has more.
+ */
+
+import { fullJitter } from "./backoff.js";
+import { catchUp } from "./catch_up.js";
+import { Connection, SILENT_HEARTBEATS } from "./connection.js";
+import { Endpoint } from "./endpoint.js";
+import { Leadership } from "./leadership.js";
+import { HEARTBEAT, RESET, verdict } from "./said.js";
+import { Tabs } from "./tabs.js";
+import { Watchdog } from "./watchdog.js";
+
+/**
+ * @typedef {import("./connection.js").State} State
+ * @typedef {import("./said.js").Said} Said
+ * @typedef {import("./tabs.js").TabMessage} TabMessage
+ *
+ * @typedef {object} LiveStreamOptions
+ * @property {string} url the stream's address
+ * @property {string} recipient the key of the user for whom the page was made
+ * @property {number} cursor the position up to which the page shows everything
+ * @property {string[]} types the events to follow, by name
+ * @property {number} [heartbeatSeconds] the server's HEARTBEAT_SECONDS
+ * @property {number} [openingSeconds] how long the server may take to answer
+ */
+
+/** How long a leader may take to greet a tab that has come. */
+const GREETING_MS = 5_000;
+
+/**
+ * Dispatches, as CustomEvents:
+ *
+ * - "event", detail `{position, type, data}`: in order of their positions, each once
+ * - "reset", detail `{reason, position}`: the cursor could not be honoured. What the page shows has
+ *   to be fetched anew; the stream goes on from that position
+ * - "moved", detail `{position}`: there was nothing more up to here
+ * - "state", detail `{state}`
+ */
+export class LiveStream extends EventTarget {
+  #heartbeatMs;
+  #openingMs;
+  #endpoint;
+  #connection;
+  #tabs;
+  #leadership;
+  #leaderWatchdog = new Watchdog(() => this.#leadership.seize());
+  #cursor;
+  /** @type {State} */
+  #state = "connecting";
+  #hasJoined = false;
+  #isLeader = false;
+  /** Whether the leader has said how it stands since this tab has come. */
+  #isGreeted = false;
+  /**
+   * How the connection is, as the leader says.
+   * @type {State}
+   */
+  #leaderState = "connecting";
+  /**
+   * While leading: shows the others that this tab is there.
+   * @type {ReturnType<typeof setInterval> | undefined}
+   */
+  #ticking;
+  /**
+   * While the server is asked for what was missed.
+   * @type {AbortController | null}
+   */
+  #catchingUp = null;
+  /**
+   * What the leader said meanwhile.
+   * @type {Said[]}
+   */
+  #queue = [];
+  /** Ends the listening to the page. */
+  #closing = new AbortController();
+
+  /** @param {LiveStreamOptions} options */
+  constructor({ url, recipient, cursor, types, heartbeatSeconds = 15, openingSeconds = 8 }) {
+    super();
+    this.#cursor = cursor;
+    this.#heartbeatMs = heartbeatSeconds * 1000;
+    this.#openingMs = openingSeconds * 1000;
+    this.#endpoint = new Endpoint({ url, recipient, types });
+    this.#connection = new Connection({
+      endpoint: this.#endpoint,
+      heartbeatMs: this.#heartbeatMs,
+      openingMs: this.#openingMs,
+      cursor: () => this.#cursor,
+      hear: (message) => this.#onMessage(message),
+      show: (state) => this.#onConnectionState(state),
+    });
+    // Those who follow the same: the same address, for the same user, and the same events.
+    const name = `realtime ${this.#endpoint.url} ${[...types].sort()}`;
+    this.#tabs = new Tabs(name, (message) => this.#onTabMessage(message));
+    this.#leadership = new Leadership(name, {
+      elected: () => this.#lead(),
+      deposed: () => this.#onDeposed(),
+    });
+  }
+
+  /** The position up to which this tab has been told everything. */
+  get cursor() {
+    return this.#cursor;
+  }
+
+  get state() {
+    return this.#state;
+  }
+
+  /** Begin to follow. */
+  start() {
+    this.#listenToThePage();
+    this.#join();
+  }
+
+  /** End it for good. */
+  close() {
+    this.#closing.abort();
+    this.#leave();
+  }
+
+  /* ---- The page ---- */
+
+  #listenToThePage() {
+    const { signal } = this.#closing;
+    // A page that is put to sleep must not keep the connection from those that are awake; and the
+    // back/forward cache takes none that has a connection, a lock or a channel.
+    addEventListener("pagehide", () => this.#leave(), { signal });
+    addEventListener("pageshow", () => this.#join(), { signal });
+    document.addEventListener("freeze", () => this.#leave(), { signal });
+    document.addEventListener("resume", () => this.#join(), { signal });
+    document.addEventListener("visibilitychange", () => this.#onVisibilityChange(), { signal });
+    addEventListener("online", () => this.#onOnline(), { signal });
+    addEventListener("offline", () => this.#onOffline(), { signal });
+  }
+
+  #onVisibilityChange() {
+    if (document.visibilityState === "hidden" || !this.#hasJoined) return;
+    if (this.#isLeader) {
+      this.#connection.check();
+    } else {
+      this.#leaderWatchdog.check();
+      this.#tabs.tell({ kind: "hello" });
+    }
+  }
+
+  #onOnline() {
+    if (this.#isLeader) this.#connection.open();
+  }
+
+  #onOffline() {
+    if (this.#isLeader) this.#connection.goOffline();
+  }
+
+  /* ---- Leading and following ---- */
+
+  #join() {
+    if (this.#hasJoined) return;
+    this.#hasJoined = true;
+    this.#show("connecting");
+    if (!("locks" in navigator && "BroadcastChannel" in globalThis)) {
+      this.#lead();
+      return;
+    }
+    this.#tabs.join();
+    this.#follow();
+  }
+
+  #leave() {
+    if (!this.#hasJoined) return;
+    this.#hasJoined = false;
+    this.#stopFollowing();
+    this.#stopLeading();
+    this.#leadership.resign();
+    this.#tabs.leave();
+  }
+
+  #follow() {
+    this.#isGreeted = false;
+    this.#leaderWatchdog.expect(GREETING_MS);
+    this.#leadership.campaign();
+    this.#tabs.tell({ kind: "hello" });
+  }
+
+  #stopFollowing() {
+    this.#leaderWatchdog.rest();
+    this.#catchingUp?.abort();
+    this.#catchingUp = null;
+    this.#queue = [];
+  }
+
+  #lead() {
+    this.#stopFollowing();
+    this.#isLeader = true;
+    this.#connection.open();
+    this.#tellStatus();
+    this.#ticking = setInterval(() => this.#tellStatus(), this.#heartbeatMs);
+  }
+
+  #stopLeading() {
+    this.#isLeader = false;
+    this.#connection.close();
+    clearInterval(this.#ticking);
+  }
+
+  /** This page didn't do anything for so long that another has taken the lead. */
+  #onDeposed() {
+    this.#stopLeading();
+    this.#follow();
+  }
+
+  /* ---- What the leader hears, and tells ---- */
+
+  /** @param {import("./said.js").Message} message */
+  #onMessage(message) {
+    const said = { after: this.#cursor, ...message };
+    this.#tabs.tell({ kind: "said", said });
+    this.#take(said);
+  }
+
+  /** @param {State} state */
+  #onConnectionState(state) {
+    if (state === this.#state) return;
+    this.#show(state);
+    this.#tellStatus();
+  }
+
+  #tellStatus() {
+    this.#tabs.tell({ kind: "status", cursor: this.#cursor, state: this.#state });
+  }
+
+  /* ---- What a follower hears ---- */
+
+  /** @param {TabMessage} message */
+  #onTabMessage(message) {
+    if (this.#isLeader) {
+      if (message.kind === "hello") this.#greet();
+      return; // what a former leader still says, this one hears from the server
+    }
+    if (message.kind === "hello") return;
+    // Not all at the same time: the first who seizes the lead is heard by the others.
+    this.#leaderWatchdog.expect(this.#heartbeatMs * (SILENT_HEARTBEATS + Math.random() / 2));
+    if (message.kind === "status") this.#onStatus(message);
+    else this.#onSaid(message.said);
+  }
+
+  /** Somebody has come, who may have signed in again meanwhile. */
+  #greet() {
+    this.#tellStatus();
+    this.#connection.check();
+  }
+
+  /** @param {{cursor: number, state: State}} status */
+  #onStatus({ cursor, state }) {
+    // Who has just come asks the server even when they seem to be ahead: a page kept from before
+    // a backup was restored would take what comes now for known.
+    const isBehind = this.#isGreeted ? this.#cursor < cursor : this.#cursor !== cursor;
+    this.#isGreeted = true;
+    this.#leaderState = state;
+    if (isBehind) this.#catchUp();
+    if (!this.#catchingUp) this.#show(state);
+  }
+
+  /** @param {Said} said */
+  #onSaid(said) {
+    if (this.#catchingUp) {
+      this.#queue.push(said);
+    } else if (this.#take(said) === "gap") {
+      this.#queue.push(said);
+      this.#catchUp();
+    }
+  }
+
+  /** Ask the server for what was missed, until there is no gap any more. */
+  async #catchUp() {
+    if (this.#catchingUp) return;
+    const { signal } = (this.#catchingUp = new AbortController());
+    for (let failures = 0; ; failures++) {
+      const options = { milliseconds: this.#openingMs, signal };
+      const messages = await catchUp(this.#endpoint, this.#cursor, options);
+      if (signal.aborted) return;
+      for (const message of messages) this.#take({ after: this.#cursor, ...message });
+      if (messages.length > 0 && this.#takeQueue()) break;
+      this.#show("reconnecting");
+      await pause(fullJitter(failures));
+      if (signal.aborted) return;
+    }
+    this.#catchingUp = null;
+    this.#show(this.#leaderState);
+  }
+
+  /** Whether what the leader said meanwhile could be taken without a gap. */
+  #takeQueue() {
+    const gap = this.#queue.findIndex((said) => this.#take(said) === "gap");
+    this.#queue = gap === -1 ? [] : this.#queue.slice(gap);
+    return gap === -1;
+  }
+
+  /* ---- What a tab is told ---- */
+
+  /** @param {Said} said */
+  #take(said) {
+    const { position, type, data } = said;
+    const found = verdict(this.#cursor, said);
+    if (found !== "next") return found;
+    this.#cursor = position;
+    if (type === HEARTBEAT) this.#dispatch("moved", { position });
+    else if (type === RESET) this.#dispatch("reset", { reason: data.reason, position });
+    else this.#dispatch("event", { position, type, data });
+    return found;
+  }
+
+  /** @param {State} state */
+  #show(state) {
+    if (state === this.#state) return;
+    this.#state = state;
+    this.#dispatch("state", { state });
+  }
+
+  /**
+   * @param {string} name
+   * @param {object} detail
+   */
+  #dispatch(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}
+
+/** @param {number} milliseconds */
+function pause(milliseconds) {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}

@@ -1,0 +1,47 @@
+/**
+ * What the tabs of a browser say to one another about one stream.
+ *
+ * @typedef {import("./said.js").Said} Said
+ * @typedef {import("./connection.js").State} State
+ * @typedef {(
+ *   | { kind: "hello" }
+ *   | { kind: "status", cursor: number, state: State }
+ *   | { kind: "said", said: Said }
+ * )} TabMessage
+ *   hello: somebody has come, and asks the leader how it stands; status: that, and also how the
+ *   leader shows that it is there; said: what the stream has said to the leader
+ */
+export class Tabs {
+  #name;
+  #hear;
+  /** @type {BroadcastChannel | null} */
+  #channel = null;
+
+  /**
+   * @param {string} name
+   * @param {(message: TabMessage) => void} hear
+   */
+  constructor(name, hear) {
+    this.#name = name;
+    this.#hear = hear;
+  }
+
+  join() {
+    const channel = new BroadcastChannel(this.#name);
+    channel.addEventListener("message", (event) => {
+      // A message may still be under way when the channel is closed.
+      if (channel === this.#channel) this.#hear(event.data);
+    });
+    this.#channel = channel;
+  }
+
+  leave() {
+    this.#channel?.close();
+    this.#channel = null;
+  }
+
+  /** @param {TabMessage} message */
+  tell(message) {
+    this.#channel?.postMessage(message);
+  }
+}
