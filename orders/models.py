@@ -112,6 +112,7 @@ class Order(models.Model):
         indexes = [
             models.Index(fields=["customer", "-placed_at", "-id"], name="orders_of_a_customer"),
             models.Index(fields=["-placed_at", "-id"], name="orders_newest_first"),
+            models.Index(fields=["status", "-placed_at", "-id"], name="orders_of_a_status"),
         ]
         constraints = [
             models.CheckConstraint(

@@ -5,7 +5,7 @@ from django.urls import path, reverse_lazy
 
 from realtime import EventStreamView, TokenCookieView
 
-from . import views
+from . import board_views, views
 
 urlpatterns = [
     path("", views.bell, name="bell"),
@@ -13,6 +13,8 @@ urlpatterns = [
     path("notifications/bell/", views.bell_state, name="bell_state"),
     path("notifications/seen/", views.bell_seen, name="bell_seen"),
     path("notifications/read/", views.bell_read, name="bell_read"),
+    path("orders/", board_views.orders_board, name="orders_board"),
+    path("orders/summary/", board_views.orders_board_summary, name="orders_board_summary"),
     path("orders/<int:pk>/", views.order, name="order"),
     path(
         "orders/realtime",

@@ -76,7 +76,7 @@ test("it changes a status in place", () => {
 
 test("an event that comes again changes nothing", () => {
   const board = after(aBoard(), anEvent(1), anEvent(2));
-  assert.deepEqual(shown(after(board, anEvent(1), anEvent(2))), shown(board));
+  assert.equal(after(board, anEvent(1), anEvent(2)), board);
 });
 
 test("what the list has in it already does not go back in time", () => {

@@ -38,7 +38,7 @@
  */
 export function applyOrder(board, event) {
   const shown = board.rows.find((row) => row.order === event.order);
-  if (shown && isOutdated(board, event, shown)) return board;
+  if (shown && isKnown(board, event, shown)) return board;
   const others = board.rows.filter((row) => row !== shown);
   if (!belongs(board, event)) return shown ? { ...board, rows: others } : board;
   const { order, status, placed_at: placedAt } = event;
@@ -104,13 +104,14 @@ function upper(text) {
 }
 
 /**
- * Whether the row is further than the event: between the cursor and the list, which was read after
- * it, the order has gone on. No order comes back to a status that it has left.
+ * Whether the row is as far as the event, or further: between the cursor and the list, which was
+ * read after it, the order has gone on. No order comes back to a status that it has left.
  * @param {Board} board
  * @param {OrderEvent} event
  * @param {Row} row
  */
-function isOutdated({ statuses }, event, row) {
+function isKnown({ statuses }, event, row) {
+  if (event.status === row.status) return true;
   const [told, shown] = [event.status, row.status].map((status) => statuses.indexOf(status));
   // A status that the page was never told of, after a deploy, stands nowhere among the others.
   return told !== -1 && shown !== -1 && told < shown;

@@ -1,0 +1,243 @@
+"""The staff's board: everybody's orders, the newest first, and what they come to."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from django.contrib.auth import get_user_model
+from django.db.models import Count, QuerySet
+from django.db.models.functions import TruncMinute
+from django.utils import timezone
+from django.utils.functional import Promise
+
+from .events import order_event, stream_position
+from .models import Order
+from .notifications import WORDS, WORDS_FOR_ANY_STATUS
+from .status import Status
+
+KEPT = 50
+# Counting goes no further: a shop has millions of orders that are delivered.
+MOST_COUNTED = 9_999
+MINUTES = 60
+# One order in an hour is no peak: until there are so many in a minute, the scale ends here.
+LEAST_SCALE = 5
+LEAST_HEIGHT = 2
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which orders the board shows. Empty: whichever.
+
+    `matches()` in static/orders/board_state.js asks the same of an event.
+    """
+
+    status: str = ""
+    customer: str = ""  # the whole username, for which there is an index
+    product: str = ""  # any part of it, in upper or lower case
+
+    def orders(self) -> QuerySet[Order]:
+        """Those of the customer and the product, whatever their status is."""
+        orders = Order.objects.all()
+        if self.customer:
+            username = get_user_model().USERNAME_FIELD
+            orders = orders.filter(**{f"customer__{username}": self.customer})
+        if self.product:
+            orders = orders.filter(product__icontains=self.product)
+        return orders
+
+
+@dataclass(frozen=True)
+class Row:
+    """One order, as templates/orders/board_row.html shows it.
+
+    It is made of what an event of the order says, so that a row rendered here and one that the
+    script fills in are the same. Without its data it is the form that the script fills in.
+    """
+
+    status: str
+    order: int = 0
+    product: str = ""
+    quantity: int | str = ""
+    total: Decimal | str = ""
+    customer: str = ""
+    placed_at: str = ""
+    changed_at: str = ""
+
+    @classmethod
+    def from_order(cls, order: Order) -> "Row":
+        data: dict[str, Any] = order_event(order)
+        return cls(
+            status=data["status"],
+            order=data["order"],
+            product=data["product"],
+            quantity=data["quantity"],
+            total=Decimal(data["total"]),
+            customer=data["customer"],
+            placed_at=data["placed_at"],
+            changed_at=data["changed_at"],
+        )
+
+    @property
+    def look(self) -> str:
+        """Names the icon and the colours."""
+        return self.status if self.status in WORDS else "changed"
+
+    @property
+    def label(self) -> str | Promise:
+        return WORDS.get(self.status, WORDS_FOR_ANY_STATUS).label
+
+    @property
+    def placed_at_time(self) -> datetime | None:
+        return datetime.fromisoformat(self.placed_at) if self.placed_at else None
+
+    @property
+    def changed_at_time(self) -> datetime | None:
+        return datetime.fromisoformat(self.changed_at) if self.changed_at else None
+
+
+@dataclass(frozen=True)
+class StatusCount:
+    """How many orders there are of a status; of all of them, if it is empty."""
+
+    status: str
+    label: str | Promise
+    count: int
+
+    @property
+    def text(self) -> str:
+        return f"{MOST_COUNTED}+" if self.count > MOST_COUNTED else str(self.count)
+
+
+@dataclass(frozen=True)
+class Minute:
+    starts_at: datetime
+    orders: int
+
+
+class Bar(NamedTuple):
+    """In whole numbers, which no language of the page writes with a comma."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    is_under_way: bool
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How many orders were placed in each of the last sixty minutes, and the chart of it."""
+
+    minutes: list[Minute]  # the oldest first; the last one is still under way
+
+    height, bar_width, gap = 100, 8, 2
+
+    @property
+    def total(self) -> int:
+        return sum(minute.orders for minute in self.minutes)
+
+    @property
+    def busiest(self) -> Minute:
+        return max(self.minutes, key=lambda minute: minute.orders)
+
+    @property
+    def scale(self) -> int:
+        """How many orders a bar of full height stands for."""
+        return max(LEAST_SCALE, self.busiest.orders)
+
+    @property
+    def width(self) -> int:
+        return len(self.minutes) * (self.bar_width + self.gap)
+
+    def bars(self) -> Iterator[Bar]:
+        for index, minute in enumerate(self.minutes):
+            if minute.orders:
+                # However many there are in another minute, a single one can be seen.
+                height = max(LEAST_HEIGHT, self.height * minute.orders // self.scale)
+                yield Bar(
+                    x=index * (self.bar_width + self.gap) + self.gap // 2,
+                    y=self.height - height,
+                    width=self.bar_width,
+                    height=height,
+                    is_under_way=minute is self.minutes[-1],
+                )
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the orders of a filter come to, whichever status it asks for."""
+
+    counts: list[StatusCount]  # the first of all, then of each status
+    pace: Pace
+
+
+@dataclass(frozen=True)
+class Board:
+    """The board at one moment: all that the stream says after `cursor` is yet to come."""
+
+    cursor: int
+    rows: list[Row]  # the newest first
+    newest: Row | None  # the list holds what was placed before this one
+    oldest: Row | None  # the last of the list, if there are older ones
+    summary: Summary
+
+    kept = KEPT
+    statuses = list(Status)
+    blanks = [Row(status) for status in (*WORDS, "")]
+
+
+def board_snapshot(shown: Filter, before: Order | None = None) -> Board:
+    """A page of the board: the newest orders, or those placed before one of them."""
+    # The cursor is read first. What is committed between this and the list is in both, the list
+    # and the stream; an event tells an order as it is, so that it may well come again.
+    cursor = stream_position()
+    orders = shown.orders().select_related("customer").order_by("-placed_at", "-pk")
+    if shown.status:
+        orders = orders.filter(status=shown.status)
+    if before is not None:
+        # Said so that the index on both has a place to begin at.
+        orders = orders.filter(placed_at__lte=before.placed_at)
+        orders = orders.exclude(placed_at=before.placed_at, pk__gte=before.pk)
+    rows = [Row.from_order(order) for order in orders[: KEPT + 1]]
+    return Board(
+        cursor=cursor,
+        rows=rows[:KEPT],
+        newest=Row.from_order(before) if before is not None else None,
+        oldest=rows[KEPT - 1] if len(rows) > KEPT else None,
+        summary=summary(shown),
+    )
+
+
+def summary(shown: Filter) -> Summary:
+    return Summary(counts=_counts(shown.orders().order_by()), pace=_pace(shown.orders()))
+
+
+def _counts(orders: QuerySet[Order]) -> list[StatusCount]:
+    """One short query for each status: in one for all, counting could not stop."""
+    counts = [
+        StatusCount(status, WORDS[status].label, _count(orders.filter(status=status)))
+        for status in Status
+    ]
+    return [StatusCount("", "", sum(each.count for each in counts)), *counts]
+
+
+def _count(orders: QuerySet[Order]) -> int:
+    """Counted no further than one above MOST_COUNTED."""
+    return orders[: MOST_COUNTED + 1].count()
+
+
+def _pace(orders: QuerySet[Order]) -> Pace:
+    now = timezone.now()
+    last = now.replace(second=0, microsecond=0)
+    first = last - timedelta(minutes=MINUTES - 1)
+    placed = dict(
+        orders.filter(placed_at__gte=first, placed_at__lte=now)
+        .annotate(minute=TruncMinute("placed_at"))
+        .order_by()
+        .values_list("minute")
+        .annotate(Count("pk"))
+    )
+    starts = [first + timedelta(minutes=number) for number in range(MINUTES)]
+    return Pace([Minute(start, placed.get(start, 0)) for start in starts])

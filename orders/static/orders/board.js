@@ -1,0 +1,201 @@
+// @ts-check
+/**
+ * The live half of the staff's board.
+ *
+ * The server renders the orders of one moment; this adds what the stream says after it. Which orders
+ * are shown is in board_state.js, how in board_rows.js; counts and chart are in board_summary.js.
+ *
+ * @typedef {import("./board_state.js").Board} Board
+ * @typedef {import("./board_state.js").OrderEvent} OrderEvent
+ * @typedef {import("./board_state.js").Place} Place
+ */
+import { LiveStream } from "../realtime/live_stream.js";
+import { announcer } from "./announcer.js";
+import { renderedRows, rowOf, Rows } from "./board_rows.js";
+import { addOlder, applyOrder, isRunningLow } from "./board_state.js";
+import { Summary } from "./board_summary.js";
+import { onceAFrame } from "./once_a_frame.js";
+import { RelativeTimes } from "./relative_times.js";
+
+/** A restored database resets every board at once; they must not all reload at once. */
+const RELOAD_SPREAD_MS = 2_000;
+
+const root = find(document, "[data-board]");
+const olderLink = /** @type {HTMLAnchorElement} */ (find(root, "[data-board-older]"));
+const pauseButton = find(root, "[data-board-pause] button");
+
+const times = new RelativeTimes(document.documentElement.lang);
+const rows = new Rows(root, (row) => times.write(row));
+const summary = new Summary(setting("summaryUrl"));
+const announce = announcer(
+  find(root, "[data-board-announcer]"),
+  /** @type {HTMLTemplateElement} */ (find(root, "[data-board-announcement]")),
+);
+const showSoon = onceAFrame(show);
+
+let board = renderedBoard();
+let isPaused = false;
+/** How many events have changed the board since it was shown. */
+let waiting = 0;
+/** What has been told since older ones were asked for; undefined: they are not.
+ * @type {OrderEvent[] | undefined} */
+let toldMeanwhile;
+
+times.keep(document);
+follow();
+find(root, "[data-board-pause]").hidden = false;
+pauseButton.addEventListener("click", onPause);
+
+/* ---- The stream ---- */
+
+function follow() {
+  const stream = new LiveStream({
+    url: setting("streamUrl"),
+    recipient: setting("recipient"),
+    cursor: Number(setting("cursor")),
+    types: ["orders"],
+    heartbeatSeconds: Number(setting("heartbeatSeconds")),
+  });
+  stream.addEventListener("event", (event) => onOrder(detail(event).data));
+  stream.addEventListener("state", (event) => showConnection(detail(event).state));
+  // The cursor can't be honoured: the page that the server renders now has list and cursor anew.
+  stream.addEventListener("reset", () => {
+    stream.close();
+    setTimeout(() => location.reload(), Math.random() * RELOAD_SPREAD_MS);
+  });
+  find(root, "[data-board-connection]").hidden = false;
+  stream.start();
+}
+
+/** @param {Event} event */
+function detail(event) {
+  return /** @type {CustomEvent} */ (event).detail;
+}
+
+/** @param {OrderEvent} event */
+function onOrder(event) {
+  toldMeanwhile?.push(event);
+  const before = board;
+  board = applyOrder(board, event);
+  if (board !== before) {
+    waiting += 1;
+    showSoon();
+  }
+  if (!isPaused) summary.ask();
+}
+
+/** @param {string} state */
+function showConnection(state) {
+  const connection = find(root, "[data-board-connection]");
+  connection.dataset.state = state;
+  for (const line of connection.querySelectorAll("[data-when]")) {
+    if (line instanceof HTMLElement) line.hidden = line.dataset.when !== state;
+  }
+}
+
+/* ---- The list ---- */
+
+/** @returns {Board} */
+function renderedBoard() {
+  return {
+    rows: renderedRows(root).map(rowOf),
+    filter: { status: setting("status"), customer: setting("customer"), product: setting("product") },
+    kept: Number(setting("kept")),
+    statuses: setting("statuses").split(" "),
+    newest: placeIn(root, "newest"),
+    oldest: placeIn(root, "oldest"),
+  };
+}
+
+/**
+ * @param {HTMLElement} element
+ * @param {"newest" | "oldest"} end
+ * @returns {Place | null}
+ */
+function placeIn({ dataset }, end) {
+  const [order, placedAt] = [dataset[`${end}Order`], dataset[`${end}PlacedAt`]];
+  return order && placedAt ? { order: Number(order), placedAt } : null;
+}
+
+/** However many events there were since the last picture was drawn, this is done once for all. */
+function show() {
+  const waits = find(root, "[data-board-waiting]");
+  waits.hidden = !isPaused || waiting === 0;
+  find(waits, "[data-board-waiting-count]").textContent = String(waiting);
+  if (isPaused) return;
+  announce.add(waiting);
+  waiting = 0;
+  rows.show(board.rows);
+  find(root, "[data-board-empty]").hidden = board.rows.length > 0;
+  showOlderLink();
+  if (isRunningLow(board) && !toldMeanwhile) fetchOlder();
+}
+
+function showOlderLink() {
+  olderLink.hidden = board.oldest === null;
+  if (board.oldest === null) return;
+  const parameters = new URLSearchParams(location.search);
+  parameters.set("before", String(board.oldest.order));
+  olderLink.setAttribute("href", `?${parameters}`);
+}
+
+/** Many have left the list: those of the next page take their places. */
+async function fetchOlder() {
+  const told = (toldMeanwhile = /** @type {OrderEvent[]} */ ([]));
+  try {
+    const response = await fetch(olderLink.href);
+    if (!response.ok || response.redirected) return;
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    const next = page.querySelector("[data-board]");
+    if (next instanceof HTMLElement) addPage(next, told);
+  } catch {
+    // No network: the link to them is still there, and the next event tries again.
+  } finally {
+    toldMeanwhile = undefined;
+  }
+}
+
+/**
+ * @param {HTMLElement} page the board with the next ones
+ * @param {OrderEvent[]} told
+ */
+function addPage(page, told) {
+  const elements = renderedRows(page);
+  for (const element of elements) {
+    times.write(element);
+    rows.adopt(element, rowOf(element));
+  }
+  board = addOlder(board, { rows: elements.map(rowOf), oldest: placeIn(page, "oldest") });
+  // It may have been rendered before some of what the stream has told since it was asked for.
+  board = told.reduce(applyOrder, board);
+  showSoon();
+}
+
+/* ---- Pause: who reads a row, or aims at its link, need not chase it ---- */
+
+function onPause() {
+  isPaused = !isPaused;
+  pauseButton.setAttribute("aria-pressed", String(isPaused));
+  if (!isPaused) summary.ask();
+  showSoon();
+}
+
+/* ---- The page ---- */
+
+/**
+ * @param {ParentNode} parent
+ * @param {string} selector
+ * @returns {HTMLElement}
+ */
+function find(parent, selector) {
+  const element = parent.querySelector(selector);
+  if (!element) throw new Error(`templates/orders/board.html has no ${selector}.`);
+  return /** @type {HTMLElement} */ (element);
+}
+
+/** @param {string} name */
+function setting(name) {
+  const value = root.dataset[name];
+  if (value === undefined) throw new Error(`templates/orders/board.html gives data-board no ${name}.`);
+  return value;
+}

@@ -1,0 +1,172 @@
+// @ts-check
+/**
+ * The rows of the board's table. They hold no wording and no markup: both are in the page's
+ * <template> elements, and what an event says goes in through `textContent`.
+ *
+ * @typedef {import("./board_state.js").OrderEvent} OrderEvent
+ * @typedef {import("./board_state.js").Row} Row
+ */
+
+/** How long a row shows that it is new or has changed. */
+const FRESH_MS = 3_000;
+/** As the server writes it, in the page's language. */
+const PRICE = new Intl.NumberFormat(document.documentElement.lang, {
+  minimumFractionDigits: 2,
+  maximumFractionDigits: 2,
+  useGrouping: false,
+});
+
+/**
+ * What the server has rendered, in the order of the page.
+ * @param {ParentNode} page
+ * @returns {HTMLElement[]}
+ */
+export function renderedRows(page) {
+  return /** @type {HTMLElement[]} */ ([...page.querySelectorAll("[data-board-rows] > tr")]);
+}
+
+/**
+ * @param {HTMLElement} element
+ * @returns {Row}
+ */
+export function rowOf({ dataset: { order, status = "", placedAt = "" } }) {
+  return { order: Number(order), status, placedAt, event: null };
+}
+
+/** Shows the rows of a state, and touches only those that have changed. */
+export class Rows {
+  /**
+   * @param {HTMLElement} board
+   * @param {(row: HTMLElement) => void} onFilled called when a row has been filled in
+   */
+  constructor(board, onFilled) {
+    this._list = /** @type {HTMLElement} */ (board.querySelector("[data-board-rows]"));
+    this._onFilled = onFilled;
+    /** @type {Map<number, {element: HTMLElement, row: Row}>} */
+    this._shown = new Map();
+    /** @type {Map<string, HTMLTemplateElement>} */
+    this._blanks = new Map();
+    for (const blank of board.querySelectorAll("template")) {
+      const status = blank.dataset.boardBlank;
+      if (status !== undefined) this._blanks.set(status, blank);
+    }
+    for (const element of renderedRows(board)) this.adopt(element, rowOf(element));
+  }
+
+  /**
+   * Takes over a row that the server has rendered; it is shown from the next `show()` on.
+   * @param {HTMLElement} element
+   * @param {Row} row
+   */
+  adopt(element, row) {
+    if (!this._shown.has(row.order)) this._shown.set(row.order, { element, row });
+  }
+
+  /** @param {readonly Row[]} rows */
+  show(rows) {
+    this._removeAllBut(new Set(rows.map((row) => row.order)));
+    // Rows never change places: what is there already stays, with the focus that it may have.
+    let next = this._list.firstElementChild;
+    const fresh = [];
+    for (const row of rows) {
+      const shown = this._shown.get(row.order);
+      const element = shown?.element ?? this._blank(row.status);
+      if (row.event && shown?.row !== row) {
+        this._fill(element, row.event);
+        fresh.push(element);
+      }
+      this._shown.set(row.order, { element, row });
+      if (element === next) next = next.nextElementSibling;
+      else this._list.insertBefore(element, next);
+    }
+    markAsFresh(fresh);
+  }
+
+  /** @param {Set<number>} orders */
+  _removeAllBut(orders) {
+    for (const [order, { element }] of this._shown) {
+      if (orders.has(order)) continue;
+      element.remove();
+      this._shown.delete(order);
+    }
+  }
+
+  /**
+   * A page stays open through a deploy, so it may meet a status that it was never told of.
+   * @param {string} status
+   */
+  _blank(status) {
+    const blank = this._blanks.get(status) ?? this._blanks.get("");
+    const row = /** @type {HTMLTemplateElement} */ (blank).content.querySelector("tr");
+    return /** @type {HTMLElement} */ (/** @type {Element} */ (row).cloneNode(true));
+  }
+
+  /**
+   * @param {HTMLElement} row
+   * @param {OrderEvent} event
+   */
+  _fill(row, event) {
+    this._fillStatus(row, event.status);
+    for (const field of row.querySelectorAll("[data-field]")) {
+      const name = /** @type {keyof OrderEvent} */ (/** @type {HTMLElement} */ (field).dataset.field);
+      const text = String(event[name]);
+      if (field instanceof HTMLTimeElement) {
+        field.dateTime = text;
+      } else if (field instanceof HTMLDataElement) {
+        field.value = text;
+        field.textContent = PRICE.format(Number(text));
+      } else {
+        field.textContent = text;
+      }
+    }
+    row.dataset.order = String(event.order);
+    row.dataset.placedAt = event.placed_at;
+    fillLinks(row, event);
+    this._onFilled(row);
+  }
+
+  /**
+   * @param {HTMLElement} row
+   * @param {string} status
+   */
+  _fillStatus(row, status) {
+    if (row.dataset.status === status) return;
+    const chip = this._blank(status).querySelector("[data-board-chip]");
+    if (chip) row.querySelector("[data-board-chip]")?.replaceWith(chip);
+    row.dataset.status = status;
+  }
+}
+
+/**
+ * The blanks lead to order 0, and to the orders of nobody.
+ * @param {HTMLElement} row
+ * @param {OrderEvent} event
+ */
+function fillLinks(row, event) {
+  for (const link of row.querySelectorAll("a")) {
+    const href = link.getAttribute("href") ?? "";
+    if ("boardLink" in link.dataset) {
+      link.setAttribute("href", href.replace(/\/0\//, `/${event.order}/`));
+    } else if ("boardCustomer" in link.dataset) {
+      const parameters = new URLSearchParams(href);
+      parameters.set("customer", event.customer);
+      link.setAttribute("href", `?${parameters}`);
+    }
+  }
+}
+
+/**
+ * The stylesheet shows it; with movement, unless the viewer asked for less of that.
+ * @param {HTMLElement[]} elements
+ */
+function markAsFresh(elements) {
+  if (elements.length === 0) return;
+  const shownAt = String(performance.now());
+  for (const element of elements) element.dataset.fresh = shownAt;
+  setTimeout(() => {
+    for (const element of elements) {
+      // Unless it has changed again since.
+      if (element.dataset.fresh === shownAt) delete element.dataset.fresh;
+    }
+  }, FRESH_MS);
+}
