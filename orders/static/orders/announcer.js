@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * Tells a screen reader what arrives: a storm of two hundred is one sentence, not two hundred.
  */
@@ -11,33 +10,36 @@ const BETWEEN_MS = 5_000;
 
 /** Collects, and speaks now and then. */
 export class Gatherer {
+  #tell;
+  #clock;
+  #count = 0;
+  #toldAt = -Infinity;
+  #waits = false;
+
   /**
    * @param {(count: number) => void} tell
    * @param {{now: () => number, setTimeout: (end: () => void, ms: number) => any}} clock
    */
   constructor(tell, clock = REAL_CLOCK) {
-    this._tell = tell;
-    this._clock = clock;
-    this._count = 0;
-    this._toldAt = -Infinity;
-    this._waits = false;
+    this.#tell = tell;
+    this.#clock = clock;
   }
 
   /** @param {number} count */
   add(count) {
-    this._count += count;
-    if (this._waits || this._count === 0) return;
-    this._waits = true;
-    const rest = this._toldAt + BETWEEN_MS - this._clock.now();
-    this._clock.setTimeout(() => this._tellNow(), Math.max(GATHER_MS, rest));
+    this.#count += count;
+    if (this.#waits || this.#count === 0) return;
+    this.#waits = true;
+    const rest = this.#toldAt + BETWEEN_MS - this.#clock.now();
+    this.#clock.setTimeout(() => this.#tellNow(), Math.max(GATHER_MS, rest));
   }
 
-  _tellNow() {
-    const count = this._count;
-    this._waits = false;
-    this._count = 0;
-    this._toldAt = this._clock.now();
-    this._tell(count);
+  #tellNow() {
+    const count = this.#count;
+    this.#waits = false;
+    this.#count = 0;
+    this.#toldAt = this.#clock.now();
+    this.#tell(count);
   }
 }
 

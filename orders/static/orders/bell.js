@@ -1,237 +1,282 @@
-// @ts-check
 /**
  * The live half of the bell.
  *
- * The server renders the list, the count and the cursor of one moment; this adds what comes after
- * that cursor. It holds no wording and no markup: both are in the page's <template> elements, and
- * what an event says goes in through `textContent`.
+ * The server renders the bell of one moment; this adds what the stream says after that. It holds
+ * no words and no markup: they are in the page, in <template> elements where need be.
  *
- * @typedef {{
- *   order: number, status: string, product: string, quantity: number, unit_price: string,
- *   total: string, customer: string, placed_at: string,
- * }} OrderEvent
- * @typedef {"connecting" | "live" | "reconnecting" | "offline" | "signed-out"} Connection
+ * @typedef {import("./bell_state.js").BellState} BellState
+ * @typedef {import("./bell_state.js").StreamEvent} StreamEvent
  */
+import { fullJitter } from "../realtime/backoff.js";
+import { LiveStream } from "../realtime/live_stream.js";
+import { announcer } from "./announcer.js";
+import { BellRequests } from "./bell_requests.js";
+import { BellSigns } from "./bell_signs.js";
+import { applyEvent, countNew, initialState, stateOf, withBell } from "./bell_state.js";
+import { NotificationLists } from "./notification_list.js";
+import { onceAFrame } from "./once_a_frame.js";
+import { RelativeTimes } from "./relative_times.js";
+import { Toasts } from "./toasts.js";
 
-const FIRST_RETRY_MS = 1_000;
-const LONGEST_RETRY_MS = 30_000;
-/** A restored database resets every client at once; they must not all reload at once. */
-const RELOAD_SPREAD_MS = 2_000;
-/** A page hidden for longer may come back with a dead stream that never says so. */
-const LONGEST_TRUSTED_ABSENCE_MS = 30_000;
+/** A restored database resets every client at once; they must not all ask at once. */
+const RESET_SPREAD_MS = 2_000;
+/** While the panel is open, what arrives is seen; told to the server no more often than this. */
+const BETWEEN_LOOKS_MS = 1_000;
 
-const bell = find(document, "#bell");
-const bellIcon = find(bell, ".bell-icon svg");
-const list = find(bell, "[data-notifications]");
-const seenForm = /** @type {HTMLFormElement} */ (find(bell, "form[data-seen]"));
-const streamUrl = setting("streamUrl");
-const kept = Number(setting("kept"));
-const mostCounted = Number(setting("mostCounted"));
+class LiveBell {
+  #panel;
+  #state;
+  #lists;
+  #signs;
+  #times;
+  #requests;
+  #announcer;
+  #toasts;
+  #stream;
+  #renderSoon;
+  /** @type {StreamEvent[]} orders that aren't shown yet */
+  #arrived = [];
+  /** @type {StreamEvent[] | undefined} what is said while the bell is rendered anew */
+  #duringReset;
+  #resets = 0;
+  #isLooking = false;
 
-let cursor = Number(setting("cursor"));
-let newCount = Number(setting("newCount"));
-/** @type {EventSource | undefined} */
-let source;
-let failures = 0;
-/** @type {ReturnType<typeof setTimeout> | undefined} */
-let retryTimer;
-let hiddenSince = 0;
-
-localizeTimes(list);
-find(bell, "[data-connection]").hidden = false;
-listenToThePage();
-connect();
-
-/* ---- The stream ---- */
-
-/** Opens the stream after the last event shown, in place of the one open until now. */
-function connect() {
-  disconnect();
-  source = new EventSource(`${streamUrl}?last_event_id=${cursor}`);
-  source.addEventListener("open", onOpen);
-  source.addEventListener("error", onError);
-  source.addEventListener("orders", onOrder);
-  source.addEventListener("reset", onReset);
-}
-
-function disconnect() {
-  clearTimeout(retryTimer);
-  source?.close();
-}
-
-function onOpen() {
-  failures = 0;
-  showConnection("live");
-}
-
-function onError() {
-  showConnection(navigator.onLine ? "reconnecting" : "offline");
-  if (source?.readyState === EventSource.CLOSED) afterGivingUp(source);
-}
-
-/**
- * EventSource gives up for good on any answer but 200, and does not say which one it was.
- * @param {EventSource} closed
- */
-async function afterGivingUp(closed) {
-  const signedOut = await isSignedOut();
-  if (source !== closed) return; // the page came back in the meantime and has connected anew
-  if (signedOut) showConnection("signed-out");
-  else retryTimer = setTimeout(connect, fullJitter(failures++));
-}
-
-async function isSignedOut() {
-  try {
-    return (await fetch(streamUrl, { method: "HEAD" })).status === 401;
-  } catch {
-    return false; // no network, so nothing is known
-  }
-}
-
-/** @param {number} attempt */
-function fullJitter(attempt) {
-  return Math.random() * Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** attempt);
-}
-
-/** @param {MessageEvent<string>} message */
-function onOrder(message) {
-  const position = Number(message.lastEventId);
-  if (position <= cursor) return; // shown already
-  /** @type {OrderEvent} */
-  const order = JSON.parse(message.data);
-  if (order.customer !== setting("username")) {
-    // Someone else has signed in, in another tab of this browser: this page is not theirs.
-    disconnect();
-    location.reload();
-    return;
-  }
-  cursor = position;
-  showNotification(order);
-  showNewCount(newCount + 1);
-  ring();
-}
-
-/** The cursor can't be honoured: the page that the server renders now has list and cursor anew. */
-function onReset() {
-  disconnect();
-  showConnection("reconnecting");
-  retryTimer = setTimeout(() => location.reload(), Math.random() * RELOAD_SPREAD_MS);
-}
-
-/* ---- The page ---- */
-
-function listenToThePage() {
-  seenForm.addEventListener("submit", onMarkAllAsSeen);
-  bellIcon.addEventListener("animationend", () => bellIcon.removeAttribute("data-ringing"));
-  addEventListener("online", connect);
-  addEventListener("offline", () => showConnection("offline"));
-  addEventListener("pagehide", disconnect);
-  addEventListener("pageshow", (event) => {
-    if (event.persisted) connect();
-  });
-  document.addEventListener("visibilitychange", onVisibilityChange);
-}
-
-function onVisibilityChange() {
-  if (document.visibilityState === "hidden") {
-    hiddenSince = Date.now();
-  } else if (Date.now() - hiddenSince > LONGEST_TRUSTED_ABSENCE_MS) {
-    connect();
-  }
-}
-
-/** @param {SubmitEvent} event */
-async function onMarkAllAsSeen(event) {
-  event.preventDefault();
-  const counted = newCount; // what arrives during the request stays new
-  const shown = [...list.querySelectorAll("[data-new]")];
-  /** @type {Response} */
-  let response;
-  try {
-    response = await fetch(seenForm.action, {
-      method: "POST",
-      headers: { Accept: "application/json" },
-      body: new FormData(seenForm),
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    this.#panel = find(root, "[data-bell-panel]");
+    this.#state = initialState(root.dataset);
+    this.#lists = new NotificationLists(document, root);
+    this.#signs = new BellSigns(document, root);
+    this.#times = new RelativeTimes(document.documentElement.lang || "en");
+    this.#requests = new BellRequests(root);
+    this.#announcer = announcer(
+      find(root, "[data-bell-announcer]"),
+      template(root, "[data-announcement]"),
+    );
+    this.#toasts = new Toasts(
+      find(root, "[data-bell-toasts]"),
+      template(root, "[data-toast]"),
+      template(root, "[data-toast-more]"),
+      find(root, "[data-bell-button]"),
+    );
+    this.#stream = new LiveStream({
+      url: root.dataset.streamUrl ?? "",
+      recipient: root.dataset.recipient ?? "",
+      cursor: this.#state.cursor,
+      types: ["orders", "bell"],
+      heartbeatSeconds: Number(root.dataset.heartbeatSeconds),
     });
-  } catch {
-    return; // no network: nothing has changed, and the connection's state says why
+    this.#renderSoon = onceAFrame(() => this.#render());
   }
-  if (!response.ok || response.redirected) {
-    seenForm.submit(); // the page that answers says what is wrong: signed out, form too old
-    return;
-  }
-  for (const notification of shown) notification.removeAttribute("data-new");
-  showNewCount(newCount - counted);
-}
 
-/** @param {OrderEvent} order */
-function showNotification(order) {
-  const notification = fromTemplate(order.status);
-  notification.dataset.position = String(cursor);
-  notification.setAttribute("data-new", "");
-  for (const field of notification.querySelectorAll("[data-field]")) {
-    const name = /** @type {HTMLElement} */ (field).dataset.field;
-    const text = String(order[/** @type {keyof OrderEvent} */ (name)]);
-    if (field instanceof HTMLTimeElement) field.dateTime = text;
-    else field.textContent = text;
+  start() {
+    this.#times.keep(document);
+    this.#signs.showCount(this.#state);
+    this.#signs.showConnection(this.#stream.state);
+    this.#followTheStream();
+    this.#listenToThePage();
+    this.#stream.start();
   }
-  localizeTimes(notification);
-  list.prepend(notification);
-  while (list.children.length > kept) list.lastElementChild?.remove();
-  find(bell, "[data-empty]").hidden = true;
+
+  /* ---- The stream ---- */
+
+  #followTheStream() {
+    this.#stream.addEventListener("event", (event) => this.#onEvent(detailOf(event)));
+    this.#stream.addEventListener("reset", () => this.#onReset());
+    this.#stream.addEventListener("state", (event) => {
+      this.#signs.showConnection(detailOf(event).state);
+    });
+  }
+
+  /** @param {StreamEvent} event */
+  #onEvent(event) {
+    if (this.#duringReset) this.#duringReset.push(event);
+    else this.#apply(event);
+  }
+
+  /** @param {StreamEvent} event */
+  #apply(event) {
+    const state = applyEvent(this.#state, event);
+    if (state === this.#state) return; // shown already
+    this.#state = state;
+    if (event.type === "orders") this.#arrived.push(event);
+    this.#renderSoon();
+  }
+
+  /** The cursor can't be honoured: the server renders the bell anew, with another cursor. */
+  async #onReset() {
+    this.#resets += 1;
+    if (this.#duringReset) return;
+    let fresh;
+    let resets;
+    do {
+      resets = this.#resets;
+      this.#duringReset = [];
+      await milliseconds(Math.random() * RESET_SPREAD_MS);
+      fresh = await this.#freshRoot();
+    } while (resets !== this.#resets); // once more meanwhile: this one may be older than that
+    this.#showAnew(fresh);
+    const said = this.#duringReset;
+    this.#duringReset = undefined;
+    for (const event of said) this.#apply(event);
+  }
+
+  /** @param {HTMLElement} fresh */
+  #showAnew(fresh) {
+    this.#state = initialState(fresh.dataset);
+    this.#arrived = [];
+    this.#lists.replace(fresh);
+    this.#times.write(document);
+    this.#renderSoon();
+  }
+
+  /** @returns {Promise<HTMLElement>} */
+  async #freshRoot() {
+    for (let attempt = 0; ; attempt++) {
+      const response = await this.#requests.freshBell().catch(() => undefined);
+      if (response?.ok) {
+        const page = new DOMParser().parseFromString(await response.text(), "text/html");
+        const root = page.querySelector("[data-bell]");
+        if (root instanceof HTMLElement) return root;
+        location.reload(); // nobody is signed in any more: the page says how to
+      }
+      await milliseconds(fullJitter(attempt));
+    }
+  }
+
+  /* ---- The page ---- */
+
+  #render() {
+    const arrived = this.#arrived;
+    this.#arrived = [];
+    const items = arrived
+      .slice(-this.#lists.kept)
+      .map((event) => this.#lists.notification(event));
+    for (const item of items) this.#times.write(item);
+    this.#lists.add(items);
+    this.#lists.showStates((position) => stateOf(this.#state, position));
+    this.#signs.showCount(this.#state);
+    this.#signs.showEmpty(this.#lists.isEmpty());
+    this.#tellOf(arrived, items);
+    this.#look();
+  }
+
+  /**
+   * @param {readonly StreamEvent[]} arrived
+   * @param {readonly HTMLElement[]} items the newest of them
+   */
+  #tellOf(arrived, items) {
+    const isNew = (/** @type {number} */ position) => stateOf(this.#state, position) === "new";
+    this.#toasts.keepOnly(isNew);
+    const count = arrived.filter(({ position }) => isNew(position)).length;
+    if (count === 0) return; // or seen in another window before it came here
+    this.#signs.ring();
+    if (document.visibilityState === "hidden") return;
+    this.#announcer.add(count);
+    if (this.#isOpen()) return; // it stands there already
+    const newItems = items.filter((item) => isNew(Number(item.dataset.position)));
+    this.#toasts.show(newItems.map(toastOf), count);
+  }
+
+  #listenToThePage() {
+    this.#panel.addEventListener("toggle", () => this.#look());
+    document.addEventListener("visibilitychange", () => this.#look());
+    document.addEventListener("click", (event) => this.#onClick(event));
+    document.addEventListener("auxclick", (event) => this.#onClick(event));
+    document.addEventListener("submit", (event) => this.#onSubmit(event));
+  }
+
+  #isOpen() {
+    return this.#panel.matches(":popover-open");
+  }
+
+  /** What stands in an open panel of a visible page has been seen, also what arrives meanwhile. */
+  async #look() {
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    while (this.#isOpen() && document.visibilityState === "visible" && countNew(this.#state) > 0) {
+      const position = this.#state.cursor;
+      if (!(await this.#requests.seen(position))) break; // said again with the next that arrives
+      this.#confirm({ seen_position: position, read_position: 0, read_positions: [] });
+      await milliseconds(BETWEEN_LOOKS_MS);
+    }
+    this.#isLooking = false;
+  }
+
+  /** @param {MouseEvent} event */
+  #onClick(event) {
+    const link = event.target instanceof Element && event.target.closest("[data-bell-link]");
+    const item = link && link.closest("[data-position]");
+    if (event.button > 1 || !(item instanceof HTMLElement)) return; // the right button opens a menu
+    this.#readOne(Number(item.dataset.position));
+  }
+
+  /** @param {SubmitEvent} event */
+  #onSubmit(event) {
+    const form = event.target;
+    if (!(form instanceof HTMLFormElement)) return;
+    if (form.matches("[data-bell-read-all]")) {
+      event.preventDefault();
+      this.#readAll(form);
+    } else if (form.matches("[data-bell-read-one-form]")) {
+      const button = event.submitter;
+      if (!(button instanceof HTMLButtonElement)) return;
+      event.preventDefault();
+      this.#readOne(Number(button.value));
+    }
+  }
+
+  /** @param {number} position */
+  async #readOne(position) {
+    if (stateOf(this.#state, position) === "read") return;
+    if (await this.#requests.readOne(position)) {
+      this.#confirm({ seen_position: 0, read_position: 0, read_positions: [position] });
+    }
+  }
+
+  /** @param {HTMLFormElement} form */
+  async #readAll(form) {
+    const position = this.#state.cursor; // what arrives during the request stays new
+    if (await this.#requests.readAll(position)) {
+      this.#confirm({ seen_position: position, read_position: position, read_positions: [] });
+      return;
+    }
+    const field = form.elements.namedItem("position");
+    if (field instanceof HTMLInputElement) field.value = String(position);
+    form.submit(); // the page that answers says what is wrong: signed out, form too old
+  }
+
+  /**
+   * What the server has taken. Its event says so too; but perhaps the stream is away just now.
+   *
+   * @param {import("./bell_state.js").BellData} data
+   */
+  #confirm(data) {
+    this.#state = withBell(this.#state, data);
+    this.#renderSoon();
+  }
 }
 
 /**
- * @param {string} status
- * @returns {HTMLElement}
+ * @param {HTMLElement} item of a list
+ * @returns {import("./toasts.js").ToastContent}
  */
-function fromTemplate(status) {
-  const templates = /** @type {HTMLTemplateElement[]} */ ([...bell.querySelectorAll("template")]);
-  const forAnyStatus = templates.find((template) => template.dataset.status === "");
-  const template = templates.find((template) => template.dataset.status === status);
-  const content = /** @type {HTMLTemplateElement} */ (template ?? forAnyStatus).content;
-  return /** @type {HTMLElement} */ (find(content, "li").cloneNode(true));
+function toastOf(item) {
+  const content = document.createElement("div");
+  content.className = item.className;
+  content.dataset.position = item.dataset.position;
+  content.append(.../** @type {HTMLElement} */ (item.cloneNode(true)).children);
+  return { position: Number(item.dataset.position), content };
 }
 
-/** @param {number} count */
-function showNewCount(count) {
-  newCount = count;
-  const text = count > mostCounted ? `${mostCounted}+` : String(count);
-  const title = setting("title");
-  document.title = count ? `(${text}) ${title}` : title;
-  find(bell, "[data-new-badge]").textContent = text;
-  find(bell, "[data-new-count-text]").textContent = text;
-  for (const element of [find(bell, "[data-new-badge]"), find(bell, "[data-some-new]"), seenForm]) {
-    element.hidden = count === 0;
-  }
-  find(bell, "[data-none-new]").hidden = count > 0;
-  /** @type {HTMLInputElement} */ (seenForm.elements.namedItem("position")).value = String(cursor);
+/** @param {Event} event */
+function detailOf(event) {
+  return /** @type {CustomEvent} */ (event).detail;
 }
 
-/** @param {Connection} state */
-function showConnection(state) {
-  const connection = find(bell, "[data-connection]");
-  connection.dataset.connection = state;
-  for (const text of connection.querySelectorAll("[data-when]")) {
-    const line = /** @type {HTMLElement} */ (text);
-    line.hidden = line.dataset.when !== state;
-  }
-}
-
-/** The stylesheet swings the bell, unless the viewer asked for less motion. */
-function ring() {
-  bellIcon.setAttribute("data-ringing", "");
-}
-
-/**
- * The server writes times in UTC; only the browser knows the viewer's zone and habits.
- * @param {ParentNode} parent
- */
-function localizeTimes(parent) {
-  const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-  for (const time of parent.querySelectorAll("time")) {
-    time.textContent = format.format(new Date(time.dateTime));
-  }
+/** @param {number} ms */
+function milliseconds(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /**
@@ -241,13 +286,18 @@ function localizeTimes(parent) {
  */
 function find(parent, selector) {
   const element = parent.querySelector(selector);
-  if (!element) throw new Error(`templates/orders/bell.html has no ${selector}.`);
-  return /** @type {HTMLElement} */ (element);
+  if (element instanceof HTMLElement) return element;
+  throw new Error(`The bell's markup has no ${selector}: see templates/orders/bell_root.html.`);
 }
 
-/** @param {string} name */
-function setting(name) {
-  const value = bell.dataset[name];
-  if (value === undefined) throw new Error(`templates/orders/bell.html gives #bell no ${name}.`);
-  return value;
+/**
+ * @param {ParentNode} parent
+ * @param {string} selector
+ * @returns {HTMLTemplateElement}
+ */
+function template(parent, selector) {
+  return /** @type {HTMLTemplateElement} */ (find(parent, `template${selector}`));
 }
+
+const root = document.querySelector("[data-bell]");
+if (root instanceof HTMLElement) new LiveBell(root).start();

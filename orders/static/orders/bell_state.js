@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * What one bell knows, and how an event of the stream changes it. Nothing here touches the page.
  *

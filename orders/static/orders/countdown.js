@@ -1,10 +1,16 @@
-// @ts-check
 /** Time that runs out unless somebody is looking. */
 
 /** What is left at least, when looking away: nothing vanishes under a pointer that just left it. */
 const LEAST_AFTER_PAUSE_MS = 2_000;
 
 export class Countdown {
+  #left;
+  #end;
+  #clock;
+  /** @type {unknown} */
+  #timer;
+  #startedAt = 0;
+
   /**
    * @param {number} milliseconds
    * @param {() => void} end called once, when the time has run out
@@ -12,29 +18,27 @@ export class Countdown {
    *          clearTimeout: (timer: any) => void}} clock
    */
   constructor(milliseconds, end, clock = REAL_CLOCK) {
-    this._left = milliseconds;
-    this._end = end;
-    this._clock = clock;
-    this._timer = undefined;
-    this._startedAt = 0;
+    this.#left = milliseconds;
+    this.#end = end;
+    this.#clock = clock;
   }
 
   /** Run, or run on. */
   start() {
-    if (this._timer !== undefined) return;
-    this._startedAt = this._clock.now();
-    this._timer = this._clock.setTimeout(() => {
-      this._timer = undefined;
-      this._end();
-    }, this._left);
+    if (this.#timer !== undefined) return;
+    this.#startedAt = this.#clock.now();
+    this.#timer = this.#clock.setTimeout(() => {
+      this.#timer = undefined;
+      this.#end();
+    }, this.#left);
   }
 
   pause() {
-    if (this._timer === undefined) return;
-    this._clock.clearTimeout(this._timer);
-    this._timer = undefined;
-    const passed = this._clock.now() - this._startedAt;
-    this._left = Math.max(LEAST_AFTER_PAUSE_MS, this._left - passed);
+    if (this.#timer === undefined) return;
+    this.#clock.clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const passed = this.#clock.now() - this.#startedAt;
+    this.#left = Math.max(LEAST_AFTER_PAUSE_MS, this.#left - passed);
   }
 
   /**
@@ -43,9 +47,9 @@ export class Countdown {
    * @param {number} milliseconds
    */
   renew(milliseconds) {
-    const running = this._timer !== undefined;
+    const running = this.#timer !== undefined;
     this.pause();
-    this._left = milliseconds;
+    this.#left = milliseconds;
     if (running) this.start();
   }
 }

@@ -1,4 +1,3 @@
-// @ts-check
 /** The page's icon with the number of what is new on it, for a tab whose title is cut off. */
 
 /** Twice what a tab shows, for sharp screens. */
@@ -16,39 +15,42 @@ export function faviconText(count) {
 }
 
 export class Favicon {
+  #link;
+  #plain;
+  #text = "";
+  /** @type {Promise<HTMLImageElement> | undefined} */
+  #image;
+
   /** @param {Document} page */
   constructor(page) {
     // A page without an icon keeps the one that the browser finds by itself.
-    this._link = /** @type {HTMLLinkElement | null} */ (page.querySelector('link[rel~="icon"]'));
-    this._plain = this._link?.href ?? "";
-    this._text = "";
-    /** @type {Promise<HTMLImageElement> | undefined} */
-    this._image = undefined;
+    this.#link = /** @type {HTMLLinkElement | null} */ (page.querySelector('link[rel~="icon"]'));
+    this.#plain = this.#link?.href ?? "";
   }
 
   /** @param {number} count */
   async show(count) {
     const text = faviconText(count);
-    if (!this._link || text === this._text) return;
-    this._text = text;
-    const href = text ? await this._drawn(text) : this._plain;
-    if (text === this._text) this._link.href = href; // else another number has come meanwhile
+    if (!this.#link || text === this.#text) return;
+    this.#text = text;
+    const href = text ? await this.#drawn(text) : this.#plain;
+    if (text === this.#text) this.#link.href = href; // else another number has come meanwhile
   }
 
   /** @param {string} text */
-  async _drawn(text) {
-    this._image ??= loaded(this._plain);
-    const image = await this._image.catch(() => undefined); // no icon: the number alone
+  async #drawn(text) {
+    this.#image ??= loaded(this.#plain);
+    const image = await this.#image.catch(() => undefined); // no icon: the number alone
     const canvas = document.createElement("canvas");
     canvas.width = canvas.height = SIZE;
     const context = canvas.getContext("2d");
-    if (!context) return this._plain;
+    if (!context) return this.#plain;
     if (image) context.drawImage(image, 0, 0, SIZE, SIZE);
     drawBadge(context, text);
     try {
       return canvas.toDataURL("image/png");
     } catch {
-      return this._plain; // an icon of another host may not be read back
+      return this.#plain; // an icon of another host may not be read back
     }
   }
 }

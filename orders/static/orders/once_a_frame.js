@@ -1,4 +1,3 @@
-// @ts-check
 /** Work that is asked for two hundred times and done once, before the next picture is drawn. */
 
 /** A hidden page draws no frames, but its title and its icon are looked at. */

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * “5 minutes ago”, in the page's language, for as long as the page is open; and the full time, in
  * the viewer's own zone, for whoever points at it. The server can only write times in UTC.
@@ -36,13 +35,18 @@ export function age(then, now) {
 
 /** Writes the times of a page, and keeps them true. */
 export class RelativeTimes {
+  #ago;
+  #date;
+  #full;
+  #short;
+
   /** @param {string} language of the page, as in `<html lang>` */
   constructor(language) {
     const locale = supported(language);
-    this._ago = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
-    this._date = new Intl.DateTimeFormat(locale, { dateStyle: "medium" });
-    this._full = new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "short" });
-    this._short = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
+    this.#ago = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
+    this.#date = new Intl.DateTimeFormat(locale, { dateStyle: "medium" });
+    this.#full = new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "short" });
+    this.#short = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
   }
 
   /** @param {Document} page */
@@ -62,7 +66,7 @@ export class RelativeTimes {
    */
   write(parent, now = Date.now()) {
     for (const time of parent.querySelectorAll("time[data-relative], time[data-local]")) {
-      if (time instanceof HTMLTimeElement && time.dateTime) this._writeOne(time, now);
+      if (time instanceof HTMLTimeElement && time.dateTime) this.#writeOne(time, now);
     }
   }
 
@@ -70,11 +74,11 @@ export class RelativeTimes {
    * @param {HTMLTimeElement} time
    * @param {number} now
    */
-  _writeOne(time, now) {
+  #writeOne(time, now) {
     const then = new Date(time.dateTime);
-    const text = "local" in time.dataset ? this._short.format(then) : this.text(then, now);
+    const text = "local" in time.dataset ? this.#short.format(then) : this.text(then, now);
     if (time.textContent !== text) time.textContent = text;
-    time.title = this._full.format(then);
+    time.title = this.#full.format(then);
   }
 
   /**
@@ -83,7 +87,7 @@ export class RelativeTimes {
    */
   text(then, now) {
     const ago = age(then.getTime(), now);
-    return ago ? this._ago.format(ago.value, ago.unit) : this._date.format(then);
+    return ago ? this.#ago.format(ago.value, ago.unit) : this.#date.format(then);
   }
 }
 

@@ -1,4 +1,3 @@
-// @ts-check
 /** The page holds all words, in each of their plural forms; here the right one is shown. */
 
 /**

@@ -1,0 +1,71 @@
+/** What the bell tells the server: that something was seen, or read. */
+
+export class BellRequests {
+  #root;
+
+  /** @param {HTMLElement} root of the bell */
+  constructor(root) {
+    this.#root = root;
+  }
+
+  /**
+   * Everything up to this position has been seen.
+   *
+   * @param {number} position
+   */
+  seen(position) {
+    return this.#post("seenUrl", { position });
+  }
+
+  /**
+   * This one has been read.
+   *
+   * @param {number} position
+   */
+  readOne(position) {
+    return this.#post("readUrl", { position, one: "on" });
+  }
+
+  /**
+   * Everything up to this position has been read.
+   *
+   * @param {number} position
+   */
+  readAll(position) {
+    return this.#post("readUrl", { position });
+  }
+
+  /**
+   * The bell as the server renders it now.
+   *
+   * @returns {Promise<Response>}
+   */
+  freshBell() {
+    return fetch(this.#root.dataset.stateUrl ?? "", { headers: { Accept: "text/html" } });
+  }
+
+  /**
+   * @param {"seenUrl" | "readUrl"} url
+   * @param {Record<string, string | number>} fields
+   * @returns {Promise<boolean>} whether the server has taken it
+   */
+  async #post(url, fields) {
+    const token = this.#root.querySelector("input[name=csrfmiddlewaretoken]");
+    const body = new URLSearchParams();
+    for (const [name, value] of Object.entries(fields)) body.set(name, String(value));
+    try {
+      const response = await fetch(this.#root.dataset[url] ?? "", {
+        method: "POST",
+        keepalive: true, // the page may be left by the very click that is told of here
+        headers: {
+          Accept: "application/json",
+          "X-CSRFToken": token instanceof HTMLInputElement ? token.value : "",
+        },
+        body,
+      });
+      return response.ok && !response.redirected; // a redirect leads to the login
+    } catch {
+      return false; // no network: it stays as it was, in every window
+    }
+  }
+}
