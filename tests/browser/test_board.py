@@ -1,0 +1,313 @@
+"""The staff's board in a real browser, against a real server."""
+
+import re
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.contrib.sessions.models import Session
+from playwright.sync_api import Locator, Page, Route, expect
+
+from orders.board import KEPT
+from orders.models import Order
+
+from ..servers import running_server
+
+pytestmark = pytest.mark.browser
+
+# For what includes the wait before a browser reconnects.
+RECONNECTED_MS = 20_000
+
+
+def place(customer, product: str = "Espresso cups", **fields) -> Order:
+    fields = {"quantity": 2, "unit_price": "4.50", **fields}
+    return Order.objects.create(customer=customer, product=product, **fields)
+
+
+def place_many(customer, count: int) -> list[Order]:
+    return Order.objects.bulk_create(
+        Order(customer=customer, product=f"Spoon {number}", quantity=1, unit_price="4.50")
+        for number in range(count)
+    )
+
+
+def move_on(order: Order, *statuses: str) -> None:
+    for status in statuses:
+        order.status = status
+        order.save()
+
+
+def open_board(page: Page, query: str = "") -> Page:
+    page.goto(f"/orders/{query}")
+    expect_live(page)
+    return page
+
+
+def expect_live(page: Page) -> None:
+    live = page.locator("[data-board-connection] [data-when=live]")
+    expect(live).to_be_visible(timeout=RECONNECTED_MS)
+
+
+def connection(page: Page) -> Locator:
+    return page.locator("[data-board-connection]")
+
+
+def rows(page: Page) -> Locator:
+    return page.locator("[data-board-rows] > tr")
+
+
+def row(page: Page, order: Order) -> Locator:
+    return page.locator(f'[data-board-rows] > tr[data-order="{order.pk}"]')
+
+
+def products(page: Page) -> Locator:
+    return page.locator("[data-board-rows] [data-field=product]")
+
+
+def count(page: Page, status: str) -> Locator:
+    return page.locator(f'[data-board-fresh="count-{status}"]')
+
+
+def test_orders_come_on_top_and_change_in_place_in_the_table_the_counts_and_the_chart(
+    visit, shop, alice, bob
+):
+    page = open_board(visit(shop))
+    expect(page.get_by_text("No orders yet")).to_be_visible()
+    tea = place(alice, "Tea")
+    cups = place(bob, "Espresso cups")
+    expect(products(page)).to_have_text(["Espresso cups", "Tea"])
+    expect(page.get_by_text("No orders yet")).to_be_hidden()
+    expect(row(page, cups)).to_contain_text("bob")
+
+    move_on(tea, "paid")
+    expect(row(page, tea).locator("[data-board-chip]")).to_have_text("Paid")
+    expect(products(page)).to_have_text(["Espresso cups", "Tea"])
+
+    expect(count(page, "")).to_have_text("2")
+    expect(count(page, "placed")).to_have_text("1")
+    expect(count(page, "paid")).to_have_text("1")
+    expect(page.get_by_text("2 orders in the last hour")).to_be_visible()
+    # One bar, unless a minute has begun between the two.
+    assert page.locator(".board-chart rect").count() in (1, 2)
+
+
+def test_what_comes_live_looks_as_if_the_server_had_rendered_it(visit, shop, alice):
+    page = open_board(visit(shop, locale="en-GB"), "?customer=alice")
+    place(alice, "<b>Cups</b> & \u202esrecuas", unit_price="1234.50")
+    move_on(place(alice), "paid")
+    cancelled = place(alice)
+    move_on(cancelled, "cancelled")
+    expect(row(page, cancelled)).to_have_attribute("data-status", "cancelled")
+    expect(page.locator("[data-fresh]")).to_have_count(0)
+    live = rows_html(page)
+    page.reload()
+    expect_live(page)
+    assert live == rows_html(page)
+    assert len(live) == 3
+
+
+def rows_html(page: Page) -> list[str]:
+    return [re.sub(r"\s+", " ", row.inner_html()) for row in rows(page).all()]
+
+
+def test_live_rows_obey_the_filter(visit, shop, alice, bob):
+    page = open_board(visit(shop), "?status=placed&customer=alice&product=straße")
+    place(alice, "Tea")
+    place(bob, "Map of the STRAßE")
+    order = place(alice, "Map of the STRAßE")
+    expect(products(page)).to_have_text(["Map of the STRAßE"])
+    expect(count(page, "placed")).to_have_text("1")
+    move_on(order, "paid")
+    expect(rows(page)).to_have_count(0)
+    expect(page.get_by_text("No order matches")).to_be_visible()
+    expect(count(page, "paid")).to_have_text("1")
+    expect(count(page, "placed")).to_have_text("0")
+
+
+def test_older_pages_stay_as_they_are_but_for_the_status(visit, shop, alice):
+    orders = place_many(alice, KEPT + 2)
+    page = open_board(visit(shop))
+    place(alice, "The newest")
+    expect(rows(page)).to_have_count(KEPT)
+    expect(products(page).first).to_have_text("The newest")
+    page.get_by_role("link", name="Older orders").click()
+    expect_live(page)
+    older = ["Spoon 2", "Spoon 1", "Spoon 0"]  # and none of those that the first page shows
+    expect(products(page)).to_have_text(older)
+    place(alice, "Newer still")
+    move_on(orders[1], "paid")
+    expect(row(page, orders[1])).to_have_attribute("data-status", "paid")
+    expect(products(page)).to_have_text(older)
+    page.get_by_role("link", name="Back to the newest").click()
+    expect(products(page).first).to_have_text("Newer still")
+
+
+def test_older_ones_follow_when_many_have_left_the_list(visit, shop, alice):
+    orders = place_many(alice, KEPT + 20)
+    page = open_board(visit(shop), "?status=placed")
+    expect(rows(page)).to_have_count(KEPT)
+    for order in orders[-30:]:
+        move_on(order, "paid")
+    expect(rows(page)).to_have_count(KEPT + 20 - 30)
+    expect(page.locator("[data-board-older]")).to_be_hidden()
+    move_on(orders[0], "paid")  # one of those that have followed
+    expect(row(page, orders[0])).to_have_count(0)
+    expect(products(page).last).to_have_text("Spoon 1")
+
+
+def test_two_hundred_orders_in_a_second_leave_a_usable_page(visit, shop, alice):
+    page = open_board(visit(shop))
+    page.evaluate(
+        """() => {
+            window.longestGap = 0;
+            let last = performance.now();
+            setInterval(() => {
+                const now = performance.now();
+                window.longestGap = Math.max(window.longestGap, now - last);
+                last = now;
+            }, 10);
+            window.announcements = 0;
+            new MutationObserver((records) => { window.announcements += records.length; })
+                .observe(document.querySelector("[data-board-announcer]"), { childList: true });
+        }"""
+    )
+    for _ in range(20):
+        place_many(alice, 10)
+    last = place(alice, "The last one")
+    expect(products(page).first).to_have_text("The last one")
+    expect(rows(page)).to_have_count(KEPT)
+    expect(count(page, "placed")).to_have_text("201")
+    expect(page.locator("[data-board-announcer]")).to_contain_text("are new or have changed")
+    assert page.evaluate("longestGap") < 500
+    assert page.evaluate("announcements") <= 2
+    row(page, last).get_by_role("link", name="alice").click()
+    expect(page).to_have_url(re.compile(r"\?customer=alice$"))
+
+
+def test_the_focus_stays_where_it_is_while_rows_come_and_change(visit, shop, alice):
+    order = place(alice, "Tea")
+    page = open_board(visit(shop))
+    row(page, order).get_by_role("link", name="alice").focus()
+    place_many(alice, 3)
+    move_on(order, "paid")
+    expect(row(page, order)).to_have_attribute("data-status", "paid")
+    expect(rows(page)).to_have_count(4)
+    expect(count(page, "paid")).to_have_text("1")
+    expect(row(page, order).get_by_role("link", name="alice")).to_be_focused()
+
+
+def test_a_paused_board_stands_still_until_it_goes_on(visit, shop, alice):
+    order = place(alice, "Tea")
+    page = open_board(visit(shop))
+    pause = page.get_by_role("button", name="Pause")
+    pause.click()
+    expect(pause).to_have_attribute("aria-pressed", "true")
+    place(alice)
+    move_on(order, "paid")
+    expect(page.get_by_text("Changes waiting: 2")).to_be_visible()
+    expect(products(page)).to_have_text(["Tea"])
+    expect(row(page, order)).to_have_attribute("data-status", "placed")
+    pause.press("Enter")
+    expect(products(page)).to_have_text(["Espresso cups", "Tea"])
+    expect(row(page, order)).to_have_attribute("data-status", "paid")
+    expect(page.get_by_text("Changes waiting")).to_be_hidden()
+    expect(count(page, "paid")).to_have_text("1")
+
+
+def test_nothing_is_missed_while_the_server_is_away(site, visit, complaints, shop, alice):
+    complaints.expect("net::ERR_")
+    order = place(alice, "Before")
+    page = open_board(visit(shop))
+    site.stop()
+    expect(connection(page).get_by_text("Reconnecting…")).to_be_visible(timeout=RECONNECTED_MS)
+    move_on(order, "paid", "shipped")
+    place(alice, "Meanwhile")
+    with running_server("runserver", port=site.port):
+        expect_live(page)
+        expect(products(page)).to_have_text(["Meanwhile", "Before"])
+        expect(row(page, order)).to_have_attribute("data-status", "shipped")
+        expect(count(page, "shipped")).to_have_text("1")
+        page.goto("about:blank")  # leave while there is a server to leave
+
+
+def test_a_cursor_that_cannot_be_honoured_gets_a_fresh_page(site, visit, shop, alice):
+    place(alice, "Tea")
+    page = open_board(visit(shop))
+
+    def from_a_database_that_was_restored_since(route: Route) -> None:
+        response = route.fetch()
+        before, board, after = response.text().partition("data-board\n")
+        after = re.sub(r'data-cursor="\d+"', 'data-cursor="999"', after, count=1)
+        route.fulfill(response=response, body=before + board + after)
+
+    page.route(f"{site.url}/orders/", from_a_database_that_was_restored_since, times=1)
+    page.reload()
+    expect(page.locator("[data-board]")).to_have_attribute("data-cursor", "1")
+    expect_live(page)
+    place(alice)
+    expect(products(page)).to_have_text(["Espresso cups", "Tea"])
+
+
+def test_it_says_when_the_session_has_ended(visit, complaints, shop):
+    complaints.expect("401")
+    page = open_board(visit(shop), "?status=paid")
+    Session.objects.all().delete()
+    expect(connection(page)).to_contain_text("You have been signed out.", timeout=RECONNECTED_MS)
+    link = connection(page).get_by_role("link", name="Sign in again")
+    expect(link).to_have_attribute("href", "/login/?next=/orders/%3Fstatus%3Dpaid")
+
+
+def test_it_says_when_everybodys_orders_may_no_longer_be_seen(visit, complaints, alice, bob):
+    complaints.expect("403")
+    permission = Permission.objects.get(codename="view_order")
+    alice.user_permissions.add(permission)
+    page = open_board(visit(alice))
+    alice.user_permissions.remove(permission)
+    told = connection(page).get_by_text("may no longer be followed")
+    expect(told).to_be_visible(timeout=RECONNECTED_MS)
+    place(bob)
+    connection(page).get_by_role("link", name="Load it again").click()
+    expect(page.get_by_text("Your account may not open this page.")).to_be_visible()
+
+
+def test_bell_and_board_follow_their_own_streams_in_one_page(visit, shop, alice):
+    page = open_board(visit(shop))
+    place(alice, "Tea")
+    place(shop, "Espresso cups")
+    expect(products(page)).to_have_text(["Espresso cups", "Tea"])
+    expect(page.locator("[data-bell-badge]")).to_have_text("1")
+
+
+def test_it_can_be_searched_and_paged_without_a_script(visit, shop, alice, bob):
+    place_many(alice, KEPT + 1)
+    place(bob, "Teapot")
+    page = visit(shop, java_script_enabled=False)
+    page.get_by_role("link", name="All orders").click()
+    expect(rows(page)).to_have_count(KEPT)
+    expect(page.get_by_role("button", name="Pause")).to_be_hidden()
+    expect(page.locator("main noscript p")).to_be_visible()
+    page.get_by_role("link", name="Older orders").click()
+    expect(products(page)).to_have_text(["Spoon 1", "Spoon 0"])
+    page.get_by_label("Customer").fill("bob")
+    page.get_by_role("button", name="Filter").click()
+    expect(products(page)).to_have_text(["Teapot"])
+    page.get_by_role("link", name=re.compile("^Paid")).click()
+    expect(rows(page)).to_have_count(0)
+    expect(page.get_by_label("Customer")).to_have_value("bob")
+    page.get_by_role("link", name="Show all").click()
+    expect(rows(page)).to_have_count(KEPT)
+
+
+def test_what_is_new_is_marked_without_movement_for_those_who_want_less(visit, shop, alice):
+    page = open_board(visit(shop, reduced_motion="reduce"))
+    place(alice)
+    expect(page.locator("[data-fresh]")).to_have_count(1)
+    assert page.evaluate("document.getAnimations().length") == 0
+    expect(page.locator("[data-fresh]")).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [320, 360, 768, 900, 1280])
+def test_it_fits_its_window(visit, shop, alice, width):
+    place(alice, "Unbreakable" * 18, quantity=10_000, unit_price="99999999.99")
+    page = visit(shop, viewport={"width": width, "height": 640})
+    open_board(page)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
