@@ -18,7 +18,8 @@ EVENT_STREAM = {
     "summary": "Follow your orders live",
     "description": (
         "A stream of server-sent events, one for each order placed and each change of status: "
-        "`event: orders`, `id:` the position, `data:` an OrderEvent. An `event: reset` means that "
+        "`event: orders`, `id:` the position, `data:` an OrderEvent. An `event: bell` tells what a "
+        "user has seen and read of them, for other pages of that user. An `event: reset` means that "
         "the position asked for can't be honoured: load the list again. An `event: heartbeat` "
         "without data shows that the stream lives. It doesn't end (but with `follow=no`), so this "
         "page can't show it; use EventSource or `curl -N`."
@@ -85,6 +86,9 @@ ORDER_EVENT = {
         "total": _string(format="decimal"),
         "customer": _string(description="The customer's username."),
         "placed_at": _string(format="date-time"),
+        "changed_at": _string(
+            format="date-time", description="When the order came to the status it has."
+        ),
     },
 }
 ORDER_EVENT["required"] = sorted(ORDER_EVENT["properties"])

@@ -1,11 +1,14 @@
-"""An order to begin with, and the events that wait in the log."""
+"""An order to begin with, and the events that it makes."""
 
 import json
 from decimal import Decimal
 from typing import Any
 
+from django.db import connection
+
+from orders.events import STREAM
 from orders.models import Order
-from realtime.models import OutboxEvent
+from realtime.models import Event, OutboxEvent
 
 
 def an_order(customer: Any, **values: Any) -> Order:
@@ -24,3 +27,38 @@ def events() -> list[dict[str, Any]]:
 def told() -> list[tuple[int, str]]:
     """Order and status of each event."""
     return [(event["order"], event["status"]) for event in events()]
+
+
+def number_waiting() -> None:
+    """Give all events that wait their positions: what a process that listens does by itself."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM realtime_number_events_v1(%s, 10000)", [STREAM])
+
+
+def place(customer: Any, product: str = "Espresso cups", quantity: int = 2) -> Order:
+    """Place an order, whose event gets its position at once."""
+    order = an_order(customer, product=product, quantity=quantity)
+    order.save()
+    number_waiting()
+    return order
+
+
+def place_many(customer: Any, count: int) -> None:
+    """Place as many orders, whose events get their positions at once."""
+    Order.objects.bulk_create(an_order(customer) for _ in range(count))
+    number_waiting()
+
+
+def move_on(order: Order, *statuses: str) -> None:
+    """Bring an order to each of these statuses, whose events get their positions at once."""
+    for status in statuses:
+        order.status = status
+        order.save()
+    number_waiting()
+
+
+def told_of_bells() -> list[tuple[str, dict[str, Any]]]:
+    """Recipient and data of what has been published of bells, oldest first."""
+    number_waiting()
+    events = Event.objects.filter(type="bell").order_by("position")
+    return [(event.recipient, json.loads(event.data)) for event in events]

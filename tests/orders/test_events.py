@@ -9,7 +9,7 @@ from django.core import serializers
 from django.db import connection, transaction
 from django.db.models.signals import post_save
 
-from orders.events import order_event
+from orders.events import order_event, utc_text
 from orders.exceptions import InvalidTransition
 from orders.models import Order
 from realtime.exceptions import InvalidEvent
@@ -42,7 +42,24 @@ def test_the_event_is_the_order_in_json(alice):
         "total": "9.00",
         "customer": "alice",
         "placed_at": "2026-11-22T13:05:09.120000Z",
+        "changed_at": "2026-11-22T13:05:09.120000Z",
     }
+
+
+def test_it_tells_when_the_order_came_to_its_status(alice):
+    order = an_order(alice)
+    order.save()
+    started_at = datetime.now(UTC)
+    order.status = "paid"
+    order.save(update_fields=["status"])
+    order.product = "Coffee"
+    order.save()
+    assert started_at < order.changed_at < datetime.now(UTC)
+    order.refresh_from_db()
+    assert [(e["status"], e["changed_at"]) for e in events()] == [
+        ("placed", utc_text(order.placed_at)),
+        ("paid", utc_text(order.status_changed_at)),
+    ]
 
 
 def test_each_change_of_status_is_one_event(alice):
