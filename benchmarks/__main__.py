@@ -1,34 +1,99 @@
-"""python -m benchmarks quick | full | ours [--only …]"""
+"""Measure this project's streams, and those of what else one could choose: see README.md.
+
+python -m benchmarks quick                  two minutes
+python -m benchmarks full                   an hour
+python -m benchmarks full --only crowd,idle --sites ours-daphne,nchan --rounds 1
+"""
 
 import argparse
+import dataclasses
 import os
-import resource
+import sys
+from pathlib import Path
 
-from . import database
+from . import database, django_site, machine, places, report
+from .contestants import PEERS, package
 from .cores import Cores
+from .plan import OURS, PARTS, PLANS, Plan
+from .results import Results
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("plan", choices=["quick", "full", "ours"])
-    parser.add_argument("--only", default="", help="of `ours`: these, separated by commas")
-    parser.add_argument("--server", default="daphne", choices=["daphne", "uvicorn"])
-    parser.add_argument("--streams", type=int, default=1000)
-    parser.add_argument("--idle-streams", type=int, default=5000)
-    parser.add_argument("--seconds", type=float, default=4)
-    options = parser.parse_args()
-
-    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    options = _options()
+    plan = _plan(options)
+    files = machine.open_files()
+    if files < plan.idle_streams + 100:
+        say(f"ulimit -n is {files}: too few for {plan.idle_streams} streams; raise the hard limit.")
     cores = Cores.of_this_machine()
     os.sched_setaffinity(0, cores.load)
     with database.new_database(cores.load) as ours_database:
-        from . import django_site
-
+        if not ours_database.is_embedded:
+            say("The PostgreSQL of DATABASE_URL is not pinned to cores.")
         django_site.set_up(ours_database)
-        from . import quick_look
+        from .suite import Suite  # which needs Django
 
-        quick_look.run(ours_database, cores, options)
+        results = Results(machine.description(ours_database.version()), plan.name)
+        results.skipped = _skipped(plan)
+        noise = machine.Noise()
+        suite = Suite(plan, ours_database, cores, results, say)
+        try:
+            for step in suite.steps():
+                say(f"-- {step.part}: {step.name}")
+                step.run()
+        finally:
+            results.add_noise(noise)
+            report.write(results, options.to)
+            say(f"Written to {options.to}.")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("plan", choices=PLANS)
+    parser.add_argument("--only", type=_words(PARTS), help=f"of {', '.join(PARTS)}")
+    parser.add_argument(
+        "--sites", type=_words((*OURS, *PEERS)), help=f"of {', '.join((*OURS, *PEERS))}"
+    )
+    parser.add_argument("--rounds", type=int, help="how often each is measured")
+    parser.add_argument(
+        "--to", type=Path, default=places.KEPT / "report", help="the folder to write to"
+    )
+    return parser.parse_args()
+
+
+def _words(known: tuple[str, ...]):
+    def words(text: str) -> tuple[str, ...]:
+        chosen = tuple(text.split(","))
+        for word in chosen:
+            if word not in known:
+                raise argparse.ArgumentTypeError(f"{word!r} is none of {', '.join(known)}")
+        return chosen
+
+    return words
+
+
+def _plan(options: argparse.Namespace) -> Plan:
+    changes = {"parts": options.only, "sites": options.sites, "rounds": options.rounds}
+    given = {name: value for name, value in changes.items() if value}
+    return dataclasses.replace(PLANS[options.plan], **given)
+
+
+def _skipped(plan: Plan) -> dict[str, str]:
+    """The sites of which something isn't installed, and what to do about it."""
+    skipped = {}
+    for name in plan.sites:
+        missing = package(name.removeprefix("ours-")) if name in OURS else PEERS[name].missing()
+        if missing:
+            skipped[name] = missing
+            say(f"{name} is skipped. To have it: {missing}")
+    return skipped
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
-"""The PostgreSQL that is measured: the embedded one, or that of DATABASE_URL; a database of its own.
+"""A database of its own to measure on, on the embedded PostgreSQL or that of DATABASE_URL.
 
-The embedded one (config/embedded_postgres) runs with its defaults, fsync on. Its files stay in
-`.local/benchmarks/`; it ends with the last process that uses it, however the benchmark ends.
+The embedded PostgreSQL (config/embedded_postgres) runs with its defaults, fsync on. Its files stay
+in `.local/benchmarks/`; it ends with the last process that uses it, however the benchmark ends.
 """
 
 import os
 import secrets
-from collections.abc import Collection, Iterator
+import threading
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from config.embedded_postgres.server import server_in
 from . import places
 
 APPLICATION = "benchmark"
+LOOK_SECONDS = 0.01
 
 
 class Database:
@@ -44,6 +46,28 @@ class Database:
         with self.connect() as connection:
             query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
             return connection.execute(query, [application]).fetchone()[0]
+
+    @contextmanager
+    def watching_queries(self, application: str) -> Iterator[Callable[[], int]]:
+        """Gives a function that says how many queries a process had at work at a time, at most."""
+        most, stop = [0], threading.Event()
+
+        def look() -> None:
+            query = (
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE application_name = %s AND state = 'active'"
+            )
+            with self.connect() as connection:
+                while not stop.wait(LOOK_SECONDS):
+                    most[0] = max(most[0], connection.execute(query, [application]).fetchone()[0])
+
+        thread = threading.Thread(target=look, name="watch queries")
+        thread.start()
+        try:
+            yield lambda: most[0]
+        finally:
+            stop.set()
+            thread.join()
 
     def version(self) -> str:
         with self.connect() as connection:

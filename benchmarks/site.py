@@ -1,11 +1,12 @@
-"""What is measured against what: this project's server, and how every peer looks to a measurement."""
+"""A running server that is measured: this project's own, and what a peer has to offer too."""
 
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from .database import Database
+from .pace import Published
 from .processes import Process, free_port, running
 from .streams import Request
 
@@ -21,22 +22,23 @@ class Site(Protocol):
     name: str
     port: int
     process: Process
+    # Whether events arrive in the order in which publish() sends them off.
+    keeps_order: bool
 
-    def requests(self, count: int) -> Sequence[Request]:
-        """So many streams of everything that is published."""
+    def requests(self, count: int, *, after: Any = None) -> Sequence[Request]:
+        """So many streams of everything that is published; after: where they left off."""
 
-    def publish(self, per_second: float, seconds: float) -> "Published":
+    def cursor(self) -> Any:
+        """Where a stream stands now."""
+
+    def publish(self, per_second: float, seconds: float) -> Published:
         """Publish at this rate for so long, each event to every stream of `requests()`."""
-
-
-class Published(Protocol):
-    orders: int
-    seconds: float
-    behind: bool
 
 
 class Ours:
     """The project as it is, on one of the ASGI servers it supports. Django is set up."""
+
+    keeps_order = True
 
     def __init__(self, name: str, port: int, process: Process, database: Database) -> None:
         self.name = name
@@ -49,10 +51,16 @@ class Ours:
         """Of the server's, on PostgreSQL."""
         return self.database.sessions(self.name)
 
-    def requests(self, count: int) -> list[Request]:
+    def requests(self, count: int, *, after: int | None = None) -> list[Request]:
         from . import people
 
-        return people.whole_stream(count)
+        return people.whole_stream(count, after=after)
+
+    def cursor(self) -> int:
+        """Where the stream of orders has come to."""
+        from realtime.models import Stream
+
+        return Stream.objects.filter(name="orders").values_list("position", flat=True).first() or 0
 
     def publish(self, per_second: float, seconds: float) -> Published:
         from . import people, placing

@@ -1,0 +1,126 @@
+"""What a checkout pays for publishing: writers at work with it, and with all of it off."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Collection
+from pathlib import Path
+from typing import NamedTuple
+
+from config.embedded_postgres import binaries
+
+from .. import places
+from ..database import Database
+from ..processes import prepare_child
+
+WRITERS = 32
+# Python writes with one thread at a time: so the writers through the ORM are spread over these.
+PROCESSES = 4
+WITH, WITHOUT = "checkout_with_event.sql", "checkout_without_event.sql"
+
+
+class Checkouts(NamedTuple):
+    """per_second: transactions. Latencies: of one, with the hint that follows its commit."""
+
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+
+    @classmethod
+    def of(cls, milliseconds: list[float], seconds: float) -> "Checkouts":
+        ordered = sorted(milliseconds)
+        return cls(
+            per_second=len(ordered) / seconds,
+            p50_ms=ordered[len(ordered) // 2],
+            p99_ms=ordered[len(ordered) * 99 // 100],
+        )
+
+
+def in_sql(
+    database: Database,
+    cores: Collection[int],
+    customers: tuple[int, int],
+    seconds: float,
+    *,
+    publishing: bool,
+    per_second: float | None = None,
+) -> Checkouts:
+    """By pgbench, with the statements that the ORM sends. customers: the first and last key.
+
+    per_second: all writers together; as fast as they can if None.
+    """
+    script = places.SOURCES / "measurements" / (WITH if publishing else WITHOUT)
+    first, last = customers
+    with tempfile.TemporaryDirectory(prefix="checkout-") as folder:
+        command = [
+            *(binaries.installed() / "pgbench", "--no-vacuum", f"--file={script}"),
+            *(f"--client={WRITERS}", "--jobs=2", f"--time={seconds:.0f}", "--protocol=prepared"),
+            *(f"--define=first={first}", f"--define=last={last}"),
+            *("--log", f"--log-prefix={folder}/log"),
+            *([f"--rate={per_second}"] if per_second else []),
+            database.url_for("writers"),
+        ]
+        done = subprocess.run(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=lambda: prepare_child(cores),
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"pgbench failed:\n{done.stdout}")
+        taken = [
+            _milliseconds(line)
+            for log in Path(folder).iterdir()
+            for line in log.read_text().splitlines()
+        ]
+    return Checkouts.of(taken, seconds)
+
+
+def _milliseconds(line: str) -> float:
+    """https://www.postgresql.org/docs/current/pgbench.html, “Per-Transaction Logging”."""
+    _client, _number, microseconds, _script, _epoch, _of_second, *lag = line.split()
+    return (int(microseconds) - int(lag[0] if lag else 0)) / 1000
+
+
+def through_orm(
+    database: Database,
+    cores: Collection[int],
+    seconds: float,
+    *,
+    publishing: bool,
+    per_second: float | None = None,
+) -> Checkouts:
+    """By Order.save(), in as many threads: see ../checkouts.py."""
+    command = [
+        *(sys.executable, "-m", "benchmarks.checkouts"),
+        *("--threads", str(WRITERS // PROCESSES), "--seconds", str(seconds)),
+        *([] if publishing else ["--unpublished"]),
+        *(["--per-second", str(per_second / PROCESSES)] if per_second else []),
+    ]
+    writers = [
+        subprocess.Popen(
+            command,
+            cwd=places.ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: prepare_child(cores),
+        )
+        for _ in range(PROCESSES)
+    ]
+    try:
+        for writer in writers:
+            writer.stdout.readline()  # ready
+        began = time.monotonic()
+        for writer in writers:
+            writer.stdin.write("go\n")
+            writer.stdin.flush()
+        taken = [ms for writer in writers for ms in json.loads(writer.stdout.readline())]
+        return Checkouts.of(taken, min(seconds, time.monotonic() - began))
+    finally:
+        for writer in writers:
+            writer.kill()
+            writer.communicate()
