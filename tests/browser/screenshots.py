@@ -1,16 +1,20 @@
-"""Makes the pictures of the bell in docs/: bell-wide.png, bell-phone.png, bell-dark.png.
+"""Makes the pictures in docs/ of the bell, the pages behind it and the staff's board.
 
-    python -m tests.browser.screenshots
+    python -m tests.browser.screenshots            all of them
+    python -m tests.browser.screenshots bell-dark  one, or some
 
 It needs Chromium (Debian's package `chromium`) and a PostgreSQL, as the tests do; it works in a
 test database of its own, which it drops again.
 """
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import django
 
@@ -20,7 +24,7 @@ django.setup()
 # ruff: noqa: E402  (models can be imported only from here on)
 from django.contrib.auth import get_user_model
 from django.test.utils import setup_databases, teardown_databases
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from orders.models import Order
 from tests.browser.chromium import chromium, sign_in
@@ -28,14 +32,55 @@ from tests.conftest import PASSWORD
 from tests.servers import running_server
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
+WIDE = {"viewport": {"width": 1280, "height": 800}}
+PHONE = {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2, "is_mobile": True}
+DARK = {"color_scheme": "dark"}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What to look at, and how."""
+
+    path: str = "/"
+    user: str = "alice"
+    options: dict[str, Any] = field(default_factory=lambda: WIDE)
+    prepare: Callable[[Page], None] = lambda page: None
+
+
+def open_bell(page: Page) -> None:
+    # Opening it marks all as seen: let that wait, so that the next picture has new ones too.
+    page.route("**/notifications/seen/", lambda route: None)
+    page.locator("[data-bell-button]").click()
+    expect(page.locator("[data-bell-panel]")).to_be_visible()
+
+
+def ring_twice(page: Page) -> None:
+    alice = get_user_model().objects.get(username="alice")
+    place(alice, "Salad bowl", 1, "38.00")
+    place(alice, "Bread knife", 1, "27.50")
+    expect(page.locator(".bell-toast")).to_have_count(2)
+
+
+def newest_order(page: Page) -> None:
+    page.locator("main [data-bell-link]").last.click()
+    expect(page.locator(".timeline")).to_be_visible()
+
+
 PICTURES = {
-    "bell-wide.png": {"viewport": {"width": 1280, "height": 800}},
-    "bell-phone.png": {
-        "viewport": {"width": 360, "height": 740},
-        "device_scale_factor": 2,
-        "is_mobile": True,
-    },
-    "bell-dark.png": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "dark"},
+    "bell-wide": Picture(prepare=open_bell),
+    "bell-phone": Picture(options=PHONE, prepare=open_bell),
+    "bell-dark": Picture(options={**WIDE, **DARK}, prepare=open_bell),
+    "page-wide": Picture(),
+    "page-phone": Picture(options=PHONE),
+    "order-wide": Picture(prepare=newest_order),
+    "history-wide": Picture("/notifications/"),
+    "admin-wide": Picture("/admin/", "shop", prepare=open_bell),
+    "admin-dark": Picture("/admin/", "shop", {**WIDE, **DARK}, prepare=open_bell),
+    "board-wide": Picture("/orders/", "shop"),
+    "board-dark": Picture("/orders/", "shop", {**WIDE, **DARK}),
+    "board-phone": Picture("/orders/", "shop", PHONE),
+    # Last, for two orders more are placed for it.
+    "toasts-wide": Picture(prepare=ring_twice),
 }
 
 
@@ -48,13 +93,13 @@ def own_database() -> Iterator[None]:
         teardown_databases(databases, verbosity=0)
 
 
-def place(customer, product: str, quantity: int, unit_price: str, placed_at: datetime) -> Order:
+def place(customer: Any, product: str, quantity: int, unit_price: str, **ago: int) -> Order:
     return Order.objects.create(
         customer=customer,
         product=product,
         quantity=quantity,
         unit_price=unit_price,
-        placed_at=placed_at,
+        placed_at=datetime.now(UTC) - timedelta(**ago),
     )
 
 
@@ -64,34 +109,71 @@ def move_on(order: Order, *statuses: str) -> None:
         order.save()
 
 
-def main() -> None:
+def fill_the_shop(page: Page) -> None:
+    """Alice's notifications, some read, some seen, some new; and what others have ordered."""
+    users = get_user_model().objects
+    alice, bob, shop = (users.get(username=name) for name in ("alice", "bob", "shop"))
+    teapot = place(alice, "Teapot, 1.2 l", 1, "46.00", days=3)
+    move_on(teapot, "paid", "shipped", "delivered")
+    expect(page.locator("main [data-state=new]")).to_have_count(4)
+    page.locator("main [data-bell-read-all] button").click()
+    expect(page.locator("main [data-state=read]")).to_have_count(4)
+
+    cups = place(alice, "Espresso cups", 6, "8.50", hours=5)
+    move_on(cups, "paid")
+    expect(page.locator("main [data-state=new]")).to_have_count(2)
+    page.locator("[data-bell-button]").click()
+    expect(page.locator("main [data-state=new]")).to_have_count(0)
+    page.keyboard.press("Escape")
+    move_on(cups, "shipped")
+    place(alice, "Linen napkins", 4, "5.90", minutes=12)
+    expect(page.locator("main [data-state=new]")).to_have_count(2)
+
+    for number, product in enumerate(
+        ("Kettle", "Milk jug", "Cake stand", "Sugar bowl", "Tray") * 5
+    ):
+        customer = (bob, shop)[number % 7 == 3]
+        order = place(customer, product, 1 + number % 4, f"{12 + number}.90", minutes=2 * number)
+        move_on(order, *("paid", "shipped", "delivered")[: number % 4])
+
+
+def session(browser: Browser, url: str, username: str) -> list[Any]:
+    page = browser.new_page()
+    sign_in(page, url, username, PASSWORD)
+    return page.context.cookies()
+
+
+def take(context: BrowserContext, url: str, name: str, picture: Picture) -> None:
+    page = context.new_page()
+    page.goto(f"{url}{picture.path}")
+    expect(page.locator(".bell-connection").first).to_have_attribute("data-state", "live")
+    picture.prepare(page)
+    page.screenshot(path=DOCS / f"{name}.png", animations="disabled")
+    print(f"docs/{name}.png")
+
+
+def main(names: list[str]) -> None:
     DOCS.mkdir(exist_ok=True)
     with own_database(), running_server("runserver") as site, chromium() as browser:
-        alice = get_user_model().objects.create_user("alice", password=PASSWORD)
+        users = get_user_model().objects
+        users.create_user("alice", password=PASSWORD)
+        users.create_user("bob", password=PASSWORD)
+        users.create_superuser("shop", password=PASSWORD)
+        cookies = {name: session(browser, site.url, name) for name in ("alice", "shop")}
         page = browser.new_page()
-        sign_in(page, site.url, "alice", PASSWORD)
-
-        teapot = place(alice, "Teapot, 1.2 l", 1, "46.00", datetime(2026, 3, 9, 17, 41, tzinfo=UTC))
-        move_on(teapot, "paid", "shipped", "delivered")
-        cups = place(alice, "Espresso cups", 6, "8.50", datetime(2026, 3, 11, 8, 12, tzinfo=UTC))
-        expect(page.locator("[data-new]")).to_have_count(5)
-        page.get_by_role("button", name="Mark all as seen").click()
-        expect(page.locator("[data-new]")).to_have_count(0)
-
-        move_on(cups, "paid", "shipped")
-        place(alice, "Linen napkins", 4, "5.90", datetime(2026, 3, 12, 7, 55, tzinfo=UTC))
-        expect(page.locator("[data-new]")).to_have_count(3)
-
-        cookies = page.context.cookies()
-        for name, options in PICTURES.items():
-            context = browser.new_context(locale="en-GB", timezone_id="Europe/Berlin", **options)
-            context.add_cookies(cookies)
-            page = context.new_page()
-            page.goto(site.url)
-            expect(page.get_by_text("Live", exact=True)).to_be_visible()
-            page.screenshot(path=DOCS / name, animations="disabled")
-            print(f"docs/{name}")
+        page.context.add_cookies(cookies["alice"])
+        page.goto(site.url)
+        fill_the_shop(page)
+        page.close()
+        for name in names or PICTURES:
+            picture = PICTURES[name]
+            context = browser.new_context(
+                locale="en-GB", timezone_id="Europe/Berlin", **picture.options
+            )
+            context.add_cookies(cookies[picture.user])
+            take(context, site.url, name, picture)
+            context.close()
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

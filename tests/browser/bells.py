@@ -1,0 +1,109 @@
+"""What a visitor sees of their bell, and does with it."""
+
+import json
+from typing import Any
+
+from playwright.sync_api import Locator, Page, expect
+
+from orders.models import Order
+
+ONE_SECOND_MS = 1_000
+# For what includes the wait before a browser reconnects.
+RECONNECTED_MS = 20_000
+
+# All that a page says about notifications. What it says is the same however it came there: rendered
+# by the server, or made of events.
+SHOWN = """() => JSON.stringify({
+  title: document.title,
+  lists: [...document.querySelectorAll("[data-bell-list]")].map(list =>
+    [...list.children].map(item => [
+      item.dataset.position, item.dataset.state, item.className,
+      item.querySelector("[data-bell-link]").getAttribute("href"),
+      ...[...item.querySelectorAll("[data-field]")].map(field =>
+        field instanceof HTMLTimeElement ? field.dateTime : field.textContent),
+      item.querySelector(".bell-sentence").textContent,
+      item.querySelector("[data-bell-read-one]").value,
+    ])),
+  counts: [...document.querySelectorAll(
+    "[data-bell-badge], [data-bell-count], [data-bell-some-new], [data-bell-none-new], " +
+    "[data-bell-empty], [data-plural]",
+  )].map(element => [element.hidden, element.childElementCount ? "" : element.textContent]),
+})"""
+
+
+def place(customer: Any, product: str = "Espresso cups", **fields: Any) -> Order:
+    fields = {"quantity": 2, "unit_price": "4.50", **fields}
+    return Order.objects.create(customer=customer, product=product, **fields)
+
+
+def place_many(customer: Any, count: int) -> list[Order]:
+    """In one transaction: they are published together."""
+    return Order.objects.bulk_create(
+        Order(customer=customer, product=f"Spoon {number}", quantity=1, unit_price="1.20")
+        for number in range(count)
+    )
+
+
+def move_on(order: Order, *statuses: str) -> None:
+    for status in statuses:
+        order.status = status
+        order.save()
+
+
+def connection(page: Page) -> Locator:
+    return page.locator("[data-bell-connection]").first
+
+
+def expect_live(page: Page) -> None:
+    expect(connection(page)).to_have_attribute("data-state", "live", timeout=RECONNECTED_MS)
+
+
+def badge(page: Page) -> Locator:
+    return page.locator("[data-bell-badge]")
+
+
+def panel(page: Page) -> Locator:
+    return page.locator("[data-bell-panel]")
+
+
+def products(page: Page) -> Locator:
+    """Of the list that the page `/` shows, the newest first."""
+    return page.locator("main [data-bell-list] [data-field=product]")
+
+
+def items(page: Page, state: str) -> Locator:
+    """The notifications of the page `/` in this state: new, seen or read."""
+    return page.locator(f"main [data-bell-list] [data-state={state}]")
+
+
+def open_bell(page: Page) -> None:
+    page.locator("[data-bell-button]").click()
+    expect(panel(page)).to_be_visible()
+
+
+def close_bell(page: Page) -> None:
+    page.keyboard.press("Escape")
+    expect(panel(page)).to_be_hidden()
+
+
+def mark_all_as_read(page: Page) -> None:
+    page.locator("main [data-bell-read-all] button").click()
+
+
+def shown(page: Page) -> str:
+    return page.evaluate(SHOWN)
+
+
+def expect_shown(page: Page, expected: str) -> None:
+    """The page says exactly what another one has said (see `shown`)."""
+    try:
+        page.wait_for_function(f"expected => ({SHOWN})() === expected", arg=expected)
+    except Exception as error:
+        raise AssertionError(
+            f"The page shows\n{json.loads(shown(page))}\ninstead of\n{json.loads(expected)}"
+        ) from error
+
+
+def come_back(page: Page) -> None:
+    """What a browser does when its network is back: the bell connects anew."""
+    page.evaluate("dispatchEvent(new Event('online'))")
