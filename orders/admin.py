@@ -9,6 +9,8 @@ from django.contrib import admin, messages
 from django.db import router, transaction
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from .exceptions import InvalidTransition
 from .models import Order
@@ -39,7 +41,7 @@ class OrderAdmin(admin.ModelAdmin):
     list_select_related = ["customer"]
     date_hierarchy = "placed_at"
     search_fields = ["product", "customer__username", "customer__email", "=id"]
-    search_help_text = "Product, customer (name or email), or the number of an order"
+    search_help_text = _("Product, customer (name or email), or the number of an order")
     autocomplete_fields = ["customer"]
     actions = ["mark_as_paid", "mark_as_shipped", "mark_as_delivered", "cancel"]
 
@@ -53,7 +55,7 @@ class OrderAdmin(admin.ModelAdmin):
         # Its customer has been told of the order: it can't become somebody else's afterwards.
         return ["total", "placed_at"] if obj is None else ["customer", "total", "placed_at"]
 
-    @admin.display(ordering=F("quantity") * F("unit_price"))
+    @admin.display(description=_("total"), ordering=F("quantity") * F("unit_price"))
     def total(self, order: Order) -> Decimal:
         return order.total
 
@@ -65,19 +67,19 @@ class OrderAdmin(admin.ModelAdmin):
             self.message_user(request, str(error), messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
 
-    @admin.action(description="Mark as paid", permissions=["change"])
+    @admin.action(description=_("Mark as paid"), permissions=["change"])
     def mark_as_paid(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
         self._move(request, queryset, Status.PAID)
 
-    @admin.action(description="Mark as shipped", permissions=["change"])
+    @admin.action(description=_("Mark as shipped"), permissions=["change"])
     def mark_as_shipped(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
         self._move(request, queryset, Status.SHIPPED)
 
-    @admin.action(description="Mark as delivered", permissions=["change"])
+    @admin.action(description=_("Mark as delivered"), permissions=["change"])
     def mark_as_delivered(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
         self._move(request, queryset, Status.DELIVERED)
 
-    @admin.action(description="Cancel", permissions=["change"])
+    @admin.action(description=_("Cancel"), permissions=["change"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
         self._move(request, queryset, Status.CANCELLED)
 
@@ -92,7 +94,8 @@ class OrderAdmin(admin.ModelAdmin):
             # In one order for everybody, so that two selections that overlap can't deadlock.
             for order in Order.objects.filter(pk__in=selected).order_by("pk").select_for_update():
                 if order.status == status:
-                    skipped[f"Already {status}."].append(order.pk)
+                    reason = gettext("Already “%(status)s”.") % {"status": status.label}
+                    skipped[reason].append(order.pk)
                     continue
                 order.status = status
                 try:
@@ -103,17 +106,22 @@ class OrderAdmin(admin.ModelAdmin):
                     self.log_change(request, order, [{"changed": {"fields": ["Status"]}}])
                     moved += 1
         if moved:
-            text = "1 order is" if moved == 1 else f"{moved} orders are"
-            self.message_user(request, f"{text} now {status}.", messages.SUCCESS)
+            text = ngettext(
+                "%(count)d order is now “%(status)s”.",
+                "%(count)d orders are now “%(status)s”.",
+                moved,
+            )
+            text %= {"count": moved, "status": status.label}
+            self.message_user(request, text, messages.SUCCESS)
         for reason, numbers in skipped.items():
-            text = f"Skipped {numbers_of(numbers)}. {reason}"
-            self.message_user(request, text, messages.WARNING)
+            self.message_user(request, f"{skipped_text(numbers)} {reason}", messages.WARNING)
 
 
-def numbers_of(orders: list[int]) -> str:
-    """“order 7”, “orders 7, 8, 9”, “orders 7, 8, 9 and 90 more”."""
-    if len(orders) == 1:
-        return f"order {orders[0]}"
-    shown = ", ".join(map(str, orders[:SKIPPED_SHOWN]))
+def skipped_text(orders: list[int]) -> str:
+    """“Skipped order 7.”, “Skipped orders 7, 8, 9.”, “Skipped orders 7, 8, 9 and 90 more.”"""
     more = len(orders) - SKIPPED_SHOWN
-    return f"orders {shown}" + (f" and {more} more" if more > 0 else "")
+    if more > 0:
+        text = gettext("Skipped orders %(numbers)s and %(more)d more.")
+    else:
+        text = ngettext("Skipped order %(numbers)s.", "Skipped orders %(numbers)s.", len(orders))
+    return text % {"numbers": ", ".join(map(str, orders[:SKIPPED_SHOWN])), "more": more}

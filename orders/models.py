@@ -14,6 +14,8 @@ from django.db import models, router, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from .events import publish_orders
 from .exceptions import InvalidTransition, UnpublishedChange
@@ -86,21 +88,22 @@ class Order(models.Model):
     # An order outlives the account: deactivate a customer (`is_active`) instead of deleting one.
     customer = models.ForeignKey(
         settings.AUTH_USER_MODEL,
+        verbose_name=_("customer"),
         on_delete=models.PROTECT,
         related_name="orders",
         db_index=False,  # an index below begins with it
     )
-    product = models.CharField(max_length=200)
+    product = models.CharField(_("product"), max_length=200)
     quantity = models.PositiveIntegerField(
-        validators=[MinValueValidator(1), MaxValueValidator(MAX_QUANTITY)]
+        _("quantity"), validators=[MinValueValidator(1), MaxValueValidator(MAX_QUANTITY)]
     )
     unit_price = models.DecimalField(
-        max_digits=10, decimal_places=2, validators=[MinValueValidator(0)]
+        _("unit price"), max_digits=10, decimal_places=2, validators=[MinValueValidator(0)]
     )
-    status = models.CharField(max_length=20, choices=Status, default=Status.PLACED)
-    placed_at = models.DateTimeField(db_default=Now(), editable=False)
+    status = models.CharField(_("status"), max_length=20, choices=Status, default=Status.PLACED)
+    placed_at = models.DateTimeField(_("placed at"), db_default=Now(), editable=False)
     # Empty until the status changes for the first time.
-    status_changed_at = models.DateTimeField(null=True, editable=False)
+    status_changed_at = models.DateTimeField(_("status changed at"), null=True, editable=False)
 
     objects = OrderQuerySet.as_manager()
 
@@ -108,6 +111,8 @@ class Order(models.Model):
     status_changes = False
 
     class Meta:
+        verbose_name = _("order")
+        verbose_name_plural = _("orders")
         ordering = ["-placed_at", "-id"]
         indexes = [
             models.Index(fields=["customer", "-placed_at", "-id"], name="orders_of_a_customer"),
@@ -118,7 +123,7 @@ class Order(models.Model):
             models.CheckConstraint(
                 name="orders_product_not_blank",
                 condition=Q(product__regex=r"\S"),
-                violation_error_message="Name the product.",
+                violation_error_message=_("Name the product."),
             ),
             models.CheckConstraint(
                 name="orders_quantity_in_range",
@@ -135,7 +140,11 @@ class Order(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Order {self.pk}: {self.quantity} × {self.product}"
+        return gettext("Order %(number)s: %(quantity)s × %(product)s") % {
+            "number": self.pk,
+            "quantity": self.quantity,
+            "product": self.product,
+        }
 
     def save(
         self,

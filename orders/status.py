@@ -1,16 +1,18 @@
 """Where an order stands, and where it can go from there."""
 
 from django.db import models
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from .exceptions import InvalidTransition
 
 
 class Status(models.TextChoices):
-    PLACED = "placed"
-    PAID = "paid"
-    SHIPPED = "shipped"
-    DELIVERED = "delivered"
-    CANCELLED = "cancelled"
+    PLACED = "placed", _("Placed")
+    PAID = "paid", _("Paid")
+    SHIPPED = "shipped", _("Shipped")
+    DELIVERED = "delivered", _("Delivered")
+    CANCELLED = "cancelled", _("Cancelled")
 
     @property
     def next(self) -> tuple["Status", ...]:
@@ -34,10 +36,34 @@ def check_transition(before: str | None, after: str) -> None:
     if before is None:
         if after != Status.PLACED:
             raise InvalidTransition(
-                f"A new order starts as {Status.PLACED}, not as {after}: place it, then move it on."
+                gettext(
+                    "A new order starts as “%(first)s”, not as “%(after)s”: "
+                    "place it, then move it on."
+                )
+                % {"first": Status.PLACED.label, "after": _label(after)}
             )
         return
     possible = Status(before).next
     if after not in possible:
-        reason = f"only {' or '.join(possible)}" if possible else "that status is final"
-        raise InvalidTransition(f"An order that is {before} can't become {after}: {reason}.")
+        if possible:
+            reason = gettext(
+                "An order that is “%(before)s” can't become “%(after)s”, only %(possible)s."
+            )
+        else:
+            reason = gettext(
+                "An order that is “%(before)s” can't become “%(after)s”: that status is final."
+            )
+        quoted = [gettext("“%(status)s”") % {"status": status.label} for status in possible]
+        raise InvalidTransition(
+            reason
+            % {
+                "before": _label(before),
+                "after": _label(after),
+                "possible": gettext(" or ").join(quoted),
+            }
+        )
+
+
+def _label(status: str) -> str:
+    """What people call it; a status that there isn't as it was given."""
+    return str(Status(status).label) if status in Status.values else status

@@ -1,6 +1,7 @@
 """The REST API: customers place orders and see their own; the staff moves them on."""
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import mixins, permissions, viewsets
 from rest_framework.request import Request
@@ -14,7 +15,7 @@ from .serializers import OrderSerializer, OrderStatusSerializer
 
 
 class MayMoveOrders(permissions.BasePermission):
-    message = "Only the shop's staff (orders.change_order) moves the status of an order."
+    message = _("Only the shop's staff (orders.change_order) moves the status of an order.")
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return request.method != "PATCH" or request.user.has_perm("orders.change_order")

@@ -24,4 +24,4 @@ def test_the_shop_places_an_order_for_a_customer_and_moves_it_on(visit, shop, al
     page.get_by_label(re.compile("Select this object")).check()
     page.locator("select[name=action]").select_option("mark_as_paid")
     page.get_by_role("button", name=re.compile("Go|Run")).click()
-    expect(page.locator(".messagelist")).to_have_text("1 order is now paid.")
+    expect(page.locator(".messagelist")).to_have_text("1 order is now “Paid”.")

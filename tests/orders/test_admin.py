@@ -11,8 +11,9 @@ from django.db import connection, transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.admin import OrderAdmin, numbers_of
+from orders.admin import OrderAdmin, skipped_text
 from orders.models import Order
+from orders.status import Status
 
 from .locks import wait_until_somebody_waits_for_a_row
 from .samples import an_order, told
@@ -213,7 +214,7 @@ def test_a_move_between_validation_and_save_is_a_message_and_no_crash(admin, ali
     response = admin.post(change(order), {**values, "status": "paid"})
     assert (response.status_code, response.url) == (302, change(order))
     assert said(response) == [
-        ("error", "An order that is cancelled can't become paid: that status is final.")
+        ("error", "An order that is “Cancelled” can't become “Paid”: that status is final.")
     ]
 
 
@@ -234,7 +235,7 @@ def test_an_action_moves_a_selection_with_one_event_for_each(
     earlier = told()
     response = act(admin, action, *orders)
     assert told()[len(earlier) :] == [(order.pk, after) for order in orders]
-    assert said(response) == [("success", f"2 orders are now {after}.")]
+    assert said(response) == [("success", f"2 orders are now “{Status(after).label}”.")]
     left.refresh_from_db()
     assert left.status == before
 
@@ -247,12 +248,12 @@ def test_an_action_says_which_orders_it_skipped_and_why(admin, alice):
     assert told()[len(earlier) :] == [(ready.pk, "paid")]
     numbers = ", ".join(str(order.pk) for order in shipped)
     assert said(response) == [
-        ("success", "1 order is now paid."),
-        ("warning", f"Skipped order {paid.pk}. Already paid."),
+        ("success", "1 order is now “Paid”."),
+        ("warning", f"Skipped order {paid.pk}. Already “Paid”."),
         (
             "warning",
-            f"Skipped orders {numbers}. An order that is shipped can't become paid: "
-            "only delivered.",
+            f"Skipped orders {numbers}. An order that is “Shipped” can't become “Paid”, "
+            "only “Delivered”.",
         ),
     ]
 
@@ -264,7 +265,7 @@ def test_an_action_works_on_a_filtered_search_of_all_pages(admin, alice, bob):
         f"{LIST}?q=alice&status__exact=placed&o=5",
         {"action": "mark_as_paid", "_selected_action": [order.pk], "select_across": "1"},
     )
-    assert said(response) == [("success", "1 order is now paid.")]
+    assert said(response) == [("success", "1 order is now “Paid”.")]
 
 
 def test_an_action_stands_in_the_history_of_each_order(admin, alice):
@@ -295,7 +296,7 @@ def test_an_action_waits_for_whoever_moves_the_same_order(admin, alice):
         other.start()
         wait_until_somebody_waits_for_a_row()
     other.join(10)
-    assert answers == [[("warning", f"Skipped order {order.pk}. Already paid.")]]
+    assert answers == [[("warning", f"Skipped order {order.pk}. Already “Paid”.")]]
 
 
 def test_an_action_that_fails_moves_no_order(admin, alice, monkeypatch):
@@ -338,6 +339,8 @@ def test_customers_have_no_business_in_the_admin(client, alice):
 
 
 def test_a_long_list_of_orders_is_cut_short():
-    assert numbers_of([7]) == "order 7"
-    assert numbers_of([7, 8]) == "orders 7, 8"
-    assert numbers_of(list(range(1, 101))) == "orders 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 90 more"
+    assert skipped_text([7]) == "Skipped order 7."
+    assert skipped_text([7, 8]) == "Skipped orders 7, 8."
+    assert skipped_text(list(range(1, 101))) == (
+        "Skipped orders 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 90 more."
+    )

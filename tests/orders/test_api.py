@@ -185,7 +185,9 @@ def test_a_transition_that_makes_no_sense_is_refused_with_the_reason(shop, order
     response = api(shop).patch(address(order), {"status": "delivered"})
     assert response.status_code == 400
     assert response.json() == {
-        "status": ["An order that is placed can't become delivered: only paid or cancelled."]
+        "status": [
+            "An order that is “Placed” can't become “Delivered”, only “Paid” or “Cancelled”."
+        ]
     }
     assert told() == [(order.pk, "placed")]
 

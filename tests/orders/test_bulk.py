@@ -65,7 +65,7 @@ def test_orders_created_in_bulk_are_rolled_back_with_their_events(alice):
 
 
 def test_bulk_create_takes_only_orders_that_are_placed(alice):
-    with pytest.raises(InvalidTransition, match="starts as placed, not as paid"):
+    with pytest.raises(InvalidTransition, match="starts as “Placed”, not as “Paid”"):
         Order.objects.bulk_create([an_order(alice), an_order(alice, status="paid")])
     assert not Order.objects.exists()
 

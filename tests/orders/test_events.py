@@ -275,5 +275,5 @@ def test_of_two_admins_at_once_the_second_meets_what_the_first_has_done(alice):
         assert loaded.wait(10)
         wait_until_somebody_waits_for_a_row()
     other.join(10)
-    assert outcome == ["An order that is shipped can't become cancelled: only delivered."]
+    assert outcome == ["An order that is “Shipped” can't become “Cancelled”, only “Delivered”."]
     assert told() == [(order.pk, "placed"), (order.pk, "paid"), (order.pk, "shipped")]

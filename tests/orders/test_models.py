@@ -152,9 +152,10 @@ def test_only_sensible_transitions_are_valid_and_saved(alice, before, after):
         order.full_clean()
         order.save()
     else:
-        with pytest.raises(ValidationError, match=f"that is {before} can't become {after}"):
+        reason = f"that is “{Status(before).label}” can't become “{Status(after).label}”"
+        with pytest.raises(ValidationError, match=reason):
             order.full_clean()
-        with pytest.raises(InvalidTransition, match=f"that is {before} can't become {after}"):
+        with pytest.raises(InvalidTransition, match=reason):
             order.save()
     saved = Order.objects.get(pk=order.pk)
     assert saved.status == (after if (before, after) in ALLOWED else before)
@@ -164,7 +165,7 @@ def test_the_error_says_what_is_possible(alice):
     order = an_order(alice)
     order.save()
     order.status = "delivered"
-    with pytest.raises(InvalidTransition, match="only paid or cancelled"):
+    with pytest.raises(InvalidTransition, match="only “Paid” or “Cancelled”"):
         order.save()
     order = order_with_status(alice, "delivered")
     order.status = "placed"
@@ -172,11 +173,13 @@ def test_the_error_says_what_is_possible(alice):
         order.save()
 
 
-@pytest.mark.parametrize("status", ["paid", "cancelled", "lost"])
-def test_a_new_order_can_only_start_as_placed(alice, status):
-    with pytest.raises(InvalidTransition, match=f"starts as placed, not as {status}"):
+@pytest.mark.parametrize(
+    ("status", "label"), [("paid", "Paid"), ("cancelled", "Cancelled"), ("lost", "lost")]
+)
+def test_a_new_order_can_only_start_as_placed(alice, status, label):
+    with pytest.raises(InvalidTransition, match=f"starts as “Placed”, not as “{label}”"):
         an_order(alice, status=status).save()
-    with pytest.raises(ValidationError, match="starts as placed"):
+    with pytest.raises(ValidationError, match="starts as “Placed”"):
         an_order(alice, status=status).full_clean()
     assert not Order.objects.exists()
 
@@ -197,7 +200,7 @@ def test_a_stale_instance_cannot_undo_what_happened_meanwhile(alice):
     order.save()
 
     stale.product = "Coffee"
-    with pytest.raises(InvalidTransition, match="that is cancelled can't become placed"):
+    with pytest.raises(InvalidTransition, match="that is “Cancelled” can't become “Placed”"):
         stale.save()
     order.refresh_from_db()
     assert (order.status, order.product) == ("cancelled", "Tea")
