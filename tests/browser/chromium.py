@@ -2,12 +2,14 @@
 
 import os
 import shutil
+import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest.mock import patch
 
 from django.db import connections
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 EXECUTABLE = shutil.which("chromium")
 
@@ -27,14 +29,44 @@ ARGUMENTS = [
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """A browser. Playwright and the ORM can be used side by side while it is open."""
-    # Playwright's sync API keeps an event loop running in this thread. Django then refuses to
-    # query, lest a query block that loop; here nothing else waits for it.
-    with patch.dict(os.environ, DJANGO_ALLOW_ASYNC_UNSAFE="true"), sync_playwright() as playwright:
+    with playing() as playwright:
         browser = playwright.chromium.launch(executable_path=EXECUTABLE, args=ARGUMENTS)
         try:
             yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def everyday_chromium() -> Iterator[BrowserContext]:
+    """A browser session as people have it: hidden tabs, which can be frozen, and a back/forward
+    cache. In those that Playwright starts every tab believes to be in front.
+    """
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        subprocess.Popen(
+            [EXECUTABLE, *ARGUMENTS, "--remote-debugging-port=0", f"--user-data-dir={folder}"],
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+        playing() as playwright,
+    ):
+        try:
+            address = next(line for line in process.stderr if "DevTools listening on" in line)
+            browser = playwright.chromium.connect_over_cdp(address.split()[-1], no_defaults=True)
+            yield browser.contexts[0]
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def playing() -> Iterator[Playwright]:
+    # Playwright's sync API keeps an event loop running in this thread. Django then refuses to
+    # query, lest a query block that loop; here nothing else waits for it.
+    with patch.dict(os.environ, DJANGO_ALLOW_ASYNC_UNSAFE="true"), sync_playwright() as playwright:
+        try:
+            yield playwright
+        finally:
             # Under a running loop `connections` are others than outside; nobody else ends them.
             connections.close_all()
 
