@@ -11,8 +11,8 @@ ONE_SECOND_MS = 1_000
 # For what includes the wait before a browser reconnects.
 RECONNECTED_MS = 20_000
 
-# All that a page says about notifications. What it says is the same however it came there: rendered
-# by the server, or made of events.
+# All that a page says about notifications, but for what passes: toasts, announcements. It is the
+# same however it came there: rendered by the server, or made of events.
 SHOWN = """() => JSON.stringify({
   title: document.title,
   lists: [...document.querySelectorAll("[data-bell-list]")].map(list =>
@@ -27,7 +27,8 @@ SHOWN = """() => JSON.stringify({
   counts: [...document.querySelectorAll(
     "[data-bell-badge], [data-bell-count], [data-bell-some-new], [data-bell-none-new], " +
     "[data-bell-empty], [data-plural]",
-  )].map(element => [element.hidden, element.childElementCount ? "" : element.textContent]),
+  )].filter(element => !element.closest("[data-bell-toasts], [data-bell-announcer]"))
+    .map(element => [element.hidden, element.childElementCount ? "" : element.textContent]),
 })"""
 
 

@@ -196,7 +196,7 @@ class LiveBell {
     this.#isLooking = true;
     while (this.#isOpen() && document.visibilityState === "visible" && countNew(this.#state) > 0) {
       const position = this.#state.cursor;
-      if (!(await this.#requests.seen(position))) break; // said again with the next that arrives
+      if ((await this.#requests.seen(position)) !== "taken") break; // the next arrival tries again
       this.#confirm({ seen_position: position, read_position: 0, read_positions: [] });
       await milliseconds(BETWEEN_LOOKS_MS);
     }
@@ -229,7 +229,7 @@ class LiveBell {
   /** @param {number} position */
   async #readOne(position) {
     if (stateOf(this.#state, position) === "read") return;
-    if (await this.#requests.readOne(position)) {
+    if ((await this.#requests.readOne(position)) === "taken") {
       this.#confirm({ seen_position: 0, read_position: 0, read_positions: [position] });
     }
   }
@@ -237,13 +237,14 @@ class LiveBell {
   /** @param {HTMLFormElement} form */
   async #readAll(form) {
     const position = this.#state.cursor; // what arrives during the request stays new
-    if (await this.#requests.readAll(position)) {
+    const answer = await this.#requests.readAll(position);
+    if (answer === "taken") {
       this.#confirm({ seen_position: position, read_position: position, read_positions: [] });
-      return;
+    } else if (answer === "refused") {
+      const field = form.elements.namedItem("position");
+      if (field instanceof HTMLInputElement) field.value = String(position);
+      form.submit(); // the page that answers says what is wrong: signed out, form too old
     }
-    const field = form.elements.namedItem("position");
-    if (field instanceof HTMLInputElement) field.value = String(position);
-    form.submit(); // the page that answers says what is wrong: signed out, form too old
   }
 
   /**

@@ -1,4 +1,8 @@
-/** What the bell tells the server: that something was seen, or read. */
+/**
+ * What the bell tells the server: that something was seen, or read.
+ *
+ * @typedef {"taken" | "refused" | "unreachable"} Answer
+ */
 
 export class BellRequests {
   #root;
@@ -47,7 +51,7 @@ export class BellRequests {
   /**
    * @param {"seenUrl" | "readUrl"} url
    * @param {Record<string, string | number>} fields
-   * @returns {Promise<boolean>} whether the server has taken it
+   * @returns {Promise<Answer>}
    */
   async #post(url, fields) {
     const token = this.#root.querySelector("input[name=csrfmiddlewaretoken]");
@@ -63,9 +67,10 @@ export class BellRequests {
         },
         body,
       });
-      return response.ok && !response.redirected; // a redirect leads to the login
+      // A redirect leads to the login.
+      return response.ok && !response.redirected ? "taken" : "refused";
     } catch {
-      return false; // no network: it stays as it was, in every window
+      return "unreachable"; // so nothing has changed, in any window
     }
   }
 }
