@@ -60,6 +60,7 @@ class PeerSite:
 
     def _event(self) -> str:
         """What our own stream tells of an order."""
+        now = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime())
         order = {
             "order": next(self._orders),
             "status": "placed",
@@ -68,7 +69,8 @@ class PeerSite:
             "unit_price": "4.50",
             "total": "9.00",
             "customer": "customer-1",
-            "placed_at": time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime()),
+            "placed_at": now,
+            "changed_at": now,
         }
         return json.dumps(order, separators=(",", ":"))
 

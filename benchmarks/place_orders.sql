@@ -10,12 +10,13 @@ WITH wanted AS (
 )
 INSERT INTO realtime_outbox (stream, recipient, type, data, created_at)
 SELECT
-    %(stream)s, placed.customer_id::text, %(stream)s,
+    %(stream)s, placed.customer_id::text, %(type)s,
     format(
         '{"order":%%s,"status":%%s,"product":%%s,"quantity":%%s,"unit_price":"%%s","total":"%%s",'
-        '"customer":%%s,"placed_at":"%%s"}',
+        '"customer":%%s,"placed_at":"%%s","changed_at":"%%s"}',
         placed.id, to_json(placed.status), to_json(placed.product), placed.quantity,
         placed.unit_price, placed.quantity * placed.unit_price, to_json(auth_user.username),
+        to_char(placed.placed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
         to_char(placed.placed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
     ),
     statement_timestamp()

@@ -10,7 +10,7 @@ from decimal import Decimal
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
-from orders.events import STREAM
+from orders.events import ORDER_TYPE, STREAM
 from orders.models import Order
 from realtime.hints import PENDING_CHANNEL
 
@@ -57,6 +57,7 @@ def in_sql_for(customers: Sequence[User]) -> None:
                 PLACE_ORDERS,
                 {
                     "stream": STREAM,
+                    "type": ORDER_TYPE,
                     "customers": [customer.pk for customer in customers],
                     "products": [mark() for _ in customers],
                 },

@@ -1,0 +1,73 @@
+"""`manage.py load_test`, on a real server."""
+
+from io import StringIO
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.management import CommandError, call_command
+
+from orders.models import Order
+from realtime.models import Event, OutboxEvent
+
+
+def load_test(**options) -> str:
+    output = StringIO()
+    call_command("load_test", stdout=output, **options)
+    return output.getvalue()
+
+
+def row(table: str, name: str) -> str:
+    [line] = [line for line in table.splitlines() if line.strip().startswith(name)]
+    return line.strip().removeprefix(name).strip()
+
+
+@pytest.mark.parametrize(("scope", "deliveries"), [("own", "10"), ("all", "70")])
+def test_it_counts_each_delivery_and_loses_none(server, scope, deliveries):
+    table = load_test(url=server.url, streams=7, scope=scope, orders_per_second=20, seconds=0.5)
+
+    assert row(table, "streams opened") == "7"
+    assert row(table, "orders placed") == "10"
+    assert row(table, "deliveries") == deliveries
+    assert row(table, "lost") == row(table, "came twice") == "0"
+    assert row(table, "p99").endswith(" ms")
+
+
+def test_it_cleans_up_after_itself(server, alice):
+    theirs = Order.objects.create(customer=alice, product="Cups", quantity=1, unit_price=1)
+
+    load_test(url=server.url, streams=3, orders_per_second=10, seconds=0.3)
+
+    assert list(Order.objects.all()) == [theirs]
+    assert list(get_user_model().objects.all()) == [alice]
+
+
+def test_it_fails_when_deliveries_are_lost(server, monkeypatch):
+    """As on a server that has another database: what is placed here never arrives there."""
+    monkeypatch.setattr("orders.management.commands.load_test.LAST_SECONDS", 0.2)
+    monkeypatch.setattr("orders.signals.publish_orders", lambda orders: None)
+
+    with pytest.raises(CommandError, match=r"2 deliveries were lost.* use this database"):
+        load_test(url=server.url, streams=2, orders_per_second=10, seconds=0.2)
+
+
+def test_it_says_why_its_streams_were_refused(server, monkeypatch):
+    """As by a server that has another key."""
+    monkeypatch.setattr(
+        "orders.management.commands.load_test._token", lambda person, seconds: "of another key"
+    )
+
+    with pytest.raises(CommandError, match=r"(?s)401.*DJANGO_SECRET_KEY"):
+        load_test(url=server.url, streams=2, orders_per_second=10, seconds=0.2)
+
+    assert not Order.objects.exists()
+
+
+def test_it_does_nothing_to_production_unasked(db, settings):
+    settings.PRODUCTION = True
+
+    with pytest.raises(CommandError, match="--yes-on-production"):
+        load_test(url="http://127.0.0.1:9")
+
+    assert not OutboxEvent.objects.exists()
+    assert not Event.objects.exists()
+    assert not get_user_model().objects.exists()
