@@ -59,7 +59,7 @@ def check_transition(before: str | None, after: str) -> None:
             % {
                 "before": _label(before),
                 "after": _label(after),
-                "possible": gettext(" or ").join(quoted),
+                "possible": " {} ".format(gettext("or")).join(quoted),
             }
         )
 

@@ -9,7 +9,10 @@ NOT_SHOWN = {"head", "script", "template", "noscript"}
 
 
 def page_of(response: HttpResponse) -> Element:
-    return parse_html(response.content.decode())
+    """What holds the page, so that <html> too is found in it."""
+    page = Element("page", ())
+    page.append(parse_html(response.content.decode()))
+    return page
 
 
 def elements(parent: Element, name: str = "", /, **attributes: str | None) -> Iterator[Element]:
