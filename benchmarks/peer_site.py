@@ -30,6 +30,9 @@ class PeerSite:
         cursor = () if after is None else (f"Last-Event-ID: {after}",)
         return [Request(STREAM, cursor)] * count
 
+    def own_requests(self, count: int) -> list[Request]:
+        return self.requests(count)
+
     def publish(self, per_second: float, seconds: float) -> Published:
         with Publishers(self.port) as publishers:
             return at_rate(per_second, seconds, lambda due: self._post(publishers, due))

@@ -28,6 +28,9 @@ class Site(Protocol):
     def requests(self, count: int, *, after: Any = None) -> Sequence[Request]:
         """So many streams of everything that is published; after: where they left off."""
 
+    def own_requests(self, count: int) -> Sequence[Request]:
+        """So many streams, each of somebody else, as far as the site can tell people apart."""
+
     def cursor(self) -> Any:
         """Where a stream stands now."""
 
@@ -55,6 +58,11 @@ class Ours:
         from . import people
 
         return people.whole_stream(count, after=after)
+
+    def own_requests(self, count: int) -> list[Request]:
+        from . import people
+
+        return people.own_streams(people.customers(count))
 
     def cursor(self) -> int:
         """Where the stream of orders has come to."""

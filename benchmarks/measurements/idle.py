@@ -50,7 +50,7 @@ def measure(site: Site, streams: Streams, count: int, *, cpu_seconds: float) -> 
 
 
 def _open(site: Site, streams: Streams, count: int) -> None:
-    opened = streams.open(site.requests(count))
+    opened = streams.open(site.own_requests(count))
     if opened.open < count:
         raise RuntimeError(
             f"{site.name}: only {opened.open} of {count} streams opened "
