@@ -60,6 +60,7 @@ def test_an_order_created_in_the_admin_reaches_its_customer_and_nobody_else(
             "total": "59.70",
             "customer": "alice",
             "placed_at": order.placed_at.isoformat().replace("+00:00", "Z"),
+            "changed_at": order.placed_at.isoformat().replace("+00:00", "Z"),
         }
         # His first event is his own: hers did not come before it.
         create_in_the_admin(admin, bob, "Teapot")
