@@ -10,6 +10,8 @@ from django.conf import settings
 from django.test import Client
 from playwright.sync_api import BrowserContext, CDPSession, Page, Request, expect
 
+from realtime.publishing import recipient_key
+
 from ..clients import STREAM
 
 PAGE = "/follower.html"
@@ -83,8 +85,10 @@ class Following:
         """Whoever was signed in until now is not any longer."""
         self.sign_out()
         self._client.force_login(user)
-        session = self._client.cookies[settings.SESSION_COOKIE_NAME].value
-        cookie = {"name": settings.SESSION_COOKIE_NAME, "value": session, "url": self.url}
+        self.take_session(self._client.cookies[settings.SESSION_COOKIE_NAME].value)
+
+    def take_session(self, key: str) -> None:
+        cookie = {"name": settings.SESSION_COOKIE_NAME, "value": key, "url": self.url}
         self.context.add_cookies([cookie])
 
     def sign_out(self) -> None:
@@ -95,7 +99,7 @@ class Following:
         """A tab with a page that was made for this user."""
         options = {
             "url": STREAM,
-            "recipient": str(user.pk),
+            "recipient": recipient_key(user),
             "cursor": cursor,
             "types": ["orders"],
             "heartbeatSeconds": 1,

@@ -3,18 +3,24 @@
 The tabs show a page of their own, follower.html, so that nothing but the stream is tested.
 """
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from playwright.sync_api import BrowserContext, Route
 from playwright.sync_api import Error as PlaywrightError
 
 import realtime
+from config.demo import PASSWORD
 
-from ..clients import STREAM
-from ..servers import ServerProcess, running_server
+from ..clients import STREAM, signed_in
+from ..servers import ROOT, ServerProcess, running_server
+from ..storm.cluster import Cluster, running_cluster
 from ..storm.proxy import running_proxy
 from .buffering_proxy import running_buffering_proxy
 from .chromium import everyday_chromium
@@ -24,6 +30,8 @@ pytestmark = pytest.mark.browser
 
 # A heartbeat each second: a silence is noticed after two and a half.
 SETTINGS = "tests.realtime.quick_settings"
+# The same, and a look into the tables each second.
+HASTY_SETTINGS = "tests.realtime.forgetful"
 NO_LOCKS = "delete Navigator.prototype.locks"
 NO_CHANNEL = "delete globalThis.BroadcastChannel"
 MANY_TABS = 10
@@ -216,6 +224,57 @@ def test_a_server_restarted_underneath_costs_nothing(site, following, alice):
         for tab in tabs:
             tab.expect_told([1, 2, 3, 4])
             tab.page.close()  # leave while there is a server to leave
+
+
+def test_a_database_restarted_underneath_costs_nothing(tmp_path, browser):
+    with (
+        running_cluster(tmp_path / "cluster") as cluster,
+        demo_site(cluster.url("postgres")) as site,
+        follow_in(browser.new_context(), site.url) as following,
+        cluster.connect("postgres") as session,
+    ):
+        [alice] = session.execute("SELECT id FROM auth_user WHERE username = 'alice'").fetchone()
+        with signed_in(site, "alice", PASSWORD) as client:
+            following.take_session(client.cookies[settings.SESSION_COOKIE_NAME])
+        tabs = open_live_tabs(following, alice, 2)
+        write_events(cluster, alice, 1, 2)
+        for tab in tabs:
+            tab.expect_told([1, 2])
+        cluster.crash()
+        for tab in tabs:
+            tab.expect_state("live")  # it keeps its heartbeat, see README.md
+        cluster.start()
+        write_events(cluster, alice, 3, 4)
+        for tab in tabs:
+            tab.expect_told([1, 2, 3, 4])
+            tab.expect_state("live")
+        assert following.streams == 1
+
+
+@contextmanager
+def demo_site(database_url: str) -> Iterator[ServerProcess]:
+    """On a database of its own, with the demo accounts."""
+    environment = {"DATABASE_URL": database_url, "DJANGO_SETTINGS_MODULE": HASTY_SETTINGS}
+    for command in ("migrate", "demo_accounts"):
+        subprocess.run(
+            [sys.executable, "manage.py", command, "--verbosity=0"],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            check=True,
+        )
+    with running_server("runserver", **environment) as site:
+        yield site
+
+
+def write_events(cluster: Cluster, recipient: int, *data: int) -> None:
+    """Without a hint: the next look into the tables finds them."""
+    with cluster.connect("postgres") as session:
+        for one in data:
+            session.execute(
+                "INSERT INTO realtime_outbox (stream, recipient, type, data) "
+                "VALUES ('orders', %s, 'orders', %s)",
+                [str(recipient), str(one)],
+            )
 
 
 def test_when_the_network_is_away_it_says_so_and_catches_up(following, alice):

@@ -115,7 +115,7 @@ export class Connection {
     this.#failures = 0;
     this.#silentOpenings = 0;
     this.#say(this.#polls ? "polling" : "live");
-    this.#watchdog.expect(this.#polls ? this.#pollMs : this.#heartbeatMs * SILENT_HEARTBEATS);
+    this.#watchdog.expect(this.#longestSilenceMs);
     this.#hear(message);
   }
 
@@ -125,7 +125,6 @@ export class Connection {
       this.#onRefusal(source);
     } else if (this.#polls && this.#hasHeard) {
       this.#hasHeard = false; // the end of an answer; it asks again by itself
-      this.#watchdog.expect(this.#pollMs);
     } else {
       this.#hasHeard = false;
       this.#sayBroken();
@@ -134,8 +133,8 @@ export class Connection {
     }
   }
 
-  get #pollMs() {
-    return ASK_AGAIN_MS + this.#openingMs;
+  get #longestSilenceMs() {
+    return this.#polls ? ASK_AGAIN_MS + this.#openingMs : this.#heartbeatMs * SILENT_HEARTBEATS;
   }
 
   /**
@@ -144,6 +143,7 @@ export class Connection {
    */
   async #onRefusal(source) {
     this.#watchdog.rest();
+    this.#sayBroken();
     const status = await this.#endpoint.status(this.#openingMs);
     if (source !== this.#source) return; // meanwhile it was closed, or opened anew
     if (status === 401) this.#stop("signed-out");
@@ -159,13 +159,13 @@ export class Connection {
       return;
     }
     this.#silentOpenings += 1;
-    if (this.#polls || this.#silentOpenings < SILENT_OPENINGS) {
+    if (this.#silentOpenings < SILENT_OPENINGS) {
       this.#reopenLater();
       return;
     }
     const source = this.#source;
     const status = await this.#endpoint.status(this.#openingMs);
-    if (source !== this.#source) return;
+    if (source !== this.#source || this.#hasHeard) return;
     if (status === null) this.#reopenLater();
     else this.#poll();
   }
@@ -187,7 +187,6 @@ export class Connection {
   #reopenLater() {
     this.#sayBroken();
     this.#source?.close();
-    this.#watchdog.rest();
     clearTimeout(this.#reopening);
     this.#reopening = setTimeout(() => this.#reopen(), fullJitter(this.#failures));
     this.#failures += 1;
