@@ -3,25 +3,30 @@
     # asgi.py
     application = outlive_request(get_asgi_application())
 
-It runs each stream on after its request has ended, see `handover.py`, and answers `health.py`
-without Django's middleware. Both work under Django's own handler too, at the price of a thread for
-each request.
+Django keeps a thread for each request that is open, and with it a database connection once the ORM
+was touched: a thousand open streams would be a thousand threads, and the end of the database. So
+here a stream outlives its request: Django authenticates and answers (`admission.py`), its
+middleware unwinds, `request_finished` fires, thread and connection go back; then the stream goes on
+alone (`pump.py`).
+
+It also answers `health.py` without Django's middleware. Both work under Django's own handler too,
+at the price of a thread for each request.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from io import BytesIO
 from typing import Any
 
-from asgiref.sync import ThreadSensitiveContext
 from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpResponse
 from django.urls import Resolver404, resolve
 
 from . import conf, shutdown
-from .handover import SCOPE_KEY, Handover, Receive, Send
+from .admission import Admissions
 from .hub import Hub
+from .pump import Pump, Receive
+from .refusals import Refused, check_server
+from .servers import Message, Send, outlet
 
 Scope = dict[str, Any]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -29,7 +34,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 def outlive_request(application: Application) -> Application:
     """Wrap Django's ASGI application: open streams cost no thread and no database connection."""
-    threads = RequestThreads(conf.get("REQUEST_THREADS"))
+    admissions = Admissions(conf.get("REQUEST_THREADS"), conf.get("QUERY_SECONDS"))
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -38,13 +43,13 @@ def outlive_request(application: Application) -> Application:
             await application(scope, receive, send)
         elif getattr(view := _view(scope), "skips_middleware", False):
             shutdown.prepare()
-            await _answer(view, scope, send)
-        elif getattr(view, "outlives_request", False):
+            response = await view(ASGIRequest(scope, BytesIO()))
+            await admissions.handler.send_response(response, send)
+        elif getattr(view, "outlives_request", False) and scope["method"] in ("GET", "HEAD"):
             shutdown.prepare()
-            handover = Handover(receive, send)
-            async with threads.one():
-                await application({**scope, SCOPE_KEY: handover}, handover.receive, handover.send)
-            await handover.go_on()
+            if (pump := await _open(admissions, scope, send)) is not None:
+                del scope, view  # a stream is open for days, and there are thousands
+                await pump.run(receive)
         else:
             await application(scope, receive, send)
 
@@ -59,13 +64,33 @@ def _view(scope: Scope) -> Callable[..., Any] | None:
         return None
 
 
-async def _answer(view: Callable[..., Any], scope: Scope, send: Send) -> None:
-    """The answer of an asynchronous view that reads no body, without Django's handler."""
-    response = await view(ASGIRequest(scope, BytesIO()))
+async def _open(admissions: Admissions, scope: Scope, send: Send) -> Pump | None:
+    """Have a request for a stream answered. Returns what goes on after it, if it was granted."""
+    try:
+        check_server(ASGIRequest(scope, BytesIO()))
+        response = await admissions.answer(scope)
+        # Unless some middleware has put another response in its place.
+        if (open_stream := getattr(response, "open_stream", None)) is not None:
+            stream = await open_stream()
+            await send(_head(response))
+            return Pump(stream, outlet(send))
+    except Refused as refused:
+        response = refused.response
+    await admissions.handler.send_response(response, send)
+    return None
+
+
+def _head(response: HttpResponse) -> Message:
     headers = [(name.encode("latin1"), value.encode("latin1")) for name, value in response.items()]
-    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
-    body = b"" if scope["method"] == "HEAD" else response.content
-    await send({"type": "http.response.body", "body": body})
+    cookies = [
+        (b"Set-Cookie", cookie.output(header="").strip().encode())
+        for cookie in response.cookies.values()
+    ]
+    return {
+        "type": "http.response.start",
+        "status": response.status_code,
+        "headers": headers + cookies,
+    }
 
 
 async def _live(receive: Receive, send: Send) -> None:
@@ -77,26 +102,3 @@ async def _live(receive: Receive, send: Send) -> None:
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return
-
-
-class RequestThreads:
-    """A few threads; a stream request has one to itself while Django works on it.
-
-    By itself Django would start a thread for each request: when a thousand clients reconnect at
-    once, a thousand threads with a database connection each. Here the rest wait for their turn.
-    """
-
-    def __init__(self, count: int) -> None:
-        self._turns = asyncio.Semaphore(count)
-        self._idle: list[ThreadPoolExecutor] = []
-
-    @asynccontextmanager
-    async def one(self) -> AsyncIterator[None]:
-        async with self._turns:
-            # One thread an executor: what Django calls “thread-sensitive” must stay on one.
-            thread = self._idle.pop() if self._idle else ThreadPoolExecutor(1, "realtime-request")
-            try:
-                async with ThreadSensitiveContext(executor=thread):
-                    yield
-            finally:
-                self._idle.append(thread)

@@ -85,27 +85,45 @@ def django_answered_within(
         with django_answered_within(seconds) as watched:
             user = await asyncio.to_thread(watched(get_user), key)
 
-    Otherwise that thread would be lost until TCP gives up, which may take hours.
+    Otherwise that thread would be lost until TCP gives up, which may take hours. The time counts
+    from where the function begins: before that it may wait for a thread.
     """
+    loop = asyncio.get_running_loop()
+    began: list[float] = []
     of_thread: list[Any] = []
 
     def watched(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any) -> Any:
             of_thread.extend(connections.all())
+            began.append(loop.time())
             return function(*args)
 
         return call
 
-    def hang_up() -> None:
+    def look() -> None:
+        nonlocal timer
+        due = (began[0] if began else loop.time()) + seconds
+        if loop.time() < due:
+            timer = loop.call_at(due, look)
+            return
         for wrapper in of_thread:
             if isinstance(wrapper.connection, psycopg.Connection):
                 _hang_up(wrapper.connection)
 
-    timer = asyncio.get_running_loop().call_later(seconds, hang_up)
+    timer = loop.call_later(seconds, look)
     try:
         yield watched
     finally:
         timer.cancel()
+
+
+def keep_django_connections() -> None:
+    """Let the connections of this thread outlive the request that they were opened for.
+
+    Until whoever calls this closes them: `CONN_MAX_AGE` has no say over them any more.
+    """
+    for connection in connections.all(initialized_only=True):
+        connection.close_at = None
 
 
 def _hang_up(connection: psycopg.BaseConnection) -> None:

@@ -8,15 +8,17 @@ its time is up, and now and then in any case: a hint that is lost is a delay, as
 import asyncio
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from django.db import DatabaseError, connections
 
 from .access import Access, ended
 from .database import django_answered_within
 from .hints import CREDENTIAL_ENDED, PERMISSIONS_CHANGED, USER_CHANGED, parse_access
+from .open_streams import OpenStreams
+
+if TYPE_CHECKING:
+    from .stream import EventStream
 
 logger = logging.getLogger("realtime")
 
@@ -27,14 +29,6 @@ PAUSE_SECONDS = 0.1
 CLOSE_SECONDS = 1.0
 
 
-class Guarded(Protocol):
-    """A stream, as far as the guard is concerned."""
-
-    access: Access
-
-    def close(self) -> None: ...
-
-
 class Guard:
     """Watches over the open streams of one process.
 
@@ -42,12 +36,12 @@ class Guard:
     query_seconds: how long the database may take to answer.
     """
 
-    def __init__(self, check_seconds: float, query_seconds: float) -> None:
+    def __init__(self, streams: OpenStreams, check_seconds: float, query_seconds: float) -> None:
+        self._streams = streams
         self._check_seconds = check_seconds
         self._query_seconds = query_seconds
-        self._streams: set[Guarded] = set()
         # What the next look is at.
-        self._due: set[Guarded] = set()
+        self._due: set[EventStream] = set()
         self._all_due = False
         self._look_due = asyncio.Event()
         # Whether the last look has failed.
@@ -55,16 +49,9 @@ class Guard:
         # What was heard since the last look: kind and value, as in hints.py.
         self._hints: set[tuple[str, str]] = set()
 
-    @contextmanager
-    def watching(self, stream: Guarded) -> Iterator[None]:
-        """Close the stream when its access ends, until the block ends."""
-        self._streams.add(stream)
+    def look_soon(self, stream: "EventStream") -> None:
+        """Look at a stream that has just been opened."""
         self._due.add(stream)  # at the next stroke of the clock, see above
-        try:
-            yield
-        finally:
-            self._streams.discard(stream)
-            self._due.discard(stream)
 
     def hear(self, payload: str) -> None:
         """A hint on ACCESS_CHANNEL."""
@@ -113,7 +100,7 @@ class Guard:
                 await self._close_ended(streams)
             await asyncio.sleep(PAUSE_SECONDS)
 
-    def _take_due(self) -> set[Guarded]:
+    def _take_due(self) -> "set[EventStream]":
         """What is to be looked at now. Closes at once what ended by a hint's own word."""
         hints, self._hints = self._hints, set()
         all_due, self._all_due = self._all_due, False
@@ -130,7 +117,7 @@ class Guard:
                     due.add(stream)
         return set(self._streams) if all_due else due
 
-    async def _close_ended(self, streams: set[Guarded]) -> None:
+    async def _close_ended(self, streams: "set[EventStream]") -> None:
         by_access = {stream.access: stream for stream in streams}
         try:
             with django_answered_within(self._query_seconds) as watched:
@@ -148,7 +135,7 @@ class Guard:
             self._is_blind = False
         except Exception as error:
             # They stay open meanwhile: nothing new is read from a database that is away.
-            self._due |= streams & self._streams
+            self._due |= {stream for stream in streams if stream in self._streams}
             # Said once, for it tries again every second.
             if not self._is_blind:
                 traceback = None if isinstance(error, DatabaseError) else error
@@ -157,7 +144,7 @@ class Guard:
             self._is_blind = True
 
 
-def _ended_in_thread(accesses: dict[Access, Guarded]) -> list[Access]:
+def _ended_in_thread(accesses: "dict[Access, EventStream]") -> list[Access]:
     try:
         return ended(accesses.keys())
     finally:

@@ -11,7 +11,7 @@ import random
 from collections.abc import Coroutine
 from contextvars import Context
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 import psycopg
@@ -34,6 +34,9 @@ from .listener import Listener
 from .open_streams import OpenStreams
 from .sql import load
 from .tail import CHUNK_BYTES, RecentEvent, Tail
+
+if TYPE_CHECKING:
+    from .stream import EventStream
 
 NUMBER_EVENTS = (
     "SELECT moved, last_position FROM realtime_number_events_v1(%(stream)s, %(batch_rows)s)"
@@ -107,9 +110,11 @@ class Hub:
             await hub._close()
 
     def __init__(self) -> None:
-        self.heartbeat = Heartbeat(conf.get("HEARTBEAT_SECONDS"))
-        self.guard = Guard(conf.get("ACCESS_CHECK_SECONDS"), conf.get("QUERY_SECONDS"))
         self.streams = OpenStreams()
+        self._heartbeat = Heartbeat(self.streams, conf.get("HEARTBEAT_SECONDS"))
+        self._guard = Guard(
+            self.streams, conf.get("ACCESS_CHECK_SECONDS"), conf.get("QUERY_SECONDS")
+        )
         # The process is about to end: it takes no new streams.
         self.is_draining = False
         self._database: str = conf.get("DATABASE")
@@ -144,8 +149,8 @@ class Hub:
     def _start(self) -> None:
         self._run("listen", self._listening.keep())
         self._run("work", self._working.keep())
-        self._run("heartbeat", self.heartbeat.run())
-        self._run("guard", self.guard.run())
+        self._run("heartbeat", self._heartbeat.run())
+        self._run("guard", self._guard.run())
 
     def _run(self, name: str, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         # In a context of its own: whichever request came first must not live on in ours.
@@ -178,6 +183,14 @@ class Hub:
         """The tail of a stream, if it is being followed."""
         return self._tails.get(stream)
 
+    def add(self, stream: "EventStream") -> None:
+        """The stream is open from now on."""
+        self.streams.add(stream)
+        self._guard.look_soon(stream)
+
+    def remove(self, stream: "EventStream") -> None:
+        self.streams.remove(stream)
+
     async def catch_up(self, stream: str) -> Tail:
         """The tail of a stream, holding all that was published before this call.
 
@@ -192,8 +205,8 @@ class Hub:
 
     async def _turned(self, waiting: asyncio.Future[Result], seconds: float) -> Result:
         """What the next turn gives. Raises DatabaseAway: at once while it is known to be away."""
-        if self._working.away is not None:
-            raise DatabaseAway(f"The event log can't be reached: {self._working.away}")
+        if self.away is not None:
+            raise DatabaseAway(f"The event log can't be reached: {self.away}")
         try:
             async with asyncio.timeout(seconds):
                 return await asyncio.shield(waiting)
@@ -276,11 +289,16 @@ class Hub:
     # For those who watch over the process
 
     @property
+    def away(self) -> str | None:
+        """Why the event log can't be reached; None: it can, as far as is known."""
+        return self._working.away
+
+    @property
     def state(self) -> State:
         """How it stands with the database now, without asking it."""
         answered, now = self._last_answer, asyncio.get_running_loop().time()
         return State(
-            away=self._working.away,
+            away=self.away,
             listening_since=self._listening.works_since,
             is_deaf=self._listener.is_deaf,
             seconds_since_answer=None if answered is None else now - answered,
@@ -302,11 +320,11 @@ class Hub:
     def _catch_up_on_hints(self) -> None:
         self._listening.works()
         self.poll()
-        self.guard.check_all()
+        self._guard.check_all()
 
     def _hear(self, channel: str, payload: str) -> None:
         if channel == ACCESS_CHANNEL:
-            self.guard.hear(payload)
+            self._guard.hear(payload)
             return
         if channel == PENDING_CHANNEL:
             self._to_number.add(payload)

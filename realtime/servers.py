@@ -8,41 +8,138 @@ ASGI specification says, and no more.
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Generator
 from functools import partial
+from types import coroutine
 from typing import Any
 
+Message = dict[str, Any]
+Send = Callable[[Message], Awaitable[None]]
 
-@asynccontextmanager
-async def flow_control(send: Any) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """A function to await after each `send`, until what was sent is on its way to the client.
 
-    A client that doesn't read then stops its own stream, instead of growing the server's memory.
+class Outlet:
+    """The way to one client, through a server of which nothing is known."""
+
+    __slots__ = ("_send",)
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+
+    def write(self, chunk: bytes) -> Awaitable[None] | None:
+        """Send a chunk of the response's body.
+
+        Returns what to await before the next, so that a client that doesn't read stops its own
+        stream instead of growing the server's memory; None if the server takes more at once.
+        """
+        return self._send(_body(chunk, more_body=True))
+
+    def end(self) -> Awaitable[None]:
+        """End the response; then the application is told that the client has left."""
+        return self._send(_body(b"", more_body=False))
+
+    def hang_up(self) -> bool:
+        """Cut the connection to a client that doesn't read; False if there is no way to.
+
+        A response that just ended would wait in the server until the client has read all of it.
+        """
+        return False
+
+
+def outlet(send: Any) -> Outlet:
+    """The way to the client to whom a server's `send` leads."""
+    # daphne's is `partial(server.handle_reply, request)`.
+    request = send.args[0] if isinstance(send, partial) and send.args else None
+    if getattr(request, "channel", None) is not None and hasattr(request, "registerProducer"):
+        return DaphneOutlet(send, request)
+    # uvicorn's is a method of its request.
+    cycle = getattr(send, "__self__", None)
+    if type(cycle).__module__.startswith("uvicorn.") and hasattr(cycle, "transport"):
+        return UvicornOutlet(send)
+    return Outlet(send)
+
+
+class UvicornOutlet(Outlet):
+    """uvicorn writes at once, and waits only where the client is behind."""
+
+    __slots__ = ()
+
+    def write(self, chunk: bytes) -> Awaitable[None] | None:
+        return _begin(self._send(_body(chunk, more_body=True)))
+
+    def hang_up(self) -> bool:
+        self._send.__self__.transport.abort()
+        return True
+
+
+class DaphneOutlet(Outlet):
+    """daphne never waits, so Twisted has to say when to: this is what it calls a push producer.
+
+    https://docs.twisted.org/en/stable/core/howto/producers.html#push-producers
     """
-    request = _twisted_request(send)
-    if request is None:
-        yield _nothing_to_wait_for  # the server's own `send` waits
-        return
-    producer = _Producer()
-    request.registerProducer(producer, True)
-    try:
-        yield producer.flowing.wait
-    finally:
-        if request.channel is not None:  # else the client left, and took it along
-            request.unregisterProducer()
+
+    __slots__ = ("_flows", "_request", "_transport")
+
+    def __init__(self, send: Send, request: Any) -> None:
+        super().__init__(send)
+        self._request = request
+        self._transport = _socket_of(request)
+        self._flows: asyncio.Future[None] | None = None  # while Twisted's buffer is full
+        request.registerProducer(self, True)
+
+    def write(self, chunk: bytes) -> Awaitable[None] | None:
+        request = self._request
+        if self._transport is not None and request.startedWriting and request.chunked:
+            self._write_at_once(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+        elif not request.finished:
+            request.write(chunk)
+        return self._flows
+
+    def _write_at_once(self, data: bytes) -> None:
+        """Write to the socket now, and leave to Twisted only what doesn't fit.
+
+        Twisted always waits for the socket to be writable, which it nearly always is: two system
+        calls and a turn of the event loop for each write of each client.
+        """
+        transport = self._transport
+        if not transport.connected or transport.disconnecting:
+            return
+        written = 0
+        if not transport.dataBuffer and not transport._tempDataLen:
+            written = transport.writeSomeData(data)
+            if written == len(data):
+                return
+        # An error is Twisted's to find, and to handle.
+        transport.write(data[written:] if isinstance(written, int) else data)
+
+    def end(self) -> Awaitable[None]:
+        if self._request.channel is not None:  # else the client left, and took it along
+            self._request.unregisterProducer()
+        return super().end()
+
+    def hang_up(self) -> bool:
+        if self._request.channel is not None:
+            self._request.channel.transport.abortConnection()
+        return True
+
+    # What Twisted calls
+
+    def pauseProducing(self) -> None:
+        if self._flows is None:
+            self._flows = asyncio.get_running_loop().create_future()
+
+    def resumeProducing(self) -> None:
+        flows, self._flows = self._flows, None
+        if flows is not None and not flows.done():
+            flows.set_result(None)
+
+    stopProducing = resumeProducing  # the client is gone: nobody waits for it
 
 
-def hang_up(send: Any) -> None:
-    """Cut the connection to a client that doesn't read. Its application is told that it left.
-
-    A response that just ended would wait in the server until the client has read all of it.
-    """
-    request = _twisted_request(send)
-    if request is not None:
-        request.channel.transport.abortConnection()
-    elif (transport := getattr(getattr(send, "__self__", None), "transport", None)) is not None:
-        transport.abort()  # uvicorn's `send` is a method of its request
+def _socket_of(request: Any) -> Any | None:
+    """Twisted's transport, if it leads to a socket without TLS and lets us see its buffers."""
+    transport = getattr(request.channel, "transport", None)
+    known = hasattr(transport, "writeSomeData") and hasattr(transport, "_tempDataLen")
+    return transport if known and not getattr(transport, "TLS", False) else None
 
 
 def at_shutdown(close: Callable[[], Awaitable[None]]) -> None:
@@ -63,32 +160,30 @@ def at_shutdown(close: Callable[[], Awaitable[None]]) -> None:
     )
 
 
-async def _nothing_to_wait_for() -> None:
-    pass
+def _body(chunk: bytes, *, more_body: bool) -> Message:
+    return {"type": "http.response.body", "body": chunk, "more_body": more_body}
 
 
-def _twisted_request(send: Any) -> Any | None:
-    """daphne's `send` is `partial(server.handle_reply, request)`; None if it is anything else."""
-    request = send.args[0] if isinstance(send, partial) and send.args else None
-    connected = getattr(request, "channel", None) is not None
-    return request if connected and hasattr(request, "registerProducer") else None
+def _begin(awaitable: Awaitable[None]) -> Awaitable[None] | None:
+    """Run a coroutine up to where it waits: the rest of it; None if there is none.
 
-
-class _Producer:
-    """Twisted tells it when to pause and when to go on.
-
-    https://docs.twisted.org/en/stable/core/howto/producers.html#push-producers
+    As Python 3.12's eager tasks do, but without a task where there is nothing to wait for. Only
+    for a coroutine that doesn't ask which task it is part of.
     """
+    steps = awaitable.__await__()
+    try:
+        waits_for = next(steps)
+    except StopIteration:
+        return None
+    return _rest(steps, waits_for)
 
-    def __init__(self) -> None:
-        self.flowing = asyncio.Event()
-        self.flowing.set()
 
-    def pauseProducing(self) -> None:
-        self.flowing.clear()
-
-    def resumeProducing(self) -> None:
-        self.flowing.set()
-
-    def stopProducing(self) -> None:
-        self.flowing.set()  # the client is gone: nobody waits for it
+@coroutine
+def _rest(steps: Generator[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
+    """What is left of a coroutine that has begun, and waits for a future already."""
+    try:
+        yield waits_for
+    except BaseException as error:
+        steps.throw(error)
+        raise
+    yield from steps

@@ -8,6 +8,7 @@ repeat. A client that was away for a week and one that is up to date differ in t
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
+from typing import Any, Self
 
 from . import conf, wire
 from .access import Access
@@ -30,11 +31,14 @@ class EventStream:
     access: what it rests on; the default is nothing that could end.
     cursor: the position after which it begins; None for one that wasn't valid.
     follow: whether it waits for more when all has been said; otherwise it ends there.
+
+    Whoever sends it to the client enters it, takes chunks as long as there are any, and is called
+    back when there may be more: `chunks()` does so under Django's handler, `pump.py` without.
     """
 
     __slots__ = (
-        "_awake",
         "_beat_due",
+        "_begun",
         "_closed",
         "_cursor",
         "_farewell",
@@ -42,9 +46,12 @@ class EventStream:
         "_hub",
         "_missed_beats",
         "_name",
-        "_waiter",
+        "_replay_due",
+        "_replayed",
+        "_tail",
         "access",
         "on_stall",
+        "on_wake",
         "recipient",
     )
 
@@ -60,24 +67,43 @@ class EventStream:
     ) -> None:
         self.recipient = recipient
         self.access = access or Access(recipient)
+        # What to do when there may be more to take.
+        self.on_wake: Callable[[], None] | None = None
+        # What to do about a client that has stopped reading; the default is to close.
+        self.on_stall: Callable[[], None] | None = None
         self._hub = hub
         self._name = name
         self._cursor = cursor
         self._follow = follow
-        self._awake = False
-        # What to do about a client that has stopped reading; whoever sends the chunks knows.
-        self.on_stall: Callable[[], None] | None = None
-        self._beat_due = False
-        self._missed_beats = 0
+        self._tail: Tail | None = None
+        self._begun = False
         self._closed = False
         self._farewell = b""
-        self._waiter: asyncio.Future[None] | None = None
+        self._beat_due = False
+        self._missed_beats = 0
+        # The next events have to be read from the table, and that hasn't failed since it was woken.
+        self._replay_due = True
+        self._replayed = b""
+
+    async def __aenter__(self) -> Self:
+        """Raises DatabaseAway: the client comes back with its cursor."""
+        # A tail that nobody follows is forgotten after a while, so hold on to it at once.
+        while (tail := self._hub.tail(self._name)) is None:
+            await self._hub.catch_up(self._name)
+        self._tail = tail
+        tail.follow(self)
+        self._hub.add(self)
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        self._hub.remove(self)
+        self._tail.unfollow(self)
 
     def wake(self) -> None:
-        """There may be something to read."""
-        self._awake = True
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        """There may be something to take."""
+        self._replay_due = True
+        if self.on_wake is not None:
+            self.on_wake()
 
     def beat(self) -> None:
         """A heartbeat is due."""
@@ -89,73 +115,88 @@ class EventStream:
         self.wake()
 
     def close(self, farewell: bytes = b"") -> None:
-        """End the stream: `chunks()` says farewell and stops as soon as it is asked for more."""
+        """End the stream: whoever takes from it gets the farewell, and no more."""
         self._closed = True
         self._farewell = farewell
         self.wake()
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The stream's text, in as few pieces as its client can take."""
-        # A tail that nobody follows is forgotten after a while, so hold on to it at once.
-        while (tail := self._hub.tail(self._name)) is None:
-            try:
-                await self._hub.catch_up(self._name)
-            except DatabaseAway:
-                return  # the client comes back with its cursor
-        with (
-            tail.followed_by(self),
-            self._hub.heartbeat.beating(self),
-            self._hub.streams.including(self),
-            self._hub.guard.watching(self),
-        ):
-            first = b"" if self._cursor is not None else self._reset(INVALID, tail)
-            retry = conf.get("RETRY_MILLISECONDS") if self._follow else ASK_AGAIN_MILLISECONDS
-            yield wire.opening(random.randint(*retry), self._cursor) + first
-            while not self._closed:
-                self._awake = False
-                self._missed_beats = 0
-                chunk = await self._read(tail)
-                if self._closed:
-                    break  # meanwhile: nobody gets a replay after their access has ended
-                if chunk:
-                    yield chunk
-                elif self._beat_due or not self._follow:
-                    self._beat_due = False
-                    yield wire.heartbeat(self._cursor)
-                    if not self._follow:
-                        break
-                else:
-                    await self._wait()
-            if self._farewell:
-                yield self._farewell
+    @property
+    def is_over(self) -> bool:
+        return self._closed and not self._farewell
 
-    async def _read(self, tail: Tail) -> bytes:
-        """What comes after the cursor, and move it there; empty if there is nothing yet."""
-        if self._cursor > tail.position:
-            return self._reset(AHEAD, tail)
-        if self._cursor >= tail.start:
-            chunk, self._cursor = tail.read(self._cursor, self.recipient)
+    @property
+    def is_behind(self) -> bool:
+        """Whether what comes next is not in memory: to be brought there by `replay()`."""
+        return self._replay_due and not self._closed and self._cursor < self._tail.start
+
+    def take(self) -> bytes:
+        """What the client gets next, in as few pieces as it can take; empty: nothing for now."""
+        self._missed_beats = 0
+        if self._closed:  # nobody gets a replay after their access has ended
+            farewell, self._farewell = self._farewell, b""
+            return farewell
+        if not self._begun:
+            self._begun = True
+            return self._opening()
+        if chunk := self._read():
             return chunk
+        if self._beat_due or not (self._follow or self.is_behind):
+            self._beat_due = False
+            self._closed = not self._follow
+            return wire.heartbeat(self._cursor)
+        return b""
+
+    async def replay(self) -> None:
+        """Read the next events from the table, for `take()`."""
         try:
             replay = await self._hub.replay(
-                self._name, self.recipient, after=self._cursor, through=tail.position
+                self._name, self.recipient, after=self._cursor, through=self._tail.position
             )
         except DatabaseAway:
-            return b""  # the next event or heartbeat tries again
-        if self._cursor < replay.pruned_through:
-            return self._reset(PRUNED, tail)
-        self._cursor = replay.position
-        return replay.chunk or await self._read(tail)
-
-    def _reset(self, reason: str, tail: Tail) -> bytes:
-        self._cursor = tail.position
-        return wire.reset(reason, tail.position)
-
-    async def _wait(self) -> None:
-        if self._awake:
+            self._replay_due = False  # the next event or heartbeat tries again
             return
-        self._waiter = asyncio.get_running_loop().create_future()
+        if self._cursor < replay.pruned_through:
+            self._replayed = self._reset(PRUNED)
+        else:
+            self._cursor = replay.position
+            self._replayed = replay.chunk
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The stream, for whoever asks for one chunk after the other."""
+        awake = asyncio.Event()
+        self.on_wake = awake.set
         try:
-            await self._waiter
-        finally:
-            self._waiter = None
+            async with self:
+                while True:
+                    awake.clear()
+                    if chunk := self.take():
+                        yield chunk
+                    elif self.is_over:
+                        return
+                    elif self.is_behind:
+                        await self.replay()
+                    else:
+                        await awake.wait()
+        except DatabaseAway:
+            return  # the client comes back with its cursor
+
+    def _opening(self) -> bytes:
+        first = b"" if self._cursor is not None else self._reset(INVALID)
+        retry = conf.get("RETRY_MILLISECONDS") if self._follow else ASK_AGAIN_MILLISECONDS
+        return wire.opening(random.randint(*retry), self._cursor) + first
+
+    def _read(self) -> bytes:
+        """What comes after the cursor and is in memory, and move the cursor behind it."""
+        if self._replayed:
+            replayed, self._replayed = self._replayed, b""
+            return replayed
+        if self._cursor > self._tail.position:
+            return self._reset(AHEAD)
+        if self._cursor < self._tail.start:
+            return b""
+        chunk, self._cursor = self._tail.read(self._cursor, self.recipient)
+        return chunk
+
+    def _reset(self, reason: str) -> bytes:
+        self._cursor = self._tail.position
+        return wire.reset(reason, self._cursor)

@@ -1,8 +1,7 @@
 """The tail of one stream: its recent events in this process's memory, and who waits for more."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 # What one write to a client holds at most, unless a single event is larger. A client that does not
@@ -49,17 +48,15 @@ class Tail:
     def is_followed(self) -> bool:
         return bool(self._followers)
 
-    @contextmanager
-    def followed_by(self, follower: Follower) -> Iterator[None]:
-        """Wake the follower whenever something arrives for its recipient, until the block ends."""
-        group = self._followers.setdefault(follower.recipient, set())
-        group.add(follower)
-        try:
-            yield
-        finally:
-            group.discard(follower)
-            if not group and self._followers.get(follower.recipient) is group:
-                del self._followers[follower.recipient]
+    def follow(self, follower: Follower) -> None:
+        """From now on, wake the follower whenever something arrives for its recipient."""
+        self._followers.setdefault(follower.recipient, set()).add(follower)
+
+    def unfollow(self, follower: Follower) -> None:
+        group = self._followers[follower.recipient]
+        group.remove(follower)
+        if not group:
+            del self._followers[follower.recipient]
 
     def append(self, events: Iterable[RecentEvent]) -> None:
         """Add the next events of the stream and wake those whom they concern.
@@ -139,5 +136,6 @@ class Tail:
 
     def _wake(self, recipients: set[str | None]) -> None:
         for recipient in recipients:
-            for follower in self._followers.get(recipient, ()):
+            # A copy: who is woken may be written to, and leave, there and then.
+            for follower in tuple(self._followers.get(recipient, ())):
                 follower.wake()

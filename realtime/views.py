@@ -1,44 +1,45 @@
 """The view of a stream, and its response."""
 
-import math
-import random
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from functools import cache, partial
 from typing import Any, ClassVar
 
 from asgiref.sync import sync_to_async
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.views import View
 
-from . import conf, wire
+from . import admission, conf
 from .access import Access
 from .authentication import InvalidCredentials, authenticate
 from .cursor import InvalidCursor, requested_cursor
 from .database import django_answered_within
 from .exceptions import DatabaseAway
-from .handover import hand_over
 from .hub import Hub
 from .publishing import recipient_key
+from .refusals import UNBUFFERED, ComeBack, Refused, check_server
 from .stream import EventStream
 
-UNBUFFERED = {
-    # https://html.spec.whatwg.org/multipage/server-sent-events.html#authoring-notes
-    "Cache-Control": "no-cache, no-transform",
-    # nginx: pass on what comes as it comes.
-    "X-Accel-Buffering": "no",
-    # GZipMiddleware would hold events back until its buffer is full, unless it sees this.
-    "Content-Encoding": "identity",
-}
+logger = logging.getLogger("realtime")
 
 
 class EventStreamResponse(StreamingHttpResponse):
-    """An event stream. Under `realtime.asgi.outlive_request` it goes on after its request."""
+    """An event stream.
 
-    def __init__(self, stream: EventStream | None, request: HttpRequest) -> None:
-        """stream: None for the answer to HEAD, which has no body."""
-        here = stream is not None and not hand_over(stream, request)
-        self._chunks = stream.chunks() if here else _nothing()
+    chunks: its text; nothing for the answer to HEAD, and for a stream that is yet to be opened.
+    open_stream: opens it after the request has ended, see asgi.py; raises Refused.
+    """
+
+    def __init__(
+        self,
+        chunks: AsyncIterator[bytes] | None = None,
+        *,
+        open_stream: Callable[[], Awaitable[EventStream]] | None = None,
+    ) -> None:
+        self._chunks = _nothing() if chunks is None else chunks
+        self.open_stream = open_stream
         super().__init__(self._chunks, content_type="text/event-stream", headers=UNBUFFERED)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -54,40 +55,14 @@ async def _nothing() -> AsyncIterator[bytes]:
         yield chunk
 
 
-class Refused(Exception):
-    """The request is answered with this error."""
-
-    def __init__(self, status: int, detail: str, **headers: str) -> None:
-        super().__init__(detail)
-        self.response: HttpResponse = JsonResponse(
-            {"detail": detail},
-            status=status,
-            headers={name.replace("_", "-"): value for name, value in headers.items()},
-        )
-
-
-class ComeBack(Refused):
-    """There can't be a stream now, but later.
-
-    EventSource gives up for good on any answer but 200. So a client that asks for an event stream
-    gets one, which ends after it has said when to come back; others get the status they know.
-    """
-
-    def __init__(
-        self, request: HttpRequest, status: int, detail: str, *, soon: bool = False
-    ) -> None:
-        """soon: as after any disconnect, for it is this process's or its database's trouble."""
-        first, last = conf.get("RETRY_MILLISECONDS")
-        within = (first / 1000, last / 1000) if soon else conf.get("COME_BACK_SECONDS")
-        # A random time: whoever is sent away together must not come back together.
-        seconds = random.uniform(*within)
-        super().__init__(status, detail, Retry_After=str(math.ceil(seconds)))
-        if "text/event-stream" in request.headers.get("Accept", ""):
-            self.response = HttpResponse(
-                wire.comment(detail) + wire.retry(int(seconds * 1000)),
-                content_type="text/event-stream",
-                headers=UNBUFFERED,
-            )
+@cache
+def _say_what_is_missing() -> None:
+    """Once a process."""
+    logger.warning(
+        "Each open stream holds a thread, and with it a database connection, because the ASGI "
+        "application is not wrapped. In asgi.py: from realtime.asgi import outlive_request; "
+        "application = outlive_request(get_asgi_application())"
+    )
 
 
 class EventStreamView(View):
@@ -122,25 +97,47 @@ class EventStreamView(View):
         # It changes nothing; and a POST is to be told 405, not that it lacks a CSRF token.
         view.csrf_exempt = True
         view.outlives_request = True  # for realtime.asgi
+        if cls.dispatch is View.dispatch and cls.get is EventStreamView.get:
+
+            def in_thread(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+                self = cls(**initkwargs)
+                self.setup(request, *args, **kwargs)
+                return self.get_in_thread(request)
+
+            in_thread.csrf_exempt = True
+            admission.answer_in_thread(view, in_thread)
         return view
 
     async def get(self, request: HttpRequest) -> HttpResponse | EventStreamResponse:
+        if admission.is_admission(request):
+            return await sync_to_async(self.get_in_thread)(request)
+        # Django's own handler goes on from here.
+        _say_what_is_missing()
         try:
-            # First of all: to ask who it is takes the database, and a thread while it is silent.
-            if Hub.current().state.away is not None:
-                raise ComeBack(request, 503, "The event log is away.", soon=True)
+            check_server(request)
             # One hop into a thread for all that may query the database.
             with django_answered_within(conf.get("QUERY_SECONDS")) as watched:
-                access = await sync_to_async(watched(self.admit))(request)
+                response = await sync_to_async(watched(self.get_in_thread))(request)
+            if getattr(response, "open_stream", None) is None:
+                return response
+            return EventStreamResponse((await response.open_stream()).chunks())
+        except Refused as refused:
+            return refused.response
+
+    def get_in_thread(self, request: HttpRequest) -> HttpResponse | EventStreamResponse:
+        """All of the answer that may query the database; the stream is yet to be opened."""
+        try:
+            access = self.admit(request)
             follow = self.follows(request)
-            if request.method == "HEAD":
-                return EventStreamResponse(None, request)
-            stream = await self.open_stream(request, access, follow=follow)
-            return EventStreamResponse(stream, request)
         except Refused as refused:
             return refused.response
         except (InterfaceError, OperationalError):
             return ComeBack(request, 503, "The database is away.", soon=True).response
+        if request.method == "HEAD":
+            return EventStreamResponse()
+        return EventStreamResponse(
+            open_stream=partial(self.open_stream, request, access, follow=follow)
+        )
 
     def admit(self, request: HttpRequest) -> Access:
         """Who is asking, for whose events, and what that rests on. Raises Refused."""
@@ -180,11 +177,8 @@ class EventStreamView(View):
         self, request: HttpRequest, access: Access, *, follow: bool
     ) -> EventStream:
         """The stream, standing where the client left off. Raises Refused."""
+        check_server(request)
         hub = Hub.current()
-        if hub.is_draining:
-            raise ComeBack(request, 503, "This server is about to restart.", soon=True)
-        if len(hub.streams) >= conf.get("MAX_STREAMS"):
-            raise ComeBack(request, 503, "This server has as many streams as it may have.")
         if hub.streams.of(access.user) >= conf.get("MAX_STREAMS_PER_USER"):
             raise ComeBack(request, 429, "You have as many streams open as you may have.")
         try:

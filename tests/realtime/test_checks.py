@@ -5,7 +5,7 @@ import logging
 import pytest
 from django.core.checks import run_checks
 
-from realtime import conf, handover
+from realtime import conf, views
 from realtime.checks import check_settings
 from tests.clients import STREAM, bearer
 
@@ -118,7 +118,7 @@ def test_a_listen_url_that_is_none_and_stays_secret(settings, url):
 
 async def test_an_application_without_outlive_request_is_told_once(client, alice, caplog):
     """No check can see which application a server runs. The first stream does."""
-    handover._say_what_is_missing.cache_clear()
+    views._say_what_is_missing.cache_clear()
     with caplog.at_level(logging.WARNING, "realtime"):
         for _ in range(2):
             await beginning(await client.get(STREAM, headers=bearer(alice)))

@@ -48,16 +48,18 @@ def test_an_event_for_nobody_reaches_no_recipient():
 def test_it_wakes_whom_an_event_concerns_and_nobody_else():
     tail = tail_of()
     alice, bob, staff = Follower("alice"), Follower("bob"), Follower(None)
-    with tail.followed_by(alice), tail.followed_by(bob), tail.followed_by(staff):
-        tail.append(events("alice", "alice"))
+    for follower in (alice, bob, staff):
+        tail.follow(follower)
+    tail.append(events("alice", "alice"))
     assert (alice.woken, bob.woken, staff.woken) == (1, 0, 1)
 
 
 def test_a_follower_that_left_is_not_woken():
     tail = tail_of()
     alice = Follower("alice")
-    with tail.followed_by(alice):
-        assert tail.is_followed
+    tail.follow(alice)
+    assert tail.is_followed
+    tail.unfollow(alice)
     assert not tail.is_followed
     tail.append(events("alice"))
     assert alice.woken == 0
@@ -87,8 +89,8 @@ def test_after_a_hole_it_begins_anew():
 def test_when_the_log_went_back_everybody_is_woken():
     tail = tail_of("alice", "alice")
     bob = Follower("bob")
-    with tail.followed_by(bob):
-        tail.restart(1)
+    tail.follow(bob)
+    tail.restart(1)
     assert (tail.start, tail.position) == (1, 1)
     assert bob.woken == 1
 
