@@ -14,6 +14,9 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from realtime import conf
+from realtime.publishing import recipient_key
+
 from .bell import bell_of, mark_all_read, mark_read, mark_seen
 from .history import history_page
 from .models import Order
@@ -62,9 +65,18 @@ def notifications(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 def order(request: HttpRequest, pk: int) -> HttpResponse:
+    # The cursor first: what the stream says after it may be shown already, but is never missing.
+    cursor = bell_of(request).cursor
     orders = Order.objects.visible_to(request.user).select_related("customer")
     order = get_object_or_404(orders, pk=pk)
-    return render(request, "orders/order.html", {"order": order, "timeline": timeline(order)})
+    context = {
+        "order": order,
+        "timeline": timeline(order),
+        "cursor": cursor,
+        "recipient": recipient_key(request.user),
+        "heartbeat_seconds": conf.get("HEARTBEAT_SECONDS"),
+    }
+    return render(request, "orders/order.html", context)
 
 
 @require_safe

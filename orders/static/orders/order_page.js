@@ -1,0 +1,64 @@
+// @ts-check
+/**
+ * Keeps the page of an order true while it is open: when the stream tells of that order, the server
+ * is asked for the way of it anew, so that all words and markup stay in the template.
+ */
+import { fullJitter } from "../realtime/backoff.js";
+import { LiveStream } from "../realtime/live_stream.js";
+import { RelativeTimes } from "./relative_times.js";
+
+const WAY = "[data-order-page]";
+
+const way = /** @type {HTMLElement} */ (document.querySelector(WAY));
+const times = new RelativeTimes(document.documentElement.lang);
+
+/** How often the stream has told of something that isn't shown yet. */
+let changes = 0;
+
+// With the types of the bell, so that both share one connection.
+const stream = new LiveStream({
+  url: way.dataset.streamUrl ?? "",
+  recipient: way.dataset.recipient ?? "",
+  cursor: Number(way.dataset.cursor),
+  types: ["orders", "bell"],
+  heartbeatSeconds: Number(way.dataset.heartbeatSeconds),
+});
+stream.addEventListener("event", (event) => {
+  const { type, data } = /** @type {CustomEvent} */ (event).detail;
+  if (type === "orders" && String(data.order) === way.dataset.order) onChange();
+});
+stream.addEventListener("reset", onChange);
+stream.start();
+
+async function onChange() {
+  changes += 1;
+  if (changes > 1) return; // the server is being asked, and is asked once more for this one
+  for (let failures = 0; changes > 0; ) {
+    const told = changes;
+    const fresh = await freshWay().catch(() => undefined);
+    if (fresh === undefined) {
+      await new Promise((resolve) => setTimeout(resolve, fullJitter(failures++)));
+    } else {
+      show(fresh);
+      changes -= told;
+    }
+  }
+}
+
+/**
+ * As the server renders it now; null, if the page is not to be had any longer, for whoever has been
+ * signed out.
+ */
+async function freshWay() {
+  const response = await fetch(location.href);
+  if (response.status >= 500) throw new Error(`The server answered ${response.status}.`);
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  return page.querySelector(WAY);
+}
+
+/** @param {Element | null} fresh */
+function show(fresh) {
+  if (!fresh) return; // the bell says what has become of the session
+  times.write(fresh);
+  way.replaceChildren(...fresh.childNodes);
+}

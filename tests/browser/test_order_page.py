@@ -1,0 +1,57 @@
+"""The page of an order, open while something happens to it."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from ..orders.samples import an_order
+from .bells import expect_live
+
+pytestmark = pytest.mark.browser
+
+
+def test_it_goes_the_way_of_its_order(visit, alice):
+    order, other = an_order(alice), an_order(alice)
+    order.save()
+    other.save()
+    page = visit(alice)
+    page.goto(f"/orders/{order.pk}/")
+    steps = page.locator(".timeline h3")
+    expect(steps).to_have_text(["Placed"])
+    expect_live(page)
+    page.evaluate("document.body.dataset.isTheSamePage = ''")
+
+    other.status = "cancelled"
+    other.save()
+    for status in ("paid", "shipped"):
+        order.status = status
+        order.save()
+    expect(steps).to_have_text(["Placed", "Paid", "Shipped"])
+    expect(page.locator(".timeline time").last).not_to_have_text(re.compile("UTC"))
+    assert page.locator("body").get_attribute("data-is-the-same-page") == ""
+
+
+def test_the_staff_sees_the_way_of_anybodys_order(visit, alice, shop):
+    order = an_order(alice)
+    order.save()
+    page = visit(shop)
+    page.goto(f"/orders/{order.pk}/")
+    steps = page.locator(".timeline h3")
+    expect(steps).to_have_text(["Placed"])
+    order.status = "cancelled"
+    order.save()
+    expect(steps).to_have_text(["Placed", "Cancelled"])
+
+
+def test_it_keeps_trying_while_the_server_fails(visit, complaints, alice):
+    complaints.expect("503")
+    order = an_order(alice)
+    order.save()
+    page = visit(alice)
+    page.goto(f"/orders/{order.pk}/")
+    expect_live(page)
+    page.route(f"**/orders/{order.pk}/", lambda route: route.fulfill(status=503), times=2)
+    order.status = "paid"
+    order.save()
+    expect(page.locator(".timeline h3")).to_have_text(["Placed", "Paid"])
