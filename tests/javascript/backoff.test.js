@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { FIRST_RETRY_MS, LONGEST_RETRY_MS, fullJitter } from "../../realtime/static/realtime/backoff.js";
+import {
+  FIRST_RETRY_MS,
+  LONGEST_RETRY_MS,
+  fullJitter,
+} from "../../realtime/static/realtime/backoff.js";
 
 const longest = () => 1;
 

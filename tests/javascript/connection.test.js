@@ -251,6 +251,17 @@ test("two streams that say nothing and no answer: it goes on trying", async () =
   assert.equal(states.at(-1), "reconnecting");
 });
 
+test("silence from before the network was back says nothing of streams", async () => {
+  endpoint.answer = null;
+  await beHeldBack();
+  endpoint.answer = 200;
+  const before = endpoint.opened.length;
+  while (endpoint.opened.length < before + 2) await pass(1_000);
+  assert.equal(endpoint.last.follow, true);
+  endpoint.last.say(7);
+  assert.equal(states.at(-1), "live");
+});
+
 test("between two answers it still polls, and when none comes it says so", async () => {
   await beHeldBack();
   for (let answer = 0; answer < 5; answer++) {

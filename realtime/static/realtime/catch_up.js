@@ -5,8 +5,8 @@
  * @param {number} cursor
  * @param {{milliseconds: number, signal: AbortSignal}} options how long to wait for the answer;
  *   what ends the wait at once
- * @returns {Promise<import("./said.js").Message[]>} what was said, in order: of an answer that broke
- *   off, as much as came; none if there was no answer
+ * @returns {Promise<import("./said.js").Message[]>} what was said, in order: of an answer that
+ *   broke off, as much as came; none if there was no answer
  */
 export function catchUp(endpoint, cursor, { milliseconds, signal }) {
   return new Promise((resolve) => {

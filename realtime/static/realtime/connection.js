@@ -19,7 +19,7 @@ export const SILENT_HEARTBEATS = 2.5;
 const ASK_AGAIN_MS = 3_500;
 /** How long to poll before trying whether a stream gets through by now. */
 const POLL_FOR_MS = 5 * 60_000;
-/** How often a stream may say nothing before it is taken for held back. */
+/** How often a stream may say nothing, though the server answers, before it counts as held back. */
 const SILENT_OPENINGS = 2;
 
 export class Connection {
@@ -158,15 +158,11 @@ export class Connection {
       this.#reopen(); // it was live until now: the first attempt costs no wait
       return;
     }
-    this.#silentOpenings += 1;
-    if (this.#silentOpenings < SILENT_OPENINGS) {
-      this.#reopenLater();
-      return;
-    }
     const source = this.#source;
     const status = await this.#endpoint.status(this.#openingMs);
     if (source !== this.#source || this.#hasHeard) return;
-    if (status === null) this.#reopenLater();
+    this.#silentOpenings = status === null ? 0 : this.#silentOpenings + 1;
+    if (this.#silentOpenings < SILENT_OPENINGS) this.#reopenLater();
     else this.#poll();
   }
 
