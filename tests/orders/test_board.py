@@ -177,6 +177,7 @@ def test_it_counts_no_further_than_it_says(page, alice, monkeypatch):
     place_many(alice, 2)
     assert counts(page())["placed"] == "2+"
     assert counts(page())[""] == "2+"
+    assert summary(Filter()).counts[1].count == 3  # of the four, one that tells of more
 
 
 def test_the_chart_has_the_orders_of_each_of_the_last_sixty_minutes(page, alice, bob):
