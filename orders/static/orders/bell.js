@@ -179,7 +179,8 @@ class LiveBell {
   }
 
   #listenToThePage() {
-    this.#panel.addEventListener("toggle", () => this.#look());
+    // Also when it closes: it was looked at until then, and perhaps only between two frames.
+    this.#panel.addEventListener("toggle", () => this.#look(true));
     document.addEventListener("visibilitychange", () => this.#look());
     document.addEventListener("click", (event) => this.#onClick(event));
     document.addEventListener("auxclick", (event) => this.#onClick(event));
@@ -190,15 +191,24 @@ class LiveBell {
     return this.#panel.matches(":popover-open");
   }
 
-  /** What stands in an open panel of a visible page has been seen, also what arrives meanwhile. */
-  async #look() {
+  #isLookedAt() {
+    return this.#isOpen() && document.visibilityState === "visible";
+  }
+
+  /**
+   * What stands in an open panel of a visible page has been seen, also what arrives meanwhile.
+   *
+   * @param {boolean} isLookedAt
+   */
+  async #look(isLookedAt = this.#isLookedAt()) {
     if (this.#isLooking) return;
     this.#isLooking = true;
-    while (this.#isOpen() && document.visibilityState === "visible" && countNew(this.#state) > 0) {
+    while (isLookedAt && countNew(this.#state) > 0) {
       const position = this.#state.cursor;
       if ((await this.#requests.seen(position)) !== "taken") break; // the next arrival tries again
       this.#confirm({ seen_position: position, read_position: 0, read_positions: [] });
       await milliseconds(BETWEEN_LOOKS_MS);
+      isLookedAt = this.#isLookedAt();
     }
     this.#isLooking = false;
   }
@@ -222,6 +232,7 @@ class LiveBell {
       const button = event.submitter;
       if (!(button instanceof HTMLButtonElement)) return;
       event.preventDefault();
+      focusLinkBeside(button);
       this.#readOne(Number(button.value));
     }
   }
@@ -268,6 +279,16 @@ function toastOf(item) {
   content.dataset.position = item.dataset.position;
   content.append(.../** @type {HTMLElement} */ (item.cloneNode(true)).children);
   return { position: Number(item.dataset.position), content };
+}
+
+/**
+ * A notification that is read has no button for it any more: the keyboard stays beside it.
+ *
+ * @param {HTMLButtonElement} button
+ */
+function focusLinkBeside(button) {
+  const link = button.closest("[data-position]")?.querySelector("[data-bell-link]");
+  if (link instanceof HTMLElement) link.focus();
 }
 
 /** @param {Event} event */

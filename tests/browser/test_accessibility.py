@@ -1,0 +1,191 @@
+"""Every page, for everyone: without violations by axe (https://github.com/dequelabs/axe-core), by
+keyboard, in narrow windows, from right to left, in colours that the system chooses.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from orders.models import Order
+
+from .bells import badge, expect_live, items, move_on, open_bell, panel, place, products
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+# The guidelines up to 2.2 AA, and what axe's makers have seen to help besides.
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+RUN_AXE = """async ([part, rules]) => {
+  const {violations} = await axe.run(part, {runOnly: rules});
+  return violations.flatMap(({id, help, nodes}) => nodes.map(({html, any}) =>
+    `${id}: ${help}: ${any.map(({message}) => message)} ${html}`));
+}"""
+
+WIDTHS = [320, 360, 768, 1280]
+
+
+@pytest.fixture
+def orders(alice) -> list[Order]:
+    """One of each status, and what they say takes as much room as it can."""
+    delivered, cancelled = place(alice, "Teapot"), place(alice, "Espresso cups")
+    move_on(delivered, "paid", "shipped", "delivered")
+    move_on(cancelled, "cancelled")
+    widest = place(alice, "Unbreakable" * 18, quantity=10_000, unit_price="99999999.99")
+    return [delivered, cancelled, widest]
+
+
+@pytest.fixture
+def pages(visit, alice, orders) -> list[tuple[str, Any]]:
+    """The addresses that Alice can come to, and what has to be there before it can be judged."""
+    expect(badge(visit(alice))).to_have_text("7")  # so the server has published them
+    return [
+        ("/", "main .bell-item"),
+        ("/notifications/", "main .bell-item"),
+        (f"/orders/{orders[0].pk}/", ".timeline"),
+        ("/orders/", ".notice"),  # which she may not
+    ]
+
+
+# bypass_csp in the tests with axe: it styles what it measures.
+def violations(page: Page, part: str = "html") -> list[str]:
+    # What moves is judged by where it goes.
+    page.evaluate("() => document.getAnimations().forEach(animation => animation.finish())")
+    page.evaluate(AXE.read_text())
+    return [f"{page.url}: {one}" for one in page.evaluate(RUN_AXE, [part, RULES])]
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="no axe-core: npm ci")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+class TestAxe:
+    def test_the_pages_of_a_customer(self, visit, complaints, alice, pages, scheme):
+        complaints.expect("403")
+        found = violations(visit(color_scheme=scheme, bypass_csp=True))
+        page = visit(alice, color_scheme=scheme, bypass_csp=True)
+        for address, judged in pages:
+            page.goto(address)
+            expect(page.locator(judged).first).to_be_visible()
+            found += violations(page)
+        assert found == []
+
+    def test_the_bell_with_all_that_it_can_show(self, visit, alice, orders, scheme):
+        page = visit(alice, color_scheme=scheme, bypass_csp=True)
+        expect_live(page)
+        page.locator("main .bell-item").nth(3).get_by_role("button").click()
+        expect(items(page, "read")).to_have_count(1)
+        for number in range(5):
+            place(alice, f"Spoon {number}")
+        expect(page.locator(".bell-toast-more")).to_be_visible()
+        found = violations(page)
+
+        open_bell(page)
+        expect(badge(page)).to_be_hidden()
+        place(alice, "Linen napkins")
+        page.route("**/notifications/seen/", lambda route: None)
+        place(alice, "Kettle")
+        expect(panel(page).locator("[data-state=new]")).not_to_have_count(0)
+        found += violations(page)
+        assert found == []
+
+    def test_the_header_of_the_admin(self, visit, alice, shop, scheme):
+        place(shop, "Teapot")
+        page = visit(shop, color_scheme=scheme, bypass_csp=True)
+        page.goto("/admin/")
+        expect_live(page)
+        place(shop, "Espresso cups")
+        expect(page.locator(".bell-toast")).to_be_visible()
+        found = violations(page, "#header .bell")
+        page.route("**/notifications/seen/", lambda route: None)
+        open_bell(page)
+        found += violations(page, "#header .bell")
+        assert found == []
+
+
+def test_the_bell_by_keyboard_alone(visit, alice):
+    place(alice, "Teapot")
+    page = visit(alice)
+    expect_live(page)
+    page.locator(".account button").focus()
+    page.keyboard.press("Tab")
+    expect(page.locator("[data-bell-button]")).to_be_focused()
+    expect(page.locator("[data-bell-button]")).to_have_accessible_name(
+        re.compile(r"^Notifications,\s1\snew$")
+    )
+
+    page.keyboard.press("Enter")
+    expect(panel(page)).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(panel(page)).to_be_hidden()
+    expect(page.locator("[data-bell-button]")).to_be_focused()
+    expect(page.locator("[data-bell-button]")).to_have_accessible_name("Notifications")
+
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(panel(page).get_by_role("button", name="Mark all as read")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(panel(page).get_by_role("link", name="2 × Teapot")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(panel(page).get_by_role("button", name="Mark as read")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(items(page, "read")).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-bell-button]")).to_be_focused()
+
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="What has happened")).to_be_visible()
+
+
+@pytest.mark.parametrize("direction", ["ltr", "rtl"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_it_fits_its_window(visit, complaints, alice, pages, width, direction):
+    complaints.expect("403")
+    page = visit(alice, viewport={"width": width, "height": 640})
+    for address, judged in pages:
+        page.goto(address)
+        expect(page.locator(judged).first).to_be_visible()
+        page.evaluate("direction => { document.documentElement.dir = direction; }", direction)
+        assert page.evaluate("document.documentElement.scrollWidth") == width, address
+    page.goto("/")
+    expect_live(page)
+    page.evaluate("direction => { document.documentElement.dir = direction; }", direction)
+    place(alice)
+    expect(page.locator(".bell-toast")).to_be_visible()
+    assert_inside(page, ".bell-toast", width)
+    open_bell(page)
+    assert_inside(page, "[data-bell-panel]", width)
+    assert_inside(page, "[data-bell-panel] .bell-read-one >> nth=0", width)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def assert_inside(page: Page, selector: str, width: int) -> None:
+    box = page.locator(selector).bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= width
+    assert box["y"] >= 0
+
+
+def test_what_is_unread_shows_where_the_system_chooses_the_colours(visit, alice):
+    place(alice)
+    page = visit(alice, forced_colors="active")
+    expect(products(page)).to_have_count(1)
+    dot = "getComputedStyle(document.querySelector('main .bell-read-one'), '::before')"
+    page_color = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert page.evaluate(f"{dot}.backgroundColor") not in (page_color, "rgba(0, 0, 0, 0)")
+
+
+def test_the_pages_need_no_script_or_style_but_their_own_files(visit, complaints, alice, pages):
+    """What they ask of other hosts, and what their policy refuses, are complaints anyway."""
+    complaints.expect("403")
+    page = visit(alice)
+    for address, _ in pages:
+        response = page.goto(address)
+        policy = response.headers["content-security-policy"].split("; ")
+        assert {"script-src 'self'", "style-src 'self'"} <= set(policy)
+        inline = page.locator("script:not([src]), style, [style], [onclick]")
+        expect(inline).to_have_count(0)
