@@ -1,0 +1,209 @@
+/** Tabs that share a stream, in orders of events that a real browser shows once in a year. */
+
+import assert from "node:assert/strict";
+import { beforeEach, mock, test } from "node:test";
+
+import { LiveStream } from "../../realtime/static/realtime/live_stream.js";
+import { FakeBrowser } from "./fake_browser.js";
+
+const HEARTBEAT_MS = 15_000;
+
+let browser;
+
+beforeEach(() => {
+  mock.timers.reset();
+  mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"] });
+  browser = new FakeBrowser();
+  browser.install();
+});
+
+/** A tab whose page shows everything up to now, or up to the cursor. */
+function openTab(cursor = browser.server.position) {
+  const tab = Object.assign(browser.open(), { from: cursor, told: [] });
+  tab.run(() => {
+    tab.stream = new LiveStream({ url: "/live", recipient: "7", cursor, types: ["orders"] });
+    tab.stream.addEventListener("event", ({ detail }) => tab.told.push(detail.position));
+    tab.stream.start();
+  });
+  return tab;
+}
+
+/** What promises do that have their answer already. */
+async function settled() {
+  for (let turn = 0; turn < 20; turn++) await null;
+}
+
+async function deliverAll() {
+  for (let left = 10_000; left > 0; left--) {
+    const [line] = browser.busy;
+    if (!line) return;
+    line.deliver();
+    await settled();
+  }
+  throw new Error("There is no end to what is said.");
+}
+
+/** A server that beats, and everything arrives. */
+async function pass(milliseconds) {
+  for (let left = milliseconds; left > 0; left -= 1_000) {
+    mock.timers.tick(1_000);
+    await settled();
+    if (left % HEARTBEAT_MS === 0) browser.server.beat();
+    await deliverAll();
+  }
+}
+
+function assertToldEverythingOnce() {
+  for (const tab of browser.tabs) {
+    const expected = browser.server.own.filter((position) => position > tab.from);
+    assert.deepEqual(tab.told, expected);
+    assert.equal(tab.stream.state, "live");
+    assert.equal(tab.stream.cursor, browser.server.position);
+  }
+  assert.equal(browser.streams.length, browser.tabs.length && 1);
+}
+
+test("the first tab leads, the others are told by it", async () => {
+  const tabs = [openTab(), openTab(), openTab()];
+  await settled();
+  await deliverAll();
+  browser.server.publish({ isOwn: true });
+  browser.server.publish({ isOwn: false });
+  await pass(HEARTBEAT_MS);
+  assertToldEverythingOnce();
+  assert.deepEqual(tabs[2].told, [1]);
+  assert.equal(browser.streams[0].line.tab, tabs[0]);
+});
+
+test("a follower that was not told of one asks the server for what is missing", async () => {
+  openTab();
+  const follower = openTab();
+  await settled();
+  await deliverAll();
+  browser.server.publish({ isOwn: true });
+  browser.streams[0].line.deliver();
+  browser.channels.find((line) => line.isBusy).lose();
+  browser.server.publish({ isOwn: true });
+  await deliverAll();
+  assert.deepEqual(follower.told, [1, 2]);
+});
+
+test("what the leader says while a follower asks comes after what it is answered", async () => {
+  for (let position = 0; position < 3; position++) browser.server.publish({ isOwn: true });
+  openTab();
+  await settled();
+  await deliverAll();
+  const late = openTab(1);
+  await settled();
+  const isAnswer = (line) => browser.questions.some((question) => question.line === line);
+  const deliverAllButAnswers = async () => {
+    for (let line; (line = browser.busy.find((line) => !isAnswer(line))); ) {
+      line.deliver();
+      await settled();
+    }
+  };
+  await deliverAllButAnswers();
+  browser.server.publish({ isOwn: true });
+  await deliverAllButAnswers();
+  assert.deepEqual(late.told, []);
+  assert.equal(late.stream.state, "connecting"); // not live before it has been told what it missed
+  await deliverAll();
+  assert.deepEqual(late.told, [2, 3, 4]);
+  assert.equal(late.stream.state, "live");
+});
+
+test("a leader that says nothing is replaced, and steps down when it hears of it", async () => {
+  const [leader, next] = [openTab(), openTab()];
+  await settled();
+  await deliverAll();
+  leader.hangs = true;
+  browser.server.publish({ isOwn: true });
+  await pass(2 * HEARTBEAT_MS);
+  assert.deepEqual(next.told, []);
+  await pass(2 * HEARTBEAT_MS);
+  assert.deepEqual(next.told, [1]);
+  leader.hangs = false;
+  await pass(2 * HEARTBEAT_MS);
+  assertToldEverythingOnce();
+  assert.equal(browser.streams[0].line.tab, next);
+});
+
+test("a tab that comes when the leader hangs leads within seconds", async () => {
+  const leader = openTab();
+  await settled();
+  await deliverAll();
+  leader.hangs = true;
+  const next = openTab();
+  await settled();
+  await pass(6_000);
+  assert.equal(next.stream.state, "live");
+});
+
+test("a stream that is closed leaves nothing behind", async () => {
+  const tab = openTab();
+  await settled();
+  await deliverAll();
+  tab.run(() => tab.stream.close());
+  await settled();
+  tab.run(() => tab.window.dispatchEvent(new Event("pageshow")));
+  await pass(HEARTBEAT_MS);
+  assert.equal(browser.server.sources.size, 0);
+  assert.deepEqual([...tab.lines], [tab.tasks]);
+});
+
+/** Numbers that look random, the same for the same seed (Lehmer, 1951). */
+function randomFrom(seed) {
+  let state = seed;
+  return () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
+}
+
+/** What can happen, each as often as it stands here. */
+const HAPPENINGS = [
+  ...Array(8).fill(() => browser.server.publish({ isOwn: true })),
+  ...Array(3).fill(() => browser.server.publish({ isOwn: false })),
+  () => browser.server.beat(),
+  ...Array(3).fill((pick) => browser.tabs.length < 6 && openTab(pick(positions()))),
+  (pick) => browser.tabs.length > 1 && browser.close(pick(browser.tabs)),
+  (pick) => browser.tabs.length > 1 && browser.crash(pick(browser.tabs)),
+  (pick) => pick(browser.streams)?.breakOff(),
+  (pick) => (pick(browser.tabs).hangs = true),
+  (pick) => (pick(browser.tabs).hangs = false),
+  (pick) => sleepOrWake(pick(browser.tabs)),
+  (pick) => pick(browser.channels.filter((line) => line.isBusy))?.lose(),
+  () => mock.timers.tick(5_000),
+];
+
+function positions() {
+  return [...Array(browser.server.position + 1).keys()];
+}
+
+function sleepOrWake(tab) {
+  if (tab.hangs) return;
+  if (tab.isFrozen) browser.resume(tab);
+  else browser.freeze(tab);
+}
+
+for (let seed = 1; seed <= 100; seed++) {
+  test(`nothing is lost or doubled, whatever happens in whatever order (${seed})`, async () => {
+    const random = randomFrom(seed);
+    const pick = (choices) => choices[Math.floor(random() * choices.length)];
+    mock.method(Math, "random", random);
+    openTab();
+    for (let turn = 0; turn < 150; turn++) {
+      pick(HAPPENINGS)(pick);
+      await settled();
+      for (let arrivals = random() * 6; arrivals > 0; arrivals--) {
+        pick(browser.busy)?.deliver();
+        await settled();
+      }
+    }
+    for (const tab of browser.tabs) {
+      tab.hangs = false;
+      if (tab.isFrozen) browser.resume(tab);
+    }
+    await settled();
+    browser.server.publish({ isOwn: true });
+    await pass(8 * HEARTBEAT_MS);
+    assertToldEverythingOnce();
+  });
+}
