@@ -7,8 +7,12 @@ python -m benchmarks full --only crowd,idle --sites ours-daphne,nchan --rounds 1
 
 import argparse
 import dataclasses
+import functools
 import os
+import signal
 import sys
+import threading
+import traceback
 from pathlib import Path
 
 from . import database, django_site, machine, places, report
@@ -26,6 +30,8 @@ def main() -> None:
         say(f"ulimit -n is {files}: too few for {plan.idle_streams} streams; raise the hard limit.")
     cores = Cores.of_this_machine()
     os.sched_setaffinity(0, cores.load)
+    interrupted = threading.Event()
+    signal.signal(signal.SIGINT, functools.partial(_interrupt, interrupted))
     with database.new_database(cores.load) as ours_database:
         if not ours_database.is_embedded:
             say("The PostgreSQL of DATABASE_URL is not pinned to cores.")
@@ -38,12 +44,25 @@ def main() -> None:
         suite = Suite(plan, ours_database, cores, results, say)
         try:
             for step in suite.steps():
+                if interrupted.is_set():
+                    raise KeyboardInterrupt
                 say(f"-- {step.part}: {step.name}")
-                step.run()
+                try:
+                    step.run()
+                except Exception as error:
+                    # The others' figures are no worse for it; the report names it.
+                    results.failed.append(f"{step.part}, {step.name}: {error}")
+                    say(traceback.format_exc())
         finally:
             results.add_noise(noise)
             report.write(results, options.to)
             say(f"Written to {options.to}.")
+
+
+def _interrupt(interrupted: threading.Event, *_: object) -> None:
+    # Remembered, for Python drops an exception that is raised while it forks.
+    interrupted.set()
+    raise KeyboardInterrupt
 
 
 def _options() -> argparse.Namespace:

@@ -18,6 +18,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from config.embedded_postgres.server import server_in
 
 from . import places
+from .processes import cpu_seconds
 
 APPLICATION = "benchmark"
 LOOK_SECONDS = 0.01
@@ -75,11 +76,19 @@ class Database:
 
     def run_on(self, cores: Collection[int]) -> None:
         """Move the embedded server, and what it starts from now on; another stays where it is."""
-        if self._folder is None:
-            return
-        postmaster = int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
-        for pid in (postmaster, *_children(postmaster)):
+        for pid in self._processes():
             os.sched_setaffinity(pid, cores)
+
+    def cpu_seconds(self) -> float:
+        """Of the embedded server's processes that run now, so far; 0 for another server."""
+        return sum(cpu_seconds(pid) for pid in self._processes())
+
+    def _processes(self) -> list[int]:
+        if self._folder is None:
+            return []
+        postmaster = int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+        return [postmaster, *map(int, children)]
 
     @contextmanager
     def commits_take(self, milliseconds: int) -> Iterator[None]:
@@ -104,10 +113,6 @@ class Database:
                     connection.execute(
                         sql.SQL("ALTER DATABASE {} RESET {}").format(name, sql.Identifier(setting))
                     )
-
-
-def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 @contextmanager

@@ -50,8 +50,7 @@ class Process:
     @property
     def cpu_seconds(self) -> float:
         """Of all its threads, in user space and in the kernel, so far."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
+        return cpu_seconds(self.pid)
 
     def stop(self) -> None:
         """Ask it to end, then make it; returns when it has."""
@@ -65,6 +64,11 @@ class Process:
 
     def _status_number(self, name: str) -> int:
         return _number_after(name, Path(f"/proc/{self.pid}/status").read_text())
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
 
 
 def _number_after(name: str, text: str) -> int:

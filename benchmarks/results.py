@@ -32,6 +32,7 @@ class Results:
         self.plan = plan
         self.noise: list[dict[str, Any]] = []
         self.skipped: dict[str, str] = {}
+        self.failed: list[str] = []
         self.figures: list[Figure] = []
 
     def add(self, measure: str, site: str, round: int, measured: tuple) -> None:
@@ -64,6 +65,7 @@ class Results:
             "machine": self.machine,
             "noise": self.noise,
             "skipped": self.skipped,
+            "failed": self.failed,
         }
         lines = ",\n".join(f"  {json.dumps(figure._asdict())}" for figure in self.figures)
         text = json.dumps(head, indent=1)[:-2] + f',\n "figures": [\n{lines}\n ]\n}}\n'
@@ -73,6 +75,7 @@ class Results:
     def read(cls, path: Path) -> "Results":
         kept = json.loads(path.read_text())
         results = cls(kept["machine"], kept["plan"])
-        results.noise, results.skipped = kept["noise"], kept["skipped"]
+        results.noise = kept["noise"]
+        results.skipped, results.failed = kept["skipped"], kept["failed"]
         results.figures = [Figure(**figure) for figure in kept["figures"]]
         return results

@@ -104,8 +104,9 @@ def test_it_counts_the_threads_and_sessions_of_a_server(site, streams, monkeypat
 
     found = idle.measure(site, streams, 12, cpu_seconds=0.1)
 
-    assert found.threads_few == found.threads_many
-    assert 0 < found.sessions_many < 6
+    # How many there may be is for tests/realtime; here, that they are the server's and not ours.
+    assert found.threads_few == found.threads_many > 1
+    assert 2 <= found.sessions_many < 12
 
 
 def test_orders_placed_in_sql_are_those_that_the_orm_places(alice, transactional_db):
