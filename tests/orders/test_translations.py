@@ -168,7 +168,7 @@ def test_a_page_is_written_from_right_to_left_in_languages_that_are(client):
 
 @pytest.mark.django_db
 @override_settings(USE_THOUSAND_SEPARATOR=True, REALTIME={"HEARTBEAT_SECONDS": 1.5})
-def test_what_a_script_reads_is_written_alike_in_all_languages(german, alice):
+def test_what_a_script_reads_is_written_alike_in_all_languages(german, client, alice, shop):
     order = an_order(alice, pk=12345, unit_price="1234.50", quantity=1)
     order.save()
     number_waiting()
@@ -177,8 +177,15 @@ def test_what_a_script_reads_is_written_alike_in_all_languages(german, alice):
     item = element(element(root, data_bell_list=None), "li")
     assert attribute(element(item, "a", data_bell_link=None), "href") == "/orders/12345/"
     assert shown_text(element(item, data_field="order")) == "12345"
-    total = element(item, "data", data_field="total")
-    assert attribute(total, "value") == "1234.50"
+    assert attribute(element(item, "data", data_field="total"), "value") == "1234.50"
+
+    client.force_login(shop)
+    board = element(page_of(client.get("/orders/", headers={"Accept-Language": "de"})), "main")
+    root = element(board, data_board=None)
+    assert attribute(root, "data-heartbeat-seconds") == "1.5"
+    row = element(element(root, data_board_rows=None), "tr")
+    assert attribute(element(row, "data", data_field="total"), "value") == "1234.50"
+    assert shown_text(element(row, "th", role="rowheader")) == "# 12345"
 
 
 @pytest.mark.django_db
