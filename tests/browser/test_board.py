@@ -11,6 +11,7 @@ from orders.board import KEPT
 from orders.models import Order
 
 from ..servers import running_server
+from .test_accessibility import AXE, violations
 
 pytestmark = pytest.mark.browser
 
@@ -90,8 +91,9 @@ def test_orders_come_on_top_and_change_in_place_in_the_table_the_counts_and_the_
     assert page.locator(".board-chart rect").count() in (1, 2)
 
 
-def test_what_comes_live_looks_as_if_the_server_had_rendered_it(visit, shop, alice):
-    page = open_board(visit(shop, locale="en-GB"), "?customer=alice")
+@pytest.mark.parametrize("locale", ["en-GB", "de-DE"])
+def test_what_comes_live_looks_as_if_the_server_had_rendered_it(visit, shop, alice, locale):
+    page = open_board(visit(shop, locale=locale), "?customer=alice")
     place(alice, "<b>Cups</b> & \u202esrecuas", unit_price="1234.50")
     move_on(place(alice), "paid")
     cancelled = place(alice)
@@ -152,6 +154,24 @@ def test_older_ones_follow_when_many_have_left_the_list(visit, shop, alice):
     move_on(orders[0], "paid")  # one of those that have followed
     expect(row(page, orders[0])).to_have_count(0)
     expect(products(page).last).to_have_text("Spoon 1")
+
+
+def test_what_happens_to_older_ones_on_their_way_to_the_list_is_not_missed(visit, shop, alice):
+    orders = place_many(alice, KEPT + 20)
+    page = open_board(visit(shop), "?status=placed")
+    held: list[Route] = []
+    page.route(re.compile("before="), lambda route: held.append(route))
+    with page.expect_request(re.compile("before=")):
+        for order in orders[-30:]:
+            move_on(order, "paid")
+    expect(rows(page)).to_have_count(KEPT - 30)
+    (route,) = held
+    rendered = route.fetch()
+    move_on(orders[0], "paid")
+    expect(count(page, "paid")).to_have_text("31")  # so the page has been told of it
+    route.fulfill(response=rendered)
+    expect(products(page).last).to_have_text("Spoon 1")
+    expect(rows(page)).to_have_count(KEPT + 20 - 31)
 
 
 def test_two_hundred_orders_in_a_second_leave_a_usable_page(visit, shop, alice):
@@ -311,3 +331,31 @@ def test_it_fits_its_window(visit, shop, alice, width):
     page = visit(shop, viewport={"width": width, "height": 640})
     open_board(page)
     assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="no axe-core: npm ci")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_it_has_no_violations_by_axe(visit, complaints, shop, alice, scheme, width):
+    complaints.expect("400")
+    for status in ("placed", "paid", "shipped", "delivered"):
+        order = place(alice)
+        for step in ("paid", "shipped", "delivered"):
+            if order.status != status:
+                move_on(order, step)
+    move_on(place(alice), "cancelled")
+    page = visit(
+        shop,
+        color_scheme=scheme,
+        viewport={"width": width, "height": 800},
+        bypass_csp=True,  # axe itself writes styles inline
+    )
+    found = []
+    for query in ("", "?customer=nobody", f"?before={order.pk}"):
+        open_board(page, query)
+        page.get_by_role("button", name="Pause").click()
+        found += violations(page)
+    page.goto("/orders/?status=lost")
+    expect(page.get_by_role("alert")).to_be_visible()
+    found += violations(page)
+    assert found == []
