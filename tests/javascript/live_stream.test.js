@@ -88,6 +88,15 @@ test("a follower that was not told of one asks the server for what is missing", 
   assert.deepEqual(follower.told, [1, 2]);
 });
 
+/** Everything arrives but what the server answers to a follower that asks. */
+async function deliverAllButAnswers() {
+  const isAnswer = (line) => browser.questions.some((question) => question.line === line);
+  for (let line; (line = browser.busy.find((line) => !isAnswer(line))); ) {
+    line.deliver();
+    await settled();
+  }
+}
+
 test("what the leader says while a follower asks comes after what it is answered", async () => {
   for (let position = 0; position < 3; position++) browser.server.publish({ isOwn: true });
   openTab();
@@ -95,14 +104,8 @@ test("what the leader says while a follower asks comes after what it is answered
   await deliverAll();
   const late = openTab(1);
   await settled();
-  const isAnswer = (line) => browser.questions.some((question) => question.line === line);
-  const deliverAllButAnswers = async () => {
-    for (let line; (line = browser.busy.find((line) => !isAnswer(line))); ) {
-      line.deliver();
-      await settled();
-    }
-  };
   await deliverAllButAnswers();
+  browser.questions[0].line.deliver(); // the server has answered: it doesn't know of the fourth
   browser.server.publish({ isOwn: true });
   await deliverAllButAnswers();
   assert.deepEqual(late.told, []);
@@ -110,6 +113,52 @@ test("what the leader says while a follower asks comes after what it is answered
   await deliverAll();
   assert.deepEqual(late.told, [2, 3, 4]);
   assert.equal(late.stream.state, "live");
+});
+
+test("a follower that is to lead while it asks hears from its own stream instead", async () => {
+  browser.server.publish({ isOwn: true });
+  const leader = openTab();
+  await settled();
+  await deliverAll();
+  const late = openTab(0);
+  await settled();
+  await deliverAllButAnswers();
+  assert.equal(browser.questions.length, 1);
+  browser.close(leader);
+  await settled();
+  await deliverAllButAnswers();
+  assert.equal(browser.questions.length, 0);
+  await deliverAll();
+  assert.deepEqual(late.told, [1]);
+  assertToldEverythingOnce();
+});
+
+test("that a page is shown which has just been loaded changes nothing", async () => {
+  const tabs = [openTab(), openTab()];
+  await settled();
+  await deliverAll();
+  const [stream] = browser.streams;
+  for (const tab of tabs) tab.run(() => tab.window.dispatchEvent(new Event("pageshow")));
+  await settled();
+  await deliverAll();
+  assert.deepEqual(browser.streams, [stream]);
+  for (const tab of tabs) assert.equal(tab.stream.state, "live");
+});
+
+test("a leader that is frozen lets another lead at once", async () => {
+  const [leader, next] = [openTab(), openTab()];
+  await settled();
+  await deliverAll();
+  browser.freeze(leader);
+  await settled();
+  await deliverAll();
+  assert.deepEqual(browser.streams.map((stream) => stream.line.tab), [next]);
+  assert.equal(next.stream.state, "live");
+  browser.resume(leader);
+  await settled();
+  await deliverAll();
+  assert.deepEqual(browser.streams.map((stream) => stream.line.tab), [next]);
+  assert.equal(leader.stream.state, "live");
 });
 
 test("a leader that says nothing is replaced, and steps down when it hears of it", async () => {
@@ -126,6 +175,10 @@ test("a leader that says nothing is replaced, and steps down when it hears of it
   await pass(2 * HEARTBEAT_MS);
   assertToldEverythingOnce();
   assert.equal(browser.streams[0].line.tab, next);
+  browser.close(next);
+  await settled();
+  await deliverAll();
+  assert.equal(browser.streams[0].line.tab, leader); // it had waited for its turn
 });
 
 test("a tab that comes when the leader hangs leads within seconds", async () => {

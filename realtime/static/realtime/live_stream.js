@@ -199,7 +199,6 @@ export class LiveStream extends EventTarget {
     this.#leaderWatchdog.rest();
     this.#catchingUp?.abort();
     this.#catchingUp = null;
-    this.#queue = [];
   }
 
   #lead() {
@@ -276,18 +275,15 @@ export class LiveStream extends EventTarget {
 
   /** @param {Said} said */
   #onSaid(said) {
-    if (this.#catchingUp) {
-      this.#queue.push(said);
-    } else if (this.#take(said) === "gap") {
-      this.#queue.push(said);
-      this.#catchUp();
-    }
+    if (this.#catchingUp) this.#queue.push(said);
+    else if (this.#take(said) === "gap") this.#catchUp(); // the answer has this one too
   }
 
   /** Ask the server for what was missed, until there is no gap any more. */
   async #catchUp() {
     if (this.#catchingUp) return;
     const { signal } = (this.#catchingUp = new AbortController());
+    this.#queue = [];
     for (let failures = 0; ; failures++) {
       const options = { milliseconds: this.#openingMs, signal };
       const messages = await catchUp(this.#endpoint, this.#cursor, options);
@@ -304,9 +300,9 @@ export class LiveStream extends EventTarget {
 
   /** Whether what the leader said meanwhile could be taken without a gap. */
   #takeQueue() {
-    const gap = this.#queue.findIndex((said) => this.#take(said) === "gap");
-    this.#queue = gap === -1 ? [] : this.#queue.slice(gap);
-    return gap === -1;
+    const queue = this.#queue;
+    this.#queue = [];
+    return queue.every((said) => this.#take(said) !== "gap");
   }
 
   /* ---- What a tab is told ---- */
