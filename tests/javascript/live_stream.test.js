@@ -145,21 +145,27 @@ test("that a page is shown which has just been loaded changes nothing", async ()
   for (const tab of tabs) assert.equal(tab.stream.state, "live");
 });
 
-test("a leader that is frozen lets another lead at once", async () => {
-  const [leader, next] = [openTab(), openTab()];
-  await settled();
-  await deliverAll();
-  browser.freeze(leader);
-  await settled();
-  await deliverAll();
-  assert.deepEqual(browser.streams.map((stream) => stream.line.tab), [next]);
-  assert.equal(next.stream.state, "live");
-  browser.resume(leader);
-  await settled();
-  await deliverAll();
-  assert.deepEqual(browser.streams.map((stream) => stream.line.tab), [next]);
-  assert.equal(leader.stream.state, "live");
-});
+for (const [what, target, sleep, wake] of [
+  ["is frozen", "document", "freeze", "resume"],
+  ["goes into the back/forward cache", "window", "pagehide", "pageshow"],
+]) {
+  test(`a leader that ${what} lets another lead at once, and follows when it wakes`, async () => {
+    const [leader, next] = [openTab(), openTab()];
+    await settled();
+    await deliverAll();
+    leader.run(() => leader[target].dispatchEvent(new Event(sleep)));
+    browser.server.publish({ isOwn: true });
+    await settled();
+    await deliverAll();
+    assert.deepEqual([leader.told, next.told], [[], [1]]);
+    assert.equal(next.stream.state, "live");
+    leader.run(() => leader[target].dispatchEvent(new Event(wake)));
+    await settled();
+    await deliverAll();
+    assertToldEverythingOnce();
+    assert.equal(browser.streams[0].line.tab, next);
+  });
+}
 
 test("a leader that says nothing is replaced, and steps down when it hears of it", async () => {
   const [leader, next] = [openTab(), openTab()];
