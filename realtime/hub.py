@@ -112,7 +112,7 @@ class Hub:
     def __init__(self) -> None:
         self.streams = OpenStreams()
         self._heartbeat = Heartbeat(self.streams, conf.get("HEARTBEAT_SECONDS"))
-        self._guard = Guard(
+        self.guard = Guard(
             self.streams, conf.get("ACCESS_CHECK_SECONDS"), conf.get("QUERY_SECONDS")
         )
         # The process is about to end: it takes no new streams.
@@ -150,7 +150,7 @@ class Hub:
         self._run("listen", self._listening.keep())
         self._run("work", self._working.keep())
         self._run("heartbeat", self._heartbeat.run())
-        self._run("guard", self._guard.run())
+        self._run("guard", self.guard.run())
 
     def _run(self, name: str, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         # In a context of its own: whichever request came first must not live on in ours.
@@ -186,7 +186,7 @@ class Hub:
     def add(self, stream: "EventStream") -> None:
         """The stream is open from now on."""
         self.streams.add(stream)
-        self._guard.look_soon(stream)
+        self.guard.look_soon(stream)
 
     def remove(self, stream: "EventStream") -> None:
         self.streams.remove(stream)
@@ -320,11 +320,11 @@ class Hub:
     def _catch_up_on_hints(self) -> None:
         self._listening.works()
         self.poll()
-        self._guard.check_all()
+        self.guard.check_all()
 
     def _hear(self, channel: str, payload: str) -> None:
         if channel == ACCESS_CHANNEL:
-            self._guard.hear(payload)
+            self.guard.hear(payload)
             return
         if channel == PENDING_CHANNEL:
             self._to_number.add(payload)

@@ -181,9 +181,14 @@ def _begin(awaitable: Awaitable[None]) -> Awaitable[None] | None:
 @coroutine
 def _rest(steps: Generator[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
     """What is left of a coroutine that has begun, and waits for a future already."""
-    try:
-        yield waits_for
-    except BaseException as error:
-        steps.throw(error)
-        raise
-    yield from steps
+    while True:
+        try:
+            answer = yield waits_for
+        except BaseException as error:
+            go_on = partial(steps.throw, error)
+        else:
+            go_on = partial(steps.send, answer)
+        try:
+            waits_for = go_on()
+        except StopIteration:
+            return

@@ -33,7 +33,7 @@ async def visits(server, headers, count):
 @pytest.mark.parametrize("count", [1_000, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_thousands_of_visits_leave_nothing_behind(server, alice, sessions, eventually, count):
     resources, headers = Resources(server), bearer(alice)
-    asyncio.run(visits(server, headers, 500))  # whatever is made once is made now
+    asyncio.run(visits(server, headers, 1_000))  # whatever is made once is made now
     assert eventually(lambda: sessions() <= SESSIONS_OF_A_HUB)
     threads, open_files, memory = resources.threads, resources.open_files, resources.memory
     asyncio.run(visits(server, headers, count))

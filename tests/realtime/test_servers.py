@@ -1,0 +1,207 @@
+"""What streams ask of the servers that are known, and of one that isn't."""
+
+import asyncio
+from functools import partial
+
+import pytest
+
+from realtime.servers import DaphneOutlet, Outlet, UvicornOutlet, _begin, outlet
+
+
+class Transport:
+    """As much of Twisted's as is asked: it takes `room` bytes at once."""
+
+    TLS = False
+    connected = True
+    disconnecting = False
+
+    def __init__(self, room=1_000):
+        self.room = room
+        self.dataBuffer = b""
+        self._tempDataLen = 0
+        self.at_once = []
+        self.buffered = []
+
+    def writeSomeData(self, data):
+        taken = data[: self.room]
+        self.at_once.append(taken)
+        return len(taken)
+
+    def write(self, data):
+        self.buffered.append(data)
+        self._tempDataLen += len(data)
+
+
+class Request:
+    """As much of daphne's as is asked."""
+
+    def __init__(self, transport):
+        self.channel = self
+        self.transport = transport
+        self.finished = False
+        self.startedWriting = True
+        self.chunked = True
+        self.written = []
+
+    def registerProducer(self, producer, streaming):
+        self.producer = producer
+
+    def unregisterProducer(self):
+        self.producer = None
+
+    def write(self, data):
+        self.written.append(data)
+
+
+async def handle_reply(request, message):
+    """daphne's, which its `send` is a partial of."""
+
+
+def daphne(transport):
+    request = Request(transport)
+    return request, outlet(partial(handle_reply, request))
+
+
+def test_it_writes_to_daphnes_socket_at_once():
+    transport = Transport()
+    _, way = daphne(transport)
+    assert isinstance(way, DaphneOutlet)
+    assert way.write(b"x" * 20) is None
+    assert (transport.at_once, transport.buffered) == ([b"14\r\n" + b"x" * 20 + b"\r\n"], [])
+
+
+def test_what_does_not_fit_waits_in_twisted_and_nothing_overtakes_it():
+    transport = Transport(room=5)
+    _, way = daphne(transport)
+    way.write(b"first")
+    way.write(b"second")
+    assert b"".join(transport.at_once + transport.buffered) == b"5\r\nfirst\r\n6\r\nsecond\r\n"
+    assert len(transport.at_once) == 1
+
+
+def test_an_error_is_left_to_twisted():
+    transport = Transport()
+    transport.writeSomeData = lambda data: ConnectionError("lost")
+    _, way = daphne(transport)
+    way.write(b"cups")
+    assert transport.buffered == [b"4\r\ncups\r\n"]
+
+
+def test_nothing_is_written_to_a_client_that_left():
+    transport = Transport()
+    transport.connected = False
+    _, way = daphne(transport)
+    way.write(b"cups")
+    assert (transport.at_once, transport.buffered) == ([], [])
+
+
+@pytest.mark.parametrize("hidden", ["writeSomeData", "_tempDataLen"])
+def test_a_transport_that_is_not_known_is_written_to_by_twisted(hidden):
+    class Unknown(Transport):
+        def __getattribute__(self, name):
+            if name == hidden:
+                raise AttributeError(name)
+            return super().__getattribute__(name)
+
+    request, way = daphne(Unknown())
+    way.write(b"cups")
+    assert request.written == [b"cups"]
+
+
+@pytest.mark.parametrize("difference", [{"startedWriting": False}, {"chunked": False}])
+def test_what_is_not_plain_chunks_is_twisteds(difference):
+    request, way = daphne(Transport())
+    vars(request).update(difference)
+    way.write(b"cups")
+    assert request.written == [b"cups"]
+
+
+async def test_daphne_says_when_to_wait_and_when_to_go_on():
+    request, way = daphne(Transport())
+    request.producer.pauseProducing()
+    waits_for = way.write(b"cups")
+    assert waits_for is not None
+    assert not waits_for.done()
+    request.producer.resumeProducing()
+    await waits_for
+    assert way.write(b"saucers") is None
+
+
+async def test_of_an_unknown_server_it_awaits_every_message():
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    way = outlet(send)
+    assert type(way) is Outlet
+    await way.write(b"cups")
+    await way.end()
+    assert not way.hang_up()
+    assert sent == [
+        {"type": "http.response.body", "body": b"cups", "more_body": True},
+        {"type": "http.response.body", "body": b"", "more_body": False},
+    ]
+
+
+def test_uvicorn_is_known_by_its_own_method():
+    from uvicorn.protocols.http.h11_impl import RequestResponseCycle
+
+    cycle = object.__new__(RequestResponseCycle)
+    cycle.transport = object()
+    assert isinstance(outlet(cycle.send), UvicornOutlet)
+
+
+async def test_a_coroutine_that_waits_for_nothing_is_done_at_once():
+    done = []
+
+    async def send():
+        done.append(True)
+
+    assert _begin(send()) is None
+    assert done == [True]
+
+
+@pytest.mark.parametrize("outcome", ["result", "error"])
+async def test_a_coroutine_that_has_begun_can_be_awaited_to_its_end(outcome):
+    first, second = (asyncio.get_running_loop().create_future() for _ in range(2))
+    steps = []
+
+    async def send():
+        for future in (first, second):
+            try:
+                steps.append(await future)
+            except OSError as error:
+                steps.append(str(error))
+
+    rest = _begin(send())
+    assert rest is not None
+    going_on = asyncio.create_task(_awaited(rest))
+    if outcome == "error":
+        first.set_exception(OSError("lost"))
+    else:
+        first.set_result("drained")
+    second.set_result("again")
+    await going_on
+    assert steps == ["lost" if outcome == "error" else "drained", "again"]
+
+
+async def test_a_coroutine_that_has_begun_can_be_cancelled():
+    ended = []
+
+    async def send():
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            ended.append(True)
+
+    going_on = asyncio.create_task(_awaited(_begin(send())))
+    await asyncio.sleep(0)
+    going_on.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await going_on
+    assert ended == [True]
+
+
+async def _awaited(awaitable):
+    return await awaitable
