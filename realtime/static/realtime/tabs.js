@@ -27,12 +27,8 @@ export class Tabs {
   }
 
   join() {
-    const channel = new BroadcastChannel(this.#name);
-    channel.addEventListener("message", (event) => {
-      // A message may still be under way when the channel is closed.
-      if (channel === this.#channel) this.#hear(event.data);
-    });
-    this.#channel = channel;
+    this.#channel = new BroadcastChannel(this.#name);
+    this.#channel.addEventListener("message", (event) => this.#hear(event.data));
   }
 
   leave() {
