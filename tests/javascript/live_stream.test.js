@@ -124,12 +124,15 @@ test("a follower that is to lead while it asks hears from its own stream instead
   await settled();
   await deliverAllButAnswers();
   assert.equal(browser.questions.length, 1);
+  const states = [];
+  late.stream.addEventListener("state", ({ detail }) => states.push(detail.state));
   browser.close(leader);
   await settled();
   await deliverAllButAnswers();
   assert.equal(browser.questions.length, 0);
   await deliverAll();
   assert.deepEqual(late.told, [1]);
+  assert.deepEqual(states, ["live"]);
   assertToldEverythingOnce();
 });
 
@@ -166,6 +169,52 @@ for (const [what, target, sleep, wake] of [
     assert.equal(browser.streams[0].line.tab, next);
   });
 }
+
+test("who is frozen when its turn comes leaves it to the next", async () => {
+  const [leader, second, third] = [openTab(), openTab(), openTab()];
+  await settled();
+  await deliverAll();
+  browser.close(leader);
+  await settled(); // the lock is the second's; it hasn't been told yet
+  browser.freeze(second);
+  await settled();
+  await deliverAll();
+  assert.deepEqual(browser.streams.map((stream) => stream.line.tab), [third]);
+});
+
+test("who has seized the lead and gives it up doesn't get it back", async () => {
+  const [hanging, seizer] = [openTab(), openTab()];
+  await settled();
+  await deliverAll();
+  hanging.hangs = true;
+  await pass(4 * HEARTBEAT_MS);
+  const isSeizers = (stream) => stream.line.tab === seizer;
+  assert.ok(browser.streams.some(isSeizers));
+  browser.freeze(seizer);
+  await settled();
+  await deliverAll();
+  assert.ok(!browser.streams.some(isSeizers));
+});
+
+test("when the network is back the stream is opened anew at once", async () => {
+  const [leader, follower] = [openTab(), openTab()];
+  await settled();
+  await deliverAll();
+  const [stream] = browser.streams;
+  for (const tab of [leader, follower]) {
+    tab.run(() => tab.window.dispatchEvent(new Event("offline")));
+  }
+  await deliverAll();
+  assert.equal(leader.stream.state, "offline");
+  assert.equal(follower.stream.state, "offline");
+  for (const tab of [leader, follower]) {
+    tab.run(() => tab.window.dispatchEvent(new Event("online")));
+  }
+  assert.equal(browser.streams.length, 1);
+  assert.notEqual(browser.streams[0], stream);
+  await deliverAll();
+  assertToldEverythingOnce();
+});
 
 test("a leader that says nothing is replaced, and steps down when it hears of it", async () => {
   const [leader, next] = [openTab(), openTab()];
