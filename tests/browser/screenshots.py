@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import django
 
@@ -48,20 +49,20 @@ class Picture:
 
 
 def open_bell(page: Page) -> None:
-    # Opening it marks all as seen: let that wait, so that the next picture has new ones too.
-    page.route("**/notifications/seen/", lambda route: None)
+    # Opening it marks all as seen: not now, so that the next picture has new ones too.
+    page.route("**/notifications/seen/", lambda route: route.abort())
     page.locator("[data-bell-button]").click()
     expect(page.locator("[data-bell-panel]")).to_be_visible()
 
 
-def ring_twice(page: Page) -> None:
+def ring_often(page: Page) -> None:
     alice = get_user_model().objects.get(username="alice")
-    place(alice, "Salad bowl", 1, "38.00")
-    place(alice, "Bread knife", 1, "27.50")
-    expect(page.locator(".bell-toast")).to_have_count(2)
+    for product in ("Salad bowl", "Bread knife", "Egg timer", "Corkscrew", "Apron"):
+        place(alice, product, 1, "27.50")
+    expect(page.locator(".bell-toast-more")).to_contain_text("2 more")
 
 
-def newest_order(page: Page) -> None:
+def oldest_order(page: Page) -> None:
     page.locator("main [data-bell-link]").last.click()
     expect(page.locator(".timeline")).to_be_visible()
 
@@ -70,17 +71,13 @@ PICTURES = {
     "bell-wide": Picture(prepare=open_bell),
     "bell-phone": Picture(options=PHONE, prepare=open_bell),
     "bell-dark": Picture(options={**WIDE, **DARK}, prepare=open_bell),
-    "page-wide": Picture(),
-    "page-phone": Picture(options=PHONE),
-    "order-wide": Picture(prepare=newest_order),
-    "history-wide": Picture("/notifications/"),
+    "order-wide": Picture(prepare=oldest_order),
     "admin-wide": Picture("/admin/", "shop", prepare=open_bell),
-    "admin-dark": Picture("/admin/", "shop", {**WIDE, **DARK}, prepare=open_bell),
     "board-wide": Picture("/orders/", "shop"),
     "board-dark": Picture("/orders/", "shop", {**WIDE, **DARK}),
     "board-phone": Picture("/orders/", "shop", PHONE),
-    # Last, for two orders more are placed for it.
-    "toasts-wide": Picture(prepare=ring_twice),
+    # Last, for a few orders more are placed for it.
+    "toasts-wide": Picture(prepare=ring_often),
 }
 
 
@@ -93,7 +90,7 @@ def own_database() -> Iterator[None]:
         teardown_databases(databases, verbosity=0)
 
 
-def place(customer: Any, product: str, quantity: int, unit_price: str, **ago: int) -> Order:
+def place(customer: Any, product: str, quantity: int, unit_price: str, **ago: float) -> Order:
     return Order.objects.create(
         customer=customer,
         product=product,
@@ -103,9 +100,9 @@ def place(customer: Any, product: str, quantity: int, unit_price: str, **ago: in
     )
 
 
-def move_on(order: Order, *statuses: str) -> None:
-    for status in statuses:
-        order.status = status
+def move_on(order: Order, status: str, **ago: float) -> None:
+    order.status = status
+    with patch("orders.models.timezone.now", lambda: datetime.now(UTC) - timedelta(**ago)):
         order.save()
 
 
@@ -114,18 +111,20 @@ def fill_the_shop(page: Page) -> None:
     users = get_user_model().objects
     alice, bob, shop = (users.get(username=name) for name in ("alice", "bob", "shop"))
     teapot = place(alice, "Teapot, 1.2 l", 1, "46.00", days=3)
-    move_on(teapot, "paid", "shipped", "delivered")
+    move_on(teapot, "paid", days=3, minutes=-9)
+    move_on(teapot, "shipped", days=2, hours=3)
+    move_on(teapot, "delivered", hours=20)
     expect(page.locator("main [data-state=new]")).to_have_count(4)
     page.locator("main [data-bell-read-all] button").click()
     expect(page.locator("main [data-state=read]")).to_have_count(4)
 
     cups = place(alice, "Espresso cups", 6, "8.50", hours=5)
-    move_on(cups, "paid")
+    move_on(cups, "paid", hours=4)
     expect(page.locator("main [data-state=new]")).to_have_count(2)
     page.locator("[data-bell-button]").click()
     expect(page.locator("main [data-state=new]")).to_have_count(0)
     page.keyboard.press("Escape")
-    move_on(cups, "shipped")
+    move_on(cups, "shipped", minutes=40)
     place(alice, "Linen napkins", 4, "5.90", minutes=12)
     expect(page.locator("main [data-state=new]")).to_have_count(2)
 
@@ -133,8 +132,10 @@ def fill_the_shop(page: Page) -> None:
         ("Kettle", "Milk jug", "Cake stand", "Sugar bowl", "Tray") * 5
     ):
         customer = (bob, shop)[number % 7 == 3]
-        order = place(customer, product, 1 + number % 4, f"{12 + number}.90", minutes=2 * number)
-        move_on(order, *("paid", "shipped", "delivered")[: number % 4])
+        minutes = 56 - 2 * number
+        order = place(customer, product, 1 + number % 4, f"{12 + number}.90", minutes=minutes)
+        for step, status in enumerate(("paid", "shipped", "delivered")[: number % 4], 1):
+            move_on(order, status, minutes=minutes * (1 - step / 4))
 
 
 def session(browser: Browser, url: str, username: str) -> list[Any]:

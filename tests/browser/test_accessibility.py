@@ -90,6 +90,12 @@ class TestAxe:
         found += violations(page)
         assert found == []
 
+    def test_the_board_of_the_staff(self, visit, shop, orders, scheme):
+        page = visit(shop, color_scheme=scheme, bypass_csp=True)
+        page.goto("/orders/")
+        expect(page.locator(".board-table tbody tr")).to_have_count(len(orders))
+        assert violations(page) == []
+
     def test_the_header_of_the_admin(self, visit, alice, shop, scheme):
         place(shop, "Teapot")
         page = visit(shop, color_scheme=scheme, bypass_csp=True)
