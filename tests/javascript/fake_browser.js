@@ -41,6 +41,8 @@ class Line {
 
 /** The server's log, and the streams that are open. */
 class FakeServer {
+  /** How it answers a request for a stream. */
+  status = 200;
   position = 0;
   /** The positions of what is published for the user of this browser. */
   own = [];
@@ -63,6 +65,10 @@ class FakeServer {
 
   /** Answer a request for a stream. */
   answer(source, cursor) {
+    if (this.status !== 200) {
+      source.refuse();
+      return;
+    }
     source.isAnswered = true;
     source.send("heartbeat", cursor);
     for (const position of this.own) if (position > cursor) source.send("orders", position);
@@ -121,7 +127,7 @@ export class FakeBrowser {
       location: { href: "http://localhost/" },
       navigator: { onLine: true, locks: { request: (...args) => this.#request(...args) } },
       addEventListener: (...args) => running.getStore().window.addEventListener(...args),
-      fetch: async () => ({ status: 200 }),
+      fetch: async () => ({ status: this.server.status }),
 
       BroadcastChannel: class extends EventTarget {
         constructor() {
@@ -161,6 +167,12 @@ export class FakeBrowser {
         breakOff() {
           this.line.clear();
           this.end();
+        }
+
+        /** EventSource gives up for good. */
+        refuse() {
+          this.close();
+          this.dispatchEvent(new Event("error"));
         }
 
         end() {

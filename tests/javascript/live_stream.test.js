@@ -216,6 +216,29 @@ test("when the network is back the stream is opened anew at once", async () => {
   assertToldEverythingOnce();
 });
 
+test("when the session has ended every tab says so, until somebody signs in again", async () => {
+  const [leader, follower, sleeper] = [openTab(), openTab(), openTab()];
+  await settled();
+  await deliverAll();
+  browser.freeze(sleeper);
+  browser.server.publish({ isOwn: true });
+  await deliverAll();
+  browser.server.status = 401;
+  browser.streams[0].breakOff();
+  await pass(1_000);
+  browser.resume(sleeper); // it has missed one, and can't ask for it
+  await settled();
+  await pass(60_000);
+  for (const tab of browser.tabs) assert.equal(tab.stream.state, "signed-out");
+  browser.server.status = 200;
+  openTab();
+  await settled();
+  await pass(60_000);
+  assertToldEverythingOnce();
+  assert.equal(browser.streams[0].line.tab, leader);
+  assert.deepEqual(follower.told, [1]);
+});
+
 test("a leader that says nothing is replaced, and steps down when it hears of it", async () => {
   const [leader, next] = [openTab(), openTab()];
   await settled();

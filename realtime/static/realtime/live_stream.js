@@ -270,7 +270,12 @@ export class LiveStream extends EventTarget {
     this.#isGreeted = true;
     this.#leaderState = state;
     if (isBehind) this.#catchUp();
-    if (!this.#catchingUp) this.#show(state);
+    // It is live only when this tab, too, has been told everything.
+    if (!this.#catchingUp || !this.#isLeaderConnected) this.#show(state);
+  }
+
+  get #isLeaderConnected() {
+    return this.#leaderState === "live" || this.#leaderState === "polling";
   }
 
   /** @param {Said} said */
@@ -290,7 +295,7 @@ export class LiveStream extends EventTarget {
       if (signal.aborted) return;
       for (const message of messages) this.#take({ after: this.#cursor, ...message });
       if (messages.length > 0 && this.#takeQueue()) break;
-      this.#show("reconnecting");
+      if (this.#isLeaderConnected) this.#show("reconnecting");
       await pause(fullJitter(failures));
       if (signal.aborted) return;
     }
