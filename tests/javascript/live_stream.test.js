@@ -115,6 +115,21 @@ test("what the leader says while a follower asks comes after what it is answered
   assert.equal(late.stream.state, "live");
 });
 
+test("a follower that can't ask what it has missed isn't live, though its leader is", async () => {
+  browser.server.publish({ isOwn: true });
+  openTab();
+  await settled();
+  await deliverAll();
+  browser.server.status = 503;
+  const late = openTab(0);
+  await settled();
+  await pass(30_000);
+  assert.equal(late.stream.state, "reconnecting");
+  browser.server.status = 200;
+  await pass(30_000);
+  assertToldEverythingOnce();
+});
+
 test("a follower that is to lead while it asks hears from its own stream instead", async () => {
   browser.server.publish({ isOwn: true });
   const leader = openTab();
@@ -227,8 +242,11 @@ test("when the session has ended every tab says so, until somebody signs in agai
   browser.streams[0].breakOff();
   await pass(1_000);
   browser.resume(sleeper); // it has missed one, and can't ask for it
+  const states = [];
+  sleeper.stream.addEventListener("state", ({ detail }) => states.push(detail.state));
   await settled();
   await pass(60_000);
+  assert.deepEqual(states, ["signed-out"]);
   for (const tab of browser.tabs) assert.equal(tab.stream.state, "signed-out");
   browser.server.status = 200;
   openTab();

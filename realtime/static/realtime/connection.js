@@ -143,7 +143,7 @@ export class Connection {
    */
   async #onRefusal(source) {
     this.#watchdog.rest();
-    this.#sayBroken();
+    if (!this.#hasStopped) this.#sayBroken();
     const status = await this.#endpoint.status(this.#openingMs);
     if (source !== this.#source) return; // meanwhile it was closed, or opened anew
     if (status === 401) this.#stop("signed-out");
