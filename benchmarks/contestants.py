@@ -28,14 +28,17 @@ class Peer(NamedTuple):
     """missing: what has to be installed first, and how; None: nothing."""
 
     name: str
-    start: Callable[[Collection[int]], AbstractContextManager[PeerSite]]
+    # On these cores; whether it is to keep events for clients that come back.
+    start: Callable[[Collection[int], bool], AbstractContextManager[PeerSite]]
     missing: Callable[[], str | None]
     # Whether a client that comes back is sent what it has missed.
     replays: bool = False
 
 
 @contextmanager
-def _python(name: str, server: str, module: str, cores: Collection[int]) -> Iterator[PeerSite]:
+def _python(
+    name: str, server: str, module: str, cores: Collection[int], replays: bool
+) -> Iterator[PeerSite]:
     port = free_port()
     with (
         tempfile.TemporaryDirectory(prefix="peer-") as folder,
@@ -44,14 +47,16 @@ def _python(name: str, server: str, module: str, cores: Collection[int]) -> Iter
             [sys.executable, *SERVERS[server], port, f"benchmarks.peers.{module}:application"],
             cores=cores,
             port=port,
-            environment={"PEER_FOLDER": folder},
+            environment={"PEER_FOLDER": folder, "PEER_REPLAYS": "1" if replays else ""},
         ) as process,
     ):
         yield PeerSite(name, port, process)
 
 
 @contextmanager
-def _nchan(name: str, cores: Collection[int]) -> Iterator[PeerSite]:
+def _nchan(cores: Collection[int], replays: bool) -> Iterator[PeerSite]:
+    # It keeps the latest in any case.
+    name = "nchan"
     port = free_port()
     template = (places.SOURCES / "peers" / "nchan.conf").read_text()
     module = next(path for path in NCHAN_MODULES if path.exists())
@@ -83,7 +88,7 @@ def _nginx() -> str | None:
 def _peer(name: str, server: str, module: str, *packages: str, replays: bool = False) -> Peer:
     return Peer(
         name,
-        lambda cores: _python(name, server, module, cores),
+        lambda cores, replays: _python(name, server, module, cores, replays),
         lambda: package(server, *packages),
         replays,
     )
@@ -92,7 +97,7 @@ def _peer(name: str, server: str, module: str, *packages: str, replays: bool = F
 PEERS = {
     peer.name: peer
     for peer in (
-        Peer("nchan", lambda cores: _nchan("nchan", cores), _nginx, replays=True),
+        Peer("nchan", _nchan, _nginx, replays=True),
         _peer("bare-django-daphne", "daphne", "bare_django"),
         _peer("bare-django-uvicorn", "uvicorn", "bare_django"),
         _peer("sse-starlette", "uvicorn", "starlette", "sse_starlette"),

@@ -112,7 +112,7 @@ class Suite:
 
     def _measure_storm(self, name: str, round: int) -> None:
         with (
-            self._started(name) as site,
+            self._started(name, replays=True) as site,
             streams_to(site.port, self.cores.load) as streams,
             streams_to(site.port, self.cores.load) as follower,
         ):
@@ -245,10 +245,10 @@ class Suite:
 
     # Who takes part
 
-    def _started(self, name: str) -> AbstractContextManager[Any]:
+    def _started(self, name: str, *, replays: bool = False) -> AbstractContextManager[Any]:
         if name in OURS:
             return ours(self.database, name.removeprefix("ours-"), self.cores.server, name=name)
-        return PEERS[name].start(self.cores.server)
+        return PEERS[name].start(self.cores.server, replays)
 
     def _ours(self) -> Sequence[str]:
         return [name for name in self._available() if name in OURS]

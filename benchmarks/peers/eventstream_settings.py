@@ -32,5 +32,6 @@ DATABASES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
-# “Reliable delivery”: clients recover what they have missed.
-EVENTSTREAM_STORAGE_CLASS = "django_eventstream.storage.DjangoModelStorage"
+if os.environ["PEER_REPLAYS"]:
+    # “Reliable delivery”: clients recover what they have missed.
+    EVENTSTREAM_STORAGE_CLASS = "django_eventstream.storage.DjangoModelStorage"

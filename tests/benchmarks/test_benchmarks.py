@@ -170,7 +170,10 @@ def test_each_peer_delivers_what_is_published(name):
     peer = PEERS[name]
     if cure := peer.missing():
         pytest.skip(f"not installed ({cure})")
-    with peer.start(CORES.server) as site, streams_to(site.port, CORES.load) as streams:
+    with (
+        peer.start(CORES.server, peer.replays) as site,
+        streams_to(site.port, CORES.load) as streams,
+    ):
         streams.open(site.requests(3))
 
         delivered = delivery.measure(site, streams, 20, 0.2, readers=3)

@@ -1,5 +1,9 @@
 """`manage.py load_test`, on a real server."""
 
+import os
+import signal
+import subprocess
+import sys
 from io import StringIO
 
 import pytest
@@ -8,6 +12,8 @@ from django.core.management import CommandError, call_command
 
 from orders.models import Order
 from realtime.models import Event, OutboxEvent
+
+from ..servers import ROOT, START_SECONDS, database_url
 
 
 def load_test(**options) -> str:
@@ -39,6 +45,25 @@ def test_it_cleans_up_after_itself(server, alice):
 
     assert list(Order.objects.all()) == [theirs]
     assert list(get_user_model().objects.all()) == [alice]
+
+
+def test_it_cleans_up_after_ctrl_c(server):
+    command = [sys.executable, "manage.py", "load_test", "--url", server.url, "--seconds", "600"]
+    run = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": database_url(), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    with run:
+        assert any(" 1 s: " in line for line in run.stdout)
+        run.send_signal(signal.SIGINT)
+        run.communicate(timeout=START_SECONDS)
+
+    assert not Order.objects.exists()
+    assert not get_user_model().objects.exists()
 
 
 def test_it_fails_when_deliveries_are_lost(server, monkeypatch):

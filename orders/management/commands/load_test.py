@@ -10,14 +10,15 @@ import math
 import random
 import resource
 import secrets
+import threading
 import time
-from collections.abc import Iterator
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
@@ -48,9 +49,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--url", default="http://127.0.0.1:8000", help="where the server is")
-        parser.add_argument("--streams", type=_positive, default=100)
-        parser.add_argument("--orders-per-second", type=_positive_float, default=10.0)
-        parser.add_argument("--seconds", type=_positive_float, default=10.0)
+        parser.add_argument("--streams", type=_count, default=100)
+        parser.add_argument("--orders-per-second", type=_number, default=10.0)
+        parser.add_argument("--seconds", type=_number, default=10.0)
         parser.add_argument(
             "--scope",
             choices=["own", "all"],
@@ -87,8 +88,8 @@ class Command(BaseCommand):
                 asyncio.run(run.run())
             except NotOpened as error:
                 raise CommandError(
-                    f"{error}. A 401 means that the server has another DJANGO_SECRET_KEY or "
-                    "another database than this command."
+                    f"{error}. (To 401: the server has to use the same DJANGO_SECRET_KEY and "
+                    "database as this command.)"
                 ) from error
         self.stdout.write(run.table())
         if run.lost or run.delivered.doubled:
@@ -135,7 +136,7 @@ class Run:
         customers: list[Any],
         orders_per_second: float,
         seconds: float,
-        say: Any,
+        say: Callable[[str], Any],
     ) -> None:
         self.tokens = tokens
         self.customers = customers
@@ -144,6 +145,7 @@ class Run:
         self.say = say
         self.readers_of_each = len(tokens) if scope == "all" else 1
         self.crowd = Crowd(f"{url}?scope={scope}", _sent_at)
+        self._ending = threading.Event()
         self.connect_seconds = 0.0
         self.placed = 0
         self.placing_seconds = 0.0
@@ -162,12 +164,14 @@ class Run:
             self.say(f"… done in {self.connect_seconds:.1f} s.")
             progress = asyncio.create_task(self._show_progress(), name="show progress")
             try:
-                await sync_to_async(self._place_orders)()
+                await asyncio.to_thread(self._place_orders)
                 await self._last_events()
             finally:
                 progress.cancel()
             self.delivered = self.crowd.delivered
         finally:
+            # After Ctrl-C asyncio.run() waits for the thread that places orders.
+            self._ending.set()
             self.crowd.close()
 
     def _place_orders(self) -> None:
@@ -181,7 +185,8 @@ class Run:
         began = time.monotonic()
         for number in range(max(1, round(self.orders_per_second * self.seconds))):
             due = began + number / self.orders_per_second
-            time.sleep(max(0.0, due - time.monotonic()))
+            if self._ending.wait(max(0.0, due - time.monotonic())):
+                break
             Order.objects.create(
                 customer=random.choice(self.customers),
                 product=f"{PRODUCT}{time.time():.6f}",
@@ -251,15 +256,17 @@ def _allow_open_files(count: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise ArgumentTypeError("say a whole number above 0")
+    return int(text)
 
 
-def _positive_float(text: str) -> float:
-    value = float(text)
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
     if not 0 < value < math.inf:
-        raise ValueError
+        raise ArgumentTypeError("say a number above 0")
     return value
