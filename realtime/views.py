@@ -177,16 +177,17 @@ class EventStreamView(View):
         self, request: HttpRequest, access: Access, *, follow: bool
     ) -> EventStream:
         """The stream, standing where the client left off. Raises Refused."""
-        check_server(request)
         hub = Hub.current()
-        if hub.streams.of(access.user) >= conf.get("MAX_STREAMS_PER_USER"):
-            raise ComeBack(request, 429, "You have as many streams open as you may have.")
         try:
             # Also where the client brings a cursor: it may come from a process that is ahead of
             # this one, and must not be mistaken for one that is ahead of the log.
             tail = await hub.catch_up(self.stream)
         except DatabaseAway as error:
             raise ComeBack(request, 503, "The event log is away.", soon=True) from error
+        # Last of all, with nothing to wait for until it is open: a crowd must not pass together.
+        check_server(request)
+        if hub.streams.of(access.user) >= conf.get("MAX_STREAMS_PER_USER"):
+            raise ComeBack(request, 429, "You have as many streams open as you may have.")
         try:
             cursor = requested_cursor(request)
             if cursor is None:

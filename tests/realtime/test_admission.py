@@ -217,6 +217,23 @@ async def test_a_crowd_takes_no_more_connections_than_there_are_threads(
     assert most - before <= 2 + 2
 
 
+async def test_a_crowd_does_not_pass_a_limit_together(ask, alice, settings, hub):
+    settings.REALTIME = {"MAX_STREAMS_PER_USER": 3}
+    headers, all_answered, answers = bearer(alice), asyncio.Event(), []
+
+    async def visit():
+        async with ask(headers=headers) as answer:
+            answers.append(answer.status)
+            if len(answers) == 20:
+                all_answered.set()
+            await soon(all_answered.wait())
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(20):
+            group.create_task(visit())
+    assert sorted(answers) == [200] * 3 + [429] * 17
+
+
 async def test_its_threads_give_back_their_connections(ask, alice, sessions, eventually):
     before = await sync_to_async(sessions)()
     async with ask(headers=bearer(alice)):
