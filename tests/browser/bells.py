@@ -108,3 +108,15 @@ def expect_shown(page: Page, expected: str) -> None:
 def come_back(page: Page) -> None:
     """What a browser does when its network is back: the bell connects anew."""
     page.evaluate("dispatchEvent(new Event('online'))")
+
+
+def lose_the_network(page: Page) -> None:
+    page.context.set_offline(True)
+    # A stream that is open stays so, though Chromium says it is offline: have it opened anew.
+    with page.expect_event("requestfailed"):
+        come_back(page)
+    expect(connection(page)).to_have_attribute("data-state", "offline")
+
+
+def find_the_network(page: Page) -> None:
+    page.context.set_offline(False)

@@ -19,7 +19,9 @@ from .bells import (
     connection,
     expect_live,
     expect_shown,
+    find_the_network,
     items,
+    lose_the_network,
     mark_all_as_read,
     move_on,
     open_bell,
@@ -242,10 +244,11 @@ def test_it_says_when_the_network_is_away_and_catches_up(visit, complaints, alic
     complaints.expect("net::ERR_INTERNET_DISCONNECTED")
     page = visit(alice)
     expect_live(page)
-    page.context.set_offline(True)
+    lose_the_network(page)
     expect(page.locator("main").get_by_text("Offline.")).to_be_visible()
     place(alice)
-    page.context.set_offline(False)
+    expect(badge(page)).to_be_hidden()
+    find_the_network(page)
     expect_live(page)
     expect(products(page)).to_have_text(["Espresso cups"])
 

@@ -20,9 +20,10 @@ from .bells import (
     ONE_SECOND_MS,
     badge,
     close_bell,
-    connection,
     expect_live,
+    find_the_network,
     items,
+    lose_the_network,
     mark_all_as_read,
     move_on,
     open_bell,
@@ -126,7 +127,10 @@ class Visitor:
 
     def lose_or_find_the_network(self) -> None:
         self.is_phone_online = not self.is_phone_online
-        self.phone.context.set_offline(not self.is_phone_online)
+        if self.is_phone_online:
+            find_the_network(self.phone)
+        else:
+            lose_the_network(self.phone)
 
     def a_page(self) -> Page:
         """The phone may be offline: what is done there then is not done anywhere."""
@@ -142,7 +146,7 @@ def test_all_pages_end_as_a_fresh_one(visit, complaints, alice, expect_agreement
     visitor = Visitor(alice, [first, second], phone, seed)
     for _ in range(STEPS):
         visitor.do_something()
-    phone.context.set_offline(False)
+    find_the_network(phone)
     expect_agreement(first, second, phone)
 
 
@@ -183,8 +187,7 @@ def test_a_page_that_was_away_until_its_place_in_the_log_was_gone(
     for page in (desk, phone):
         expect(products(page)).to_have_text(["Teapot"])
     phone.evaluate("document.body.dataset.stays = ''")
-    phone.context.set_offline(True)
-    expect(connection(phone)).to_have_attribute("data-state", "offline")
+    lose_the_network(phone)
 
     place_many(alice, MOST_COUNTED)
     expect(badge(desk)).to_have_text("99+")
@@ -196,8 +199,9 @@ def test_a_page_that_was_away_until_its_place_in_the_log_was_gone(
     click_a_dot(desk, 3)
     expect(badge(desk)).to_have_text("6")
     call_command("prune_events", keep=50, verbosity=0)
+    expect(products(phone)).to_have_text(["Teapot"])
 
-    phone.context.set_offline(False)
+    find_the_network(phone)
     expect_agreement(desk, phone)
     place(alice, "Espresso cups")
     expect_agreement(desk, phone)
@@ -214,8 +218,7 @@ def test_what_was_done_elsewhere_while_this_page_was_away(
         place(alice, product)
     desk, phone = visit(alice), visit(alice)
     expect(badge(phone)).to_have_text("2")
-    phone.context.set_offline(True)
-    expect(connection(phone)).to_have_attribute("data-state", "offline")
+    lose_the_network(phone)
     mark_all_as_read(phone)  # which nobody hears: it doesn't pretend otherwise
     expect(badge(phone)).to_have_text("2")
 
@@ -226,6 +229,6 @@ def test_what_was_done_elsewhere_while_this_page_was_away(
     expect(items(desk, "read")).to_have_count(1)
     place(alice, "Linen napkins")
 
-    phone.context.set_offline(False)
+    find_the_network(phone)
     expect_agreement(desk, phone)
     expect(badge(phone)).to_have_text("1")
