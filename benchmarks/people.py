@@ -39,8 +39,9 @@ def _people(kind: str, count: int) -> list[User]:
 
 
 def whole_stream(count: int, *, after: int | None = None) -> list[Request]:
-    """So many streams of all orders, of as few people as may have so many open."""
-    each = conf.get("MAX_STREAMS_PER_USER")
+    """So many streams of all orders, of few people, none with more than half of what one may have:
+    two programs may ask for them at a time."""
+    each = conf.get("MAX_STREAMS_PER_USER") // 2
     authorizations = [_authorization(user) for user in staff(-(-count // each))]
     cursor = () if after is None else (f"Last-Event-ID: {after}",)
     return [

@@ -17,9 +17,11 @@ class Storm(NamedTuple):
     clients: int
     missed: int
     seconds: float
-    arrived: int
-    failed: int
     queries: int | None = None
+
+
+class Incomplete(Exception):
+    """Not everybody got what they had missed."""
 
 
 def recent(site: Any, streams: Streams, follower: Streams, clients: int, missed: int) -> Storm:
@@ -41,17 +43,20 @@ def come_back(
     *,
     most_queries: Callable[[], int] | None = None,
 ) -> Storm:
-    """These come, all at once, and have so many events to get."""
+    """These come, all at once, and have so many events to get. Raises Incomplete."""
     expected = len(requests) * missed
     opened = streams.open(requests, at_a_time=len(requests), seconds=GIVE_UP_SECONDS)
     received = streams.wait_for(expected, GIVE_UP_SECONDS)
     streams.close()
+    if received.events < expected:
+        raise Incomplete(
+            f"{received.events:,} of {expected:,} missed events came back in {GIVE_UP_SECONDS} "
+            f"seconds; {opened.failed} clients got no answer, {received.ended} were sent away."
+        )
     return Storm(
         clients=len(requests),
         missed=missed,
         # Up to the last event, or (where that came with the first chunk) the last response.
         seconds=max(received.seconds_to_last, opened.seconds),
-        arrived=received.events,
-        failed=opened.failed,
         queries=most_queries() if most_queries else None,
     )

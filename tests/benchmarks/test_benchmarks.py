@@ -13,7 +13,7 @@ from benchmarks import machine, places, placing, report
 from benchmarks.contestants import PEERS
 from benchmarks.cores import Cores
 from benchmarks.database import Database
-from benchmarks.measurements import delivery, idle
+from benchmarks.measurements import delivery, idle, storm
 from benchmarks.plan import PLANS
 from benchmarks.processes import DidNotStart, running
 from benchmarks.results import Results
@@ -194,3 +194,10 @@ def test_nothing_runs_on_after_the_block():
     with running("sleeper", ["sleep", "60"], cores=CORES.load) as process:
         assert not process.has_ended
     assert process.has_ended
+
+
+def test_a_storm_in_which_somebody_gets_nothing_has_no_figure(site, streams, monkeypatch):
+    monkeypatch.setattr(storm, "GIVE_UP_SECONDS", 0.3)
+
+    with pytest.raises(storm.Incomplete, match="0 of 4 missed events"):
+        storm.come_back(streams, site.requests(2, after=site.cursor()), 2)
