@@ -50,6 +50,8 @@ def publish_many(
     _check_name("stream", stream)
     type = stream if type is None else type
     _check_name("type", type)
+    if type in wire.OWN_TYPES:
+        raise InvalidEvent(f"type={type!r} is what a stream itself says: choose another name.")
     rows = [
         OutboxEvent(stream=stream, recipient=recipient_key(who), type=type, data=encode(data))
         for who, data in messages

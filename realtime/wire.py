@@ -5,6 +5,9 @@ and 9.2.6 (interpreting). A stream is lines; a blank line ends a block; CR, LF a
 line, so no field may hold one.
 """
 
+# Events that the stream itself sends: nobody else's may be called so.
+OWN_TYPES = frozenset({"heartbeat", "reset"})
+
 
 def is_line(text: str) -> bool:
     """Whether the text can stand in one field: no line break, no NUL, encodable as UTF-8."""

@@ -61,6 +61,15 @@ def test_a_stream_needs_a_name_that_fits_in_a_line(name):
         realtime.publish(stream=name, recipient=7, data=1)
 
 
+@pytest.mark.parametrize("type", ["heartbeat", "reset"])
+def test_what_the_stream_itself_says_is_no_type_of_an_event(type):
+    with pytest.raises(realtime.InvalidEvent, match="choose another name"):
+        realtime.publish(stream="orders", recipient=7, data=1, type=type)
+    with pytest.raises(realtime.InvalidEvent, match="choose another name"):
+        realtime.publish(stream=type, recipient=7, data=1)
+    assert waiting() == []
+
+
 def test_a_rollback_takes_the_event_along():
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         realtime.publish(stream="orders", recipient=7, data=1)
