@@ -32,8 +32,11 @@ def staff(count: int) -> list[User]:
 def _people(kind: str, count: int) -> list[User]:
     users = get_user_model().objects
     names = [f"{kind}-{number}" for number in range(count)]
+    known = set(users.filter(username__in=names).values_list("username", flat=True))
+    # Only those that are not there: ignore_conflicts would leave holes between the primary keys,
+    # from which pgbench chooses (measurements/checkout.py).
     users.bulk_create(
-        [User(username=name, password=UNUSABLE_PASSWORD) for name in names], ignore_conflicts=True
+        User(username=name, password=UNUSABLE_PASSWORD) for name in names if name not in known
     )
     return list(users.filter(username__in=names).order_by("pk"))
 
