@@ -3,7 +3,7 @@
 Django's asynchronous handler takes a request into a thread and back for each middleware, twice, and
 opens a database connection for each request. Here a few threads answer one request after the other,
 middleware and all, on a database connection that each keeps while requests come: a thousand clients
-that come back at once are in within a second, by as many connections as there are threads.
+that come back at once take as many connections as there are threads, and wait for nothing else.
 """
 
 import asyncio
@@ -31,7 +31,6 @@ Scope = dict[str, Any]
 IDLE_SECONDS = 0.2
 
 SCOPE_KEY = "realtime.admission"
-
 
 View = Callable[..., Any]
 
@@ -130,7 +129,8 @@ class AdmissionHandler(ASGIHandler):
             return refusal
         response = self.get_response(request)
         keep_django_connections()
-        # Here, for it may do whatever other requests do when they end; the response is yet to be
-        # sent, but it holds nothing that this would close.
-        response.close()
+        # Here, for it may do whatever else requests do at their end. What streams something of its
+        # own (some middleware's answer) is closed when it has been sent.
+        if not response.streaming or getattr(response, "open_stream", None) is not None:
+            response.close()
         return response

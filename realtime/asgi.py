@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable
 from io import BytesIO
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpResponse
 from django.urls import Resolver404, resolve
@@ -77,6 +78,8 @@ async def _open(admissions: Admissions, scope: Scope, send: Send) -> Pump | None
     except Refused as refused:
         response = refused.response
     await admissions.handler.send_response(response, send)
+    if not response.closed:
+        await sync_to_async(response.close)()
     return None
 
 

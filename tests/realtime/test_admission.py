@@ -11,7 +11,7 @@ from django.core.handlers.asgi import ASGIHandler
 from django.core.signals import request_finished, request_started
 from django.db import connection, connections
 from django.db.backends.utils import CursorWrapper
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.test import Client
 
 from realtime.asgi import outlive_request
@@ -30,7 +30,8 @@ class Answer:
 
     async def send(self, message):
         self.messages.append(message)
-        if message.get("body") or not message.get("more_body", True):
+        is_last = "body" in message and not message.get("more_body", False)
+        if is_last or message.get("body", b"").startswith(b"retry: "):
             self.arrived.set()
 
     async def receive(self):
@@ -138,6 +139,23 @@ def closed(get_response):
     def middleware(request):
         get_response(request)
         return HttpResponse("The shop is closed.", status=503)
+
+    return middleware
+
+
+async def test_a_middleware_may_stream_an_answer_of_its_own(ask, alice, settings):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "tests.realtime.test_admission.with_a_file"]
+    async with ask(headers=bearer(alice)) as answer:
+        assert (answer.status, answer.body) == (200, b"The shop is closed.")
+
+
+def with_a_file(get_response):
+    def middleware(request):
+        async def parts():
+            yield b"The shop "
+            yield b"is closed."
+
+        return StreamingHttpResponse(parts())
 
     return middleware
 
