@@ -22,7 +22,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpResponse
 from django.urls import Resolver404, resolve
 
-from . import conf, shutdown
+from . import conf, servers, shutdown
 from .admission import Admissions
 from .hub import Hub
 from .pump import Pump, Receive
@@ -35,6 +35,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 def outlive_request(application: Application) -> Application:
     """Wrap Django's ASGI application: open streams cost no thread and no database connection."""
+    servers.let_crowds_wait()
     admissions = Admissions(conf.get("REQUEST_THREADS"), conf.get("QUERY_SECONDS"))
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:

@@ -13,6 +13,9 @@ from functools import partial
 from types import coroutine
 from typing import Any
 
+# How many clients may wait to be accepted; the kernel has a limit of its own (somaxconn).
+BACKLOG = 4096
+
 Message = dict[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 
@@ -158,6 +161,26 @@ def at_shutdown(close: Callable[[], Awaitable[None]]) -> None:
     reactor.addSystemEventTrigger(
         "before", "shutdown", lambda: Deferred.fromFuture(loop.create_task(close()))
     )
+
+
+def let_crowds_wait() -> None:
+    """Let a crowd of clients wait to be accepted, once the server listens.
+
+    For daphne, which lets 50: whoever finds no place tries again after one second, then two, then
+    four, so that a thousand who come back at once would take half a minute. uvicorn lets 2,048.
+    """
+    reactor = sys.modules.get("twisted.internet.reactor")
+    if reactor is not None:
+        reactor.callWhenRunning(_widen_backlogs, reactor)
+
+
+def _widen_backlogs(reactor: Any) -> None:
+    from twisted.internet.tcp import Port
+
+    for reader in reactor.getReaders():
+        if isinstance(reader, Port):
+            # A second listen() changes the length of the queue, and nothing else.
+            reader.socket.listen(BACKLOG)
 
 
 def _body(chunk: bytes, *, more_body: bool) -> Message:
