@@ -129,8 +129,10 @@ class AdmissionHandler(ASGIHandler):
             return refusal
         response = self.get_response(request)
         keep_django_connections()
-        # Here, for it may do whatever else requests do at their end. What streams something of its
-        # own (some middleware's answer) is closed when it has been sent.
-        if not response.streaming or getattr(response, "open_stream", None) is not None:
+        if getattr(response, "open_stream", None) is not None:
+            # Here, for it may do whatever else requests do at their end.
             response.close()
+            # Middleware hangs on a request what knows the request in turn (its user, its session):
+            # left to the garbage collector, a crowd's requests would be megabytes until it comes.
+            vars(request).clear()
         return response

@@ -69,11 +69,12 @@ def _view(scope: Scope) -> Callable[..., Any] | None:
 async def _open(admissions: Admissions, scope: Scope, send: Send) -> Pump | None:
     """Have a request for a stream answered. Returns what goes on after it, if it was granted."""
     try:
-        check_server(ASGIRequest(scope, BytesIO()))
+        request = ASGIRequest(scope, BytesIO())
+        check_server(request)
         response = await admissions.answer(scope)
         # Unless some middleware has put another response in its place.
         if (open_stream := getattr(response, "open_stream", None)) is not None:
-            stream = await open_stream()
+            stream = await open_stream(request)
             await send(_head(response))
             return Pump(stream, outlet(send))
     except Refused as refused:

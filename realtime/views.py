@@ -29,14 +29,14 @@ class EventStreamResponse(StreamingHttpResponse):
     """An event stream.
 
     chunks: its text; nothing for the answer to HEAD, and for a stream that is yet to be opened.
-    open_stream: opens it after the request has ended, see asgi.py; raises Refused.
+    open_stream: opens it as a request asks, when that has ended, see asgi.py; raises Refused.
     """
 
     def __init__(
         self,
         chunks: AsyncIterator[bytes] | None = None,
         *,
-        open_stream: Callable[[], Awaitable[EventStream]] | None = None,
+        open_stream: Callable[[HttpRequest], Awaitable[EventStream]] | None = None,
     ) -> None:
         self._chunks = _nothing() if chunks is None else chunks
         self.open_stream = open_stream
@@ -120,7 +120,7 @@ class EventStreamView(View):
                 response = await sync_to_async(watched(self.get_in_thread))(request)
             if getattr(response, "open_stream", None) is None:
                 return response
-            return EventStreamResponse((await response.open_stream()).chunks())
+            return EventStreamResponse((await response.open_stream(request)).chunks())
         except Refused as refused:
             return refused.response
 
@@ -136,7 +136,7 @@ class EventStreamView(View):
         if request.method == "HEAD":
             return EventStreamResponse()
         return EventStreamResponse(
-            open_stream=partial(self.open_stream, request, access, follow=follow)
+            open_stream=partial(self.open_stream, access=access, follow=follow)
         )
 
     def admit(self, request: HttpRequest) -> Access:
@@ -174,7 +174,7 @@ class EventStreamView(View):
         return follow == "yes"
 
     async def open_stream(
-        self, request: HttpRequest, access: Access, *, follow: bool
+        self, request: HttpRequest, *, access: Access, follow: bool
     ) -> EventStream:
         """The stream, standing where the client left off. Raises Refused."""
         hub = Hub.current()

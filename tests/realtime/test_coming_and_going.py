@@ -33,13 +33,18 @@ async def visits(server, headers, count):
 @pytest.mark.parametrize("count", [1_000, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_thousands_of_visits_leave_nothing_behind(server, alice, sessions, eventually, count):
     resources, headers = Resources(server), bearer(alice)
-    asyncio.run(visits(server, headers, 1_000))  # whatever is made once is made now
+    asyncio.run(visits(server, headers, 500))  # whatever is made once is made now
     assert eventually(lambda: sessions() <= SESSIONS_OF_A_HUB)
-    threads, open_files, memory = resources.threads, resources.open_files, resources.memory
-    asyncio.run(visits(server, headers, count))
-    assert eventually(lambda: resources.open_files <= open_files), resources.open_files
+    threads, open_files = resources.threads, resources.open_files
+    growth = []
+    # A process grows to its working size by megabytes at a time, and then no more; what is left
+    # behind by each visit makes it grow every time. What one idle stream takes is 15 kB and more.
+    while not growth or growth[-1] >= 300 * count:
+        assert len(growth) < 6, growth
+        memory = resources.memory
+        asyncio.run(visits(server, headers, count))
+        assert eventually(lambda: resources.open_files <= open_files), resources.open_files
+        growth.append(resources.memory - memory)
     assert eventually(lambda: resources.threads <= threads), resources.threads
     assert eventually(lambda: sessions() <= SESSIONS_OF_A_HUB), sessions()
-    # What one idle stream takes is 30 kB and more: a hundredth of that for each that has left.
-    assert eventually(lambda: resources.memory - memory < 1024 * 1024 + 300 * count)
     assert not [line for line in server.output if "Traceback" in line]
