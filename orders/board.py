@@ -14,7 +14,7 @@ from django.utils.functional import Promise
 
 from .events import order_event, stream_position
 from .models import Order
-from .notifications import WORDS, WORDS_FOR_ANY_STATUS
+from .notifications import WORDS, OfStatus
 from .status import Status
 
 KEPT = 50
@@ -49,7 +49,7 @@ class Filter:
 
 
 @dataclass(frozen=True)
-class Row:
+class Row(OfStatus):
     """One order, as templates/orders/board_row.html shows it.
 
     It is made of what an event of the order says, so that a row rendered here and one that the
@@ -80,21 +80,8 @@ class Row:
         )
 
     @property
-    def look(self) -> str:
-        """Names the icon and the colours."""
-        return self.status if self.status in WORDS else "changed"
-
-    @property
-    def label(self) -> str | Promise:
-        return WORDS.get(self.status, WORDS_FOR_ANY_STATUS).label
-
-    @property
     def placed_at_time(self) -> datetime | None:
         return datetime.fromisoformat(self.placed_at) if self.placed_at else None
-
-    @property
-    def changed_at_time(self) -> datetime | None:
-        return datetime.fromisoformat(self.changed_at) if self.changed_at else None
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,32 @@ WORDS = {
 WORDS_FOR_ANY_STATUS = Words(_("Changed"), _("There is news about this order."))
 
 
+class OfStatus:
+    """What is shown of an order that has come to a status."""
+
+    status: str
+    changed_at: str  # as events have it; empty where it is filled in later
+
+    @property
+    def look(self) -> str:
+        """Names the icon and the colours."""
+        return self.status if self.status in WORDS else "changed"
+
+    @property
+    def label(self) -> str | Promise:
+        return WORDS.get(self.status, WORDS_FOR_ANY_STATUS).label
+
+    @property
+    def sentence(self) -> str | Promise:
+        return WORDS.get(self.status, WORDS_FOR_ANY_STATUS).sentence
+
+    @property
+    def changed_at_time(self) -> datetime | None:
+        return datetime.fromisoformat(self.changed_at) if self.changed_at else None
+
+
 @dataclass(frozen=True)
-class Notification:
+class Notification(OfStatus):
     """One event of an order, as templates/orders/notification.html shows it.
 
     Without its data it is the form that the script fills in for an event of that status.
@@ -65,23 +89,6 @@ class Notification:
             # Events written before this was told of have the time of their transaction.
             changed_at=data.get("changed_at") or utc_text(event.created_at),
         )
-
-    @property
-    def look(self) -> str:
-        """Names the icon and the colours."""
-        return self.status if self.status in WORDS else "changed"
-
-    @property
-    def label(self) -> str | Promise:
-        return WORDS.get(self.status, WORDS_FOR_ANY_STATUS).label
-
-    @property
-    def sentence(self) -> str | Promise:
-        return WORDS.get(self.status, WORDS_FOR_ANY_STATUS).sentence
-
-    @property
-    def changed_at_time(self) -> datetime | None:
-        return datetime.fromisoformat(self.changed_at) if self.changed_at else None
 
 
 BLANKS = [Notification(status) for status in (*WORDS, "")]
