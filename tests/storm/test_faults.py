@@ -43,6 +43,7 @@ async def crash_postgresql(running: Storm) -> None:
 async def cut_the_network(running: Storm, *, heartbeats: int) -> None:
     """Between the last server and the database, without a reset."""
     await running.written(100)
+    await running.caught_up()  # a watcher that has heard nothing yet shows no pause
     running.fleet.proxy.cut()
     await running.heartbeats(heartbeats)
     running.fleet.proxy.heal()
