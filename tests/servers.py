@@ -99,10 +99,13 @@ def running_server(
     command = [part.format(port=port) for part in COMMANDS[kind]]
     if kind != "runserver":
         command.append("config.asgi:application")
+    environment = {**os.environ, "DATABASE_URL": database_url(), **environment}
+    # What this process is allowed while it drives a browser, see browser/chromium.py.
+    environment.pop("DJANGO_ALLOW_ASYNC_UNSAFE", None)
     process = subprocess.Popen(
         [sys.executable, "-u", *command],
         cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": database_url(), **environment},
+        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

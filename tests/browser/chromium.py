@@ -27,18 +27,17 @@ ARGUMENTS = [
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """A browser. Playwright and the ORM can be used side by side while it is open."""
-    with playing() as playwright:
-        browser = playwright.chromium.launch(executable_path=EXECUTABLE, args=ARGUMENTS)
-        try:
-            yield browser
-        finally:
-            browser.close()
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    """A browser."""
+    browser = playwright.chromium.launch(executable_path=EXECUTABLE, args=ARGUMENTS)
+    try:
+        yield browser
+    finally:
+        browser.close()
 
 
 @contextmanager
-def everyday_chromium() -> Iterator[BrowserContext]:
+def everyday_chromium(playwright: Playwright) -> Iterator[BrowserContext]:
     """A browser session as people have it: hidden tabs, which can be frozen, and a back/forward
     cache. In those that Playwright starts every tab believes to be in front.
     """
@@ -49,18 +48,19 @@ def everyday_chromium() -> Iterator[BrowserContext]:
             stderr=subprocess.PIPE,
             text=True,
         ) as process,
-        playing() as playwright,
     ):
         try:
             address = next(line for line in process.stderr if "DevTools listening on" in line)
             browser = playwright.chromium.connect_over_cdp(address.split()[-1], no_defaults=True)
             yield browser.contexts[0]
+            browser.close()  # which only disconnects
         finally:
             process.terminate()
 
 
 @contextmanager
 def playing() -> Iterator[Playwright]:
+    """What drives browsers. Nothing async can run meanwhile, but the ORM can be used."""
     # Playwright's sync API keeps an event loop running in this thread. Django then refuses to
     # query, lest a query block that loop; here nothing else waits for it.
     with patch.dict(os.environ, DJANGO_ALLOW_ASYNC_UNSAFE="true"), sync_playwright() as playwright:

@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 import pytest
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request
 
-from .chromium import EXECUTABLE, chromium
+from .chromium import EXECUTABLE, chromium, playing
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -22,10 +22,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             )
 
 
-@pytest.fixture
-def browser(transactional_db) -> Iterator[Browser]:
-    with chromium() as browser:
+# For the whole folder, and no longer: it leaves an event loop running in this thread, in which the
+# async tests of other folders could not run theirs. The test database is made outside of it.
+@pytest.fixture(scope="package")
+def playwright(django_db_setup) -> Iterator[Playwright]:
+    with playing() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="package")
+def one_chromium(playwright) -> Iterator[Browser]:
+    """Starting it takes longer than many a test."""
+    with chromium(playwright) as browser:
         yield browser
+
+
+@pytest.fixture
+def browser(transactional_db, one_chromium) -> Iterator[Browser]:
+    """A browser without a session; those that the test begins end with it."""
+    yield one_chromium
+    for context in one_chromium.contexts:
+        context.close()
 
 
 class Complaints(list[str]):

@@ -28,7 +28,7 @@ from django.test.utils import setup_databases, teardown_databases
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from orders.models import Order
-from tests.browser.chromium import chromium, sign_in
+from tests.browser.chromium import chromium, playing, sign_in
 from tests.conftest import PASSWORD
 from tests.servers import running_server
 
@@ -155,7 +155,12 @@ def take(context: BrowserContext, url: str, name: str, picture: Picture) -> None
 
 def main(names: list[str]) -> None:
     DOCS.mkdir(exist_ok=True)
-    with own_database(), running_server("runserver") as site, chromium() as browser:
+    with (
+        own_database(),
+        running_server("runserver") as site,
+        playing() as playwright,
+        chromium(playwright) as browser,
+    ):
         users = get_user_model().objects
         users.create_user("alice", password=PASSWORD)
         users.create_user("bob", password=PASSWORD)

@@ -160,9 +160,11 @@ def test_when_the_leader_crashes_another_goes_on_without_loss(following, alice):
     assert following.streams == 1
 
 
-def test_a_leader_that_is_frozen_lets_another_lead_and_is_told_all_when_it_wakes(site, alice):
+def test_a_leader_that_is_frozen_lets_another_lead_and_is_told_all_when_it_wakes(
+    site, playwright, alice
+):
     with (
-        everyday_chromium() as context,
+        everyday_chromium(playwright) as context,
         follow_in(context, site.url) as following,
     ):
         following.sign_in(alice)
@@ -345,9 +347,9 @@ def test_an_answer_that_ends_an_eventsource_does_not_end_the_stream(following, a
 # The page comes back
 
 
-def test_a_page_from_the_back_forward_cache_goes_on(site, transactional_db, alice):
+def test_a_page_from_the_back_forward_cache_goes_on(site, playwright, alice):
     with (
-        everyday_chromium() as context,
+        everyday_chromium(playwright) as context,
         follow_in(context, site.url) as following,
     ):
         following.sign_in(alice)
