@@ -15,6 +15,9 @@ from psycopg.conninfo import make_conninfo
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 30
+# How a server is told to end when the test that wanted it is over: now. On SIGTERM it would spread
+# the end of streams whose clients have just left. A shell's background jobs never hear SIGINT.
+AT_ONCE = signal.SIGTERM if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else signal.SIGINT
 
 
 def free_port() -> int:
@@ -117,7 +120,7 @@ def running_server(
         yield server
     finally:
         if process.poll() is None:
-            server.stop()
+            server.stop(AT_ONCE)
 
 
 def _wait_until_it_accepts(server: ServerProcess) -> None:
