@@ -55,6 +55,8 @@ def cluster(tmp_path_factory):
 
 @contextmanager
 def server_on(url):
+    # As short as libpq lets it be: a dozen requests come to wait for it, four at a time.
+    url = f"{url}?connect_timeout=2"
     with running_server("daphne", DATABASE_URL=url, DJANGO_SETTINGS_MODULE=SETTINGS) as server:
         yield server
 

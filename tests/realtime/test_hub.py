@@ -82,8 +82,11 @@ async def test_when_a_connection_dies_nothing_is_lost(hub, elsewhere, victims, c
     assert "Lost the connection" in caplog.text
 
 
-async def test_a_listener_that_hears_nothing_says_what_to_do(hub, elsewhere, settings, caplog):
+async def test_a_listener_that_hears_nothing_says_what_to_do(
+    hub, elsewhere, settings, monkeypatch, caplog
+):
     """As behind PgBouncer in transaction mode, or with a URL that names another database."""
+    monkeypatch.setattr("realtime.listener.PROBE_SECONDS", 0.5)
     await Hub.close_current()
     settings.REALTIME = {"LISTEN_URL": elsewhere().info.dsn.replace("test_", "", 1)}
     with caplog.at_level(logging.ERROR, "realtime"):

@@ -105,7 +105,9 @@ def test_the_log_is_pruned_through_it(pgbouncer, server, alice, eventually):
 
 
 def test_without_it_the_log_says_what_to_set_and_the_poll_finds_events(pgbouncer, alice):
-    with running_server("daphne", DATABASE_URL=pgbouncer) as server:
+    # It polls each second.
+    environment = {"DATABASE_URL": pgbouncer, "DJANGO_SETTINGS_MODULE": "tests.realtime.forgetful"}
+    with running_server("daphne", **environment) as server:
         assert until_listener(server, "deaf").status_code == 200
         server.wait_for_output("REALTIME = {'LISTEN_URL': 'postgresql://…'}")
         with open_stream(server, **bearer(alice)) as stream:
