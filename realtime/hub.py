@@ -34,13 +34,16 @@ from .listener import Listener
 from .open_streams import OpenStreams
 from .sql import load
 from .tail import CHUNK_BYTES, RecentEvent, Tail
+from .watches import BUSY_ROWS, WATCH_SECONDS, Watches
 
 if TYPE_CHECKING:
     from .stream import EventStream
 
-NUMBER_EVENTS = (
-    "SELECT moved, last_position FROM realtime_number_events_v1(%(stream)s, %(batch_rows)s)"
-)
+NUMBER_EVENTS = """
+    SELECT moved, last_position, promised FROM realtime_number_events_v2(
+        %(stream)s, %(batch_rows)s, %(busy_rows)s, make_interval(secs => %(watch_seconds)s)
+    )
+"""
 NOTIFY = "SELECT pg_notify(%(channel)s, %(payload)s)"
 POSITION = "SELECT position FROM realtime_stream WHERE name = %(stream)s"
 READ_TAIL = load("read_tail")
@@ -48,7 +51,8 @@ REPLAY = load("replay")
 STREAMS_BEHIND = load("streams_behind")
 OLDEST_WAITING = load("oldest_waiting")
 
-# Bounded, so that an import of a million orders does not hold a stream's lock for minutes.
+# Bounded, so that an import of a million orders does not hold a stream's lock for minutes. So many
+# are the beginning of a watch: it finds the rest.
 NUMBER_ROWS = 1000
 # What one query brings into memory at most, unless a single event is larger.
 READ_ROWS = 1000
@@ -125,6 +129,7 @@ class Hub:
         self._work_due = asyncio.Event()
         self._poll_due = True
         self._to_number: set[str] = set()
+        self._watches = Watches(asyncio.get_running_loop().time)
         self._to_read: set[str] = set()
         self._to_catch_up: dict[str, asyncio.Future[Tail]] = {}
         self._to_measure: asyncio.Future[float] | None = None
@@ -349,10 +354,11 @@ class Hub:
             await self._turn(connection)
             self._working.works()
             try:
-                async with asyncio.timeout_at(next_poll):
+                async with asyncio.timeout_at(min(next_poll, self._watches.next_look)):
                     await self._work_due.wait()
             except TimeoutError:
-                self._poll_due = True
+                if clock() >= next_poll:
+                    self._poll_due = True
 
     async def _turn(self, connection: psycopg.AsyncConnection) -> None:
         """Do all that has come together since the last turn. What comes meanwhile is for the next:
@@ -367,7 +373,9 @@ class Hub:
         try:
             if poll_due:
                 await self._poll(connection, to_number, to_read)
-            for stream in to_number:
+            # Hints of what is watched can wait: there will be a look that is later than they are.
+            to_number = {name for name in to_number if name not in self._watches}
+            for stream in to_number | self._watches.due():
                 if await self._number(connection, stream):
                     to_read.add(stream)
             for stream in to_read & self._tails.keys() | to_catch_up.keys():
@@ -409,16 +417,22 @@ class Hub:
 
     async def _number(self, connection: psycopg.AsyncConnection, stream: str) -> bool:
         """Number what waits in a stream and tell the other processes; whether there was any."""
-        batch = {"stream": stream, "batch_rows": NUMBER_ROWS}
+        batch = {
+            "stream": stream,
+            "batch_rows": NUMBER_ROWS,
+            "busy_rows": BUSY_ROWS,
+            "watch_seconds": WATCH_SECONDS,
+        }
+        began = asyncio.get_running_loop().time()
         # In a transaction for the sake of its isolation level, see connect().
         with answered_within(self._query_seconds, connection):
             async with connection.transaction():
-                [(moved, position)] = await self._query(connection, NUMBER_EVENTS, batch)
+                [(moved, position, promised)] = await self._query(connection, NUMBER_EVENTS, batch)
+        self._watches.looked(
+            stream, began=began, finished=moved is not None, promised=bool(promised)
+        )
         if not moved:
             return False
-        if moved == NUMBER_ROWS:  # there may be more; the other streams have their turn first
-            self._to_number.add(stream)
-            self._work_due.set()
         # A statement of its own, after the commit of the numbering: see publishing.py.
         hint = {"channel": PUBLISHED_CHANNEL, "payload": published(position, stream)}
         await self._query(connection, NOTIFY, hint)

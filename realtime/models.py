@@ -1,7 +1,7 @@
 """The event log: what is waiting for a number, what has one, and how far each stream has come.
 
 The way of a row: `publish()` inserts an `OutboxEvent` in the caller's own transaction; after that
-transaction has committed, the function in `sql/number_events_v1.sql` moves it into the log as an
+transaction has committed, the function in `sql/number_events_v2.sql` moves it into the log as an
 `Event` with the next position of its stream. See README.md, “How it works”.
 """
 
@@ -22,6 +22,11 @@ class Stream(models.Model):
     )
     pruned_through = models.BigIntegerField(
         default=0, help_text="Events up to this position have been pruned from the log."
+    )
+    watched_until = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="Until then a process looks for new events by itself, without hints.",
     )
 
     def __str__(self) -> str:

@@ -32,7 +32,7 @@ def told() -> list[tuple[int, str]]:
 def number_waiting() -> None:
     """Give all events that wait their positions: what a process that listens does by itself."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT * FROM realtime_number_events_v1(%s, 10000)", [STREAM])
+        cursor.execute("SELECT * FROM realtime_number_events_v2(%s, 10000, 10001, NULL)", [STREAM])
 
 
 def place(customer: Any, product: str = "Espresso cups", quantity: int = 2) -> Order:

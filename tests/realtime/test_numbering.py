@@ -4,7 +4,9 @@ import threading
 
 import pytest
 
-NUMBER = "SELECT moved, last_position FROM realtime_number_events_v1(%s, %s)"
+NUMBER = "SELECT moved, last_position FROM realtime_number_events_v2(%s, %s, 1000000, NULL)"
+NUMBER_AND_WATCH = "SELECT promised FROM realtime_number_events_v2('orders', 1000, 3, '1 hour')"
+WATCHED = "SELECT watched_until > clock_timestamp() FROM realtime_stream WHERE name = 'orders'"
 
 
 @pytest.fixture
@@ -157,6 +159,36 @@ def test_publishers_at_once_number_each_event_once(elsewhere, write, log, publis
     while writer.execute(NUMBER, ["orders", 1000]).fetchone()[0]:
         pass
     assert log() == [(n + 1, str(n)) for n in range(total)]
+
+
+def test_who_finds_many_at_once_promises_to_go_on_looking(elsewhere, write):
+    session = elsewhere()
+    write(session, "a", "b")
+    assert session.execute(NUMBER_AND_WATCH).fetchone() == (False,)
+    assert session.execute(WATCHED).fetchone() == (None,)
+    write(session, "c", "d", "e")
+    assert session.execute(NUMBER_AND_WATCH).fetchone() == (True,)
+    assert session.execute(WATCHED).fetchone() == (True,)
+
+
+def test_a_promise_is_never_taken_back(elsewhere, write):
+    session = elsewhere()
+    write(session, "a", "b", "c")
+    session.execute(NUMBER_AND_WATCH)
+    write(session, "d")
+    assert session.execute(NUMBER_AND_WATCH).fetchone() == (False,)
+    assert session.execute(NUMBER_AND_WATCH).fetchone() == (False,)
+    assert session.execute(WATCHED).fetchone() == (True,)
+
+
+def test_a_look_that_finds_nothing_leaves_nothing_to_flush(elsewhere, write):
+    session = elsewhere()
+    write(session, "a")
+    session.execute(NUMBER, ["orders", 1000])
+    with session.transaction():
+        assert session.execute(NUMBER, ["orders", 1000]).fetchone() == (0, 1)
+        written = session.execute("SELECT pg_current_xact_id_if_assigned()").fetchone()
+    assert written == (None,)
 
 
 def test_numbers_are_durable_before_they_are_seen_whatever_the_project_prefers(elsewhere, write):

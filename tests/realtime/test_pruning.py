@@ -14,7 +14,7 @@ from realtime.models import Event, OutboxEvent, Stream
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-NUMBER = "SELECT moved, last_position FROM realtime_number_events_v1(%s, %s)"
+NUMBER = "SELECT moved, last_position FROM realtime_number_events_v2(%s, %s, 1000000, NULL)"
 
 
 def fill(stream, *ages):

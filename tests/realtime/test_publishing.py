@@ -77,6 +77,17 @@ def test_a_rollback_takes_the_event_along():
     assert waiting() == []
 
 
+def watched(stream, *, seconds):
+    """As if a process looked for events of this stream for so long from now on."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO realtime_stream (name, position, pruned_through, watched_until)"
+            " VALUES (%(stream)s, 0, 0, clock_timestamp() + make_interval(secs => %(seconds)s))"
+            " ON CONFLICT (name) DO UPDATE SET watched_until = EXCLUDED.watched_until",
+            {"stream": stream, "seconds": seconds},
+        )
+
+
 class TestHints:
     """What listeners hear: only after the commit, once for each stream."""
 
@@ -84,6 +95,8 @@ class TestHints:
 
     @pytest.fixture
     def listener(self, elsewhere):
+        # Takes along what a rollback in another test may have left to hint at.
+        realtime.publish(stream="orders", recipient=7, data=0)
         session = elsewhere()
         session.execute(f"LISTEN {PENDING_CHANNEL}")
         return session
@@ -119,6 +132,29 @@ class TestHints:
             realtime.publish(stream="orders", recipient=7, data=1)
             raise ZeroDivisionError
         assert self.heard(listener) == []
+
+    def test_while_the_stream_is_watched_nothing_is_hinted(self, listener):
+        watched("orders", seconds=0.19)
+        realtime.publish(stream="orders", recipient=7, data=1)
+        realtime.publish_many([realtime.Message(7, n) for n in (2, 3)], stream="orders")
+        realtime.publish(stream="imports", recipient=7, data=4)
+        assert self.heard(listener) == ["imports"]
+
+    def test_a_commit_after_the_watch_is_hinted(self, listener):
+        watched("orders", seconds=0.1)
+        with transaction.atomic():
+            realtime.publish(stream="orders", recipient=7, data=1)
+            watched("orders", seconds=0.19)  # what is promised later does not count
+            realtime.publish(stream="orders", recipient=7, data=2)
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_sleep(0.11)")
+        assert self.heard(listener) == ["orders"]
+
+    def test_a_watch_longer_than_any_is_not_relied_on(self, listener):
+        """The database's clock was set back since."""
+        watched("orders", seconds=3600)
+        realtime.publish(stream="orders", recipient=7, data=1)
+        assert self.heard(listener) == ["orders"]
 
     def test_a_hint_that_fails_costs_neither_the_change_nor_the_event(self, elsewhere, caplog):
         """The session dies between the commit and the hint."""
