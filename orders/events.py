@@ -1,9 +1,12 @@
 """What the stream of orders tells: of an order, and of what a user has looked at in their bell."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import QuerySet
+from django.utils.timezone import is_aware
 
 import realtime
 from realtime.models import Stream
@@ -41,18 +44,42 @@ def bell_event(bell: "Bell") -> dict[str, Any]:
     }
 
 
-def publish_orders(orders: "QuerySet[Order]") -> None:
-    """Publish an event for each of these saved orders, in the transaction that is open now.
+def publish_orders(orders: "Iterable[Order]", using: str) -> None:
+    """Publish an event for each of these orders, in the transaction that is open now.
 
-    It takes rows to read, not instances: an instance may hold a price not yet rounded, or a field
-    changed in memory and left out of `update_fields`. The event tells what the table holds.
+    orders: as their rows are now, see `as_saved()`.
     """
-    rows = orders.select_related("customer").order_by("pk")
     realtime.publish_many(
-        [realtime.Message(order.customer, order_event(order)) for order in rows],
+        [realtime.Message(order.customer, order_event(order)) for order in orders],
         stream=STREAM,
         type=ORDER_TYPE,
-        using=orders.db,
+        using=using,
+    )
+
+
+def as_saved(orders: "QuerySet[Order]") -> "QuerySet[Order]":
+    """These orders as the table holds them, with all that their events tell.
+
+    An instance that was saved may hold a price not yet rounded, or a field changed in memory and
+    left out of `update_fields`.
+    """
+    return orders.select_related("customer").order_by("pk")
+
+
+def is_as_saved(order: "Order") -> bool:
+    """Whether an order just inserted is what its row is, so that it need not be read again.
+
+    It is if each value is of the type that comes out of the column, and needed no rounding.
+    """
+    return (
+        type(order.pk) is int
+        and type(order.product) is str
+        and type(order.quantity) is int
+        and type(order.unit_price) is Decimal
+        and order.unit_price == round(order.unit_price, 2)
+        and type(order.placed_at) is datetime
+        and is_aware(order.placed_at)
+        and order.status_changed_at is None
     )
 
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from .events import publish_orders
+from .events import as_saved, publish_orders
 from .exceptions import InvalidTransition, UnpublishedChange
 from .status import Status, check_transition
 
@@ -62,7 +62,7 @@ class OrderQuerySet(models.QuerySet):
         with transaction.atomic(using=self.db):
             super().bulk_create(orders, batch_size=batch_size, **options)
             created = Order.objects.using(self.db).filter(pk__in=[order.pk for order in orders])
-            publish_orders(created)
+            publish_orders(as_saved(created), self.db)
         return orders
 
     bulk_create.alters_data = True

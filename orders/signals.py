@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .events import publish_orders
+from .events import as_saved, is_as_saved, publish_orders
 from .models import Order
 
 
@@ -13,5 +13,9 @@ def publish_order(
 
     raw: a fixture is loaded; it restores what has been told already.
     """
-    if not raw and (created or instance.status_changes):
-        publish_orders(Order.objects.using(using).filter(pk=instance.pk))
+    if raw or not (created or instance.status_changes):
+        return
+    if created and is_as_saved(instance):
+        publish_orders([instance], using)
+    else:
+        publish_orders(as_saved(Order.objects.using(using).filter(pk=instance.pk)), using)

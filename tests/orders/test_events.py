@@ -1,13 +1,17 @@
 import logging
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import psycopg
 import pytest
 from django.core import serializers
 from django.db import connection, transaction
+from django.db.models import Value
+from django.db.models.functions import Now
 from django.db.models.signals import post_save
+from django.test.utils import CaptureQueriesContext
+from django.utils.safestring import mark_safe
 
 from orders.events import order_event, utc_text
 from orders.exceptions import InvalidTransition
@@ -104,6 +108,33 @@ def test_the_event_tells_what_the_table_holds_and_not_what_the_instance_does(ali
     order.status = "paid"
     order.save(update_fields=["status"])
     assert [(e["product"], e["quantity"], e["total"]) for e in events()] == [("Tea", 2, "9.02")] * 2
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"pk": "77"},
+        {"product": mark_safe("Tea")},
+        {"quantity": "2"},
+        {"quantity": Value(1) + Value(1)},
+        {"unit_price": 4},
+        {"unit_price": "4.50"},
+        {"unit_price": Decimal("4.505")},
+        {"placed_at": datetime(2026, 11, 22, 13, 5, tzinfo=timezone(timedelta(hours=2)))},
+        {"placed_at": "2026-11-22T13:05Z"},
+        {"placed_at": Now()},
+    ],
+    ids=lambda values: ", ".join(f"{name}={value!r}" for name, value in values.items()),
+)
+def test_however_an_order_was_made_its_event_tells_what_the_table_holds(alice, values):
+    an_order(alice, **values).save()
+    assert events() == [order_event(Order.objects.get())]
+
+
+def test_an_order_that_is_what_its_row_is_is_not_read_again(alice):
+    with CaptureQueriesContext(connection) as queries:
+        an_order(alice).save()
+    assert not [query for query in queries if 'FROM "orders_order"' in query["sql"]]
 
 
 def test_two_who_make_the_same_change_tell_it_once(alice):
