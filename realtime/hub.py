@@ -286,6 +286,8 @@ class Hub:
         streams = list(self.streams)
         began = asyncio.get_running_loop().time()
         for number, stream in enumerate(streams):
+            if stream not in self.streams:
+                continue  # it has left by itself
             due = began + seconds * number / len(streams)
             if (wait := due - asyncio.get_running_loop().time()) > 0:
                 await asyncio.sleep(wait)

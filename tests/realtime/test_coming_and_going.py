@@ -40,7 +40,7 @@ def test_thousands_of_visits_leave_nothing_behind(server, alice, sessions, event
     # A process grows to its working size by megabytes at a time, and then no more; what is left
     # behind by each visit makes it grow every time. What one idle stream takes is 15 kB and more.
     while not growth or growth[-1] >= 300 * count:
-        assert len(growth) < 6, growth
+        assert len(growth) < 12, growth
         memory = resources.memory
         asyncio.run(visits(server, headers, count))
         assert eventually(lambda: resources.open_files <= open_files), resources.open_files

@@ -95,3 +95,25 @@ async def test_it_drains_over_the_time_it_is_given(open_one, hub, alice, monkeyp
     monkeypatch.setattr("realtime.hub.asyncio.sleep", sleep)
     await hub.drain(seconds=8)
     assert [round(wait) for wait in waits] == [2, 4, 6]
+
+
+async def test_it_does_not_wait_for_streams_that_have_left_by_themselves(
+    client, hub, alice, monkeypatch
+):
+    left = []
+
+    async def sleep(seconds):
+        if not left:
+            left.extend(chunks[1:])
+            for one in left:
+                await one.aclose()
+        waits.append(seconds)
+
+    chunks, waits = [], []
+    for _ in range(4):
+        chunks.append(aiter(await client.get(STREAM, headers=bearer(alice))))
+        await soon(anext(chunks[-1]))
+    monkeypatch.setattr("realtime.hub.asyncio.sleep", sleep)
+    await hub.drain(seconds=8)
+    assert [round(wait) for wait in waits] == [2]
+    await chunks[0].aclose()
