@@ -139,11 +139,7 @@ def _hang_up(connection: psycopg.BaseConnection) -> None:
 
 async def connect(parameters: Parameters) -> psycopg.AsyncConnection:
     """A connection in autocommit. Raises one of AWAY if there is no way to it."""
-    connection = await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
-    # number_events needs it, whatever the project's default is: see the head of its file. It holds
-    # for transactions that are begun; a single statement in autocommit has the server's default.
-    await connection.set_isolation_level(psycopg.IsolationLevel.READ_COMMITTED)
-    return connection
+    return await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
 
 
 class KeptConnection:

@@ -18,9 +18,9 @@ def asked(hub, monkeypatch):
     seen = []
     query = hub_module.Hub._query
 
-    async def watched(self, connection, statement, parameters):
+    async def watched(self, connection, statement, parameters, **options):
         seen.append(statement)
-        return await query(self, connection, statement, parameters)
+        return await query(self, connection, statement, parameters, **options)
 
     monkeypatch.setattr(hub_module.Hub, "_query", watched)
     return seen
