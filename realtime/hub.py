@@ -434,7 +434,11 @@ class Hub:
             connection, NUMBER_EVENTS, batch, cursor_class=psycopg.AsyncClientCursor
         )
         self._watches.looked(
-            stream, began=began, finished=moved is not None, promised=bool(promised)
+            stream,
+            began=began,
+            finished=moved is not None,
+            promised=bool(promised),
+            more=moved == NUMBER_ROWS,
         )
         if not moved:
             return False

@@ -47,15 +47,17 @@ class Watches:
         now = self._clock()
         return {name for name, watch in self._watches.items() if watch.next_look <= now}
 
-    def looked(self, stream: str, *, began: float, finished: bool, promised: bool) -> None:
+    def looked(
+        self, stream: str, *, began: float, finished: bool, promised: bool, more: bool
+    ) -> None:
         """There was a look at a stream.
 
         began: when. finished: not if another session was at it, that might have looked earlier.
-        promised: to watch from now on.
+        promised: to watch from now on. more: it took no more than a batch of what there is.
         """
         now = self._clock()
         shortest, longest = REST_SECONDS
-        next_look = now + min(max(REST * (now - began), shortest), longest)
+        next_look = now if more else now + min(max(REST * (now - began), shortest), longest)
         watch = self._watches.get(stream)
         if promised:
             # From now, which is later than the database's clock_timestamp() was.

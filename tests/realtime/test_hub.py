@@ -147,6 +147,7 @@ async def test_a_tail_that_nobody_follows_is_forgotten(hub):
 
 async def test_a_backlog_is_numbered_in_batches(hub, monkeypatch):
     monkeypatch.setattr("realtime.hub.NUMBER_ROWS", 10)
+    monkeypatch.setattr("realtime.watches.REST_SECONDS", (60.0, 60.0))  # no time for a rest
     text = b""
     async with open_stream(hub) as chunks, asyncio.timeout(10):
         await publish("7", *range(95))

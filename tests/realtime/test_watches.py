@@ -34,11 +34,11 @@ def watches(clock):
     return Watches(clock)
 
 
-def look(watches, clock, *, seconds=0.0, promised=False, finished=True):
+def look(watches, clock, *, seconds=0.0, promised=False, finished=True, more=False):
     """A look at the orders that takes so long."""
     began = clock.now
     clock.now += seconds
-    watches.looked("orders", began=began, finished=finished, promised=promised)
+    watches.looked("orders", began=began, finished=finished, promised=promised, more=more)
 
 
 def test_without_a_promise_there_is_no_watch(watches, clock):
@@ -62,6 +62,11 @@ def test_the_longer_a_look_takes_the_longer_is_the_rest_up_to_a_bound(watches, c
         look(watches, clock, seconds=seconds, promised=True)
         rests.append(watches.next_look - clock.now)
     assert rests == pytest.approx([SHORTEST_REST, 0.02, LONGEST_REST])
+
+
+def test_a_backlog_is_looked_at_without_a_rest(watches, clock):
+    look(watches, clock, seconds=0.1, promised=True, more=True)
+    assert watches.due() == {"orders"}
 
 
 def test_a_look_that_began_after_the_promised_time_is_the_last(watches, clock):
