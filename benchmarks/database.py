@@ -90,6 +90,16 @@ class Database:
         children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
         return [postmaster, *map(int, children)]
 
+    def settle(self) -> None:
+        """Do now what was put off: vacuum and flush what the steps before have written.
+
+        Or the next one would pay for it.
+        """
+        with self.connect() as connection:
+            connection.execute("VACUUM ANALYZE")
+            if connection.execute("SELECT pg_has_role('pg_checkpoint', 'USAGE')").fetchone()[0]:
+                connection.execute("CHECKPOINT")
+
     @contextmanager
     def commits_take(self, milliseconds: int) -> Iterator[None]:
         """Each flush of the log waits for so long first, as on a slower disk.

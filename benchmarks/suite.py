@@ -183,6 +183,7 @@ class Suite:
     ) -> None:
         """On all cores, with a server that listens or without one."""
         customers = people.customers(100)
+        self.database.settle()
         with ExitStack() as resources:
             self.database.run_on(self.cores.all)
             resources.callback(self.database.run_on, self.cores.load)
@@ -214,6 +215,7 @@ class Suite:
 
     def _measure_log(self, events: int, round: int) -> None:
         log_size.fill(events)
+        self.database.settle()
         with (
             self._started("ours-daphne") as site,
             streams_to(site.port, self.cores.load) as streams,

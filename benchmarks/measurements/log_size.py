@@ -59,11 +59,6 @@ def fill(events: int) -> None:
             " ON CONFLICT (name) DO UPDATE SET position = excluded.position, pruned_through = 0",
             [events],
         )
-        cursor.execute("VACUUM ANALYZE realtime_event")
-        # Or what has just been written would be flushed while it is measured.
-        cursor.execute("SELECT pg_has_role('pg_checkpoint', 'USAGE')")
-        if cursor.fetchone()[0]:
-            cursor.execute("CHECKPOINT")
 
 
 def measure(site: Ours, streams: Streams, events: int, seconds: float) -> LogSize:
