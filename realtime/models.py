@@ -23,14 +23,29 @@ class Stream(models.Model):
     pruned_through = models.BigIntegerField(
         default=0, help_text="Events up to this position have been pruned from the log."
     )
-    watched_until = models.DateTimeField(
-        null=True,
-        editable=False,
-        help_text="Until then a process looks for new events by itself, without hints.",
-    )
 
     def __str__(self) -> str:
         return self.name
+
+
+class Watch(models.Model):
+    """That a process looks for the events of a stream by itself, see `watches.py`.
+
+    Not in the row of the stream: that one is written for each batch of events. While a transaction
+    stays open for an hour, PostgreSQL keeps all its versions, and every checkout would go through
+    them.
+    """
+
+    stream = models.CharField(max_length=100, primary_key=True)
+    until = models.DateTimeField(
+        help_text="Who commits an event before then need not hint at it: there will be a look."
+    )
+
+    class Meta:
+        verbose_name_plural = "watches"
+
+    def __str__(self) -> str:
+        return f"{self.stream}, until {self.until}"
 
 
 class EventFields(models.Model):

@@ -2,8 +2,8 @@
 
 A hint for every commit is cheap until there are thousands: each is a statement of its own for who
 commits, and wakes every process that listens. So a process that finds several events at once
-promises to go on looking, and for as long nobody needs to hint. The promise stands in the row of
-the stream (`Stream.watched_until`), where `publish()` finds it as it writes an event.
+promises to go on looking, and for as long nobody needs to hint. The promise stands in a table
+(`models.Watch`), where `publish()` finds it as it writes an event.
 """
 
 from collections.abc import Callable

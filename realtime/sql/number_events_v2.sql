@@ -1,9 +1,9 @@
 -- Gives committed, unnumbered events of one stream their positions: moves at most `batch_rows` of
 -- them from realtime_outbox into realtime_event, oldest first.
 --
--- If it moved `busy_rows` or more, it promises: from now on the caller looks again and again, and
--- once more when `watch_for` is over. Until then (realtime_stream.watched_until) who commits an
--- event need not hint at it. Promised in the transaction that numbers, which writes that row anyway.
+-- If it moved `busy_rows` or more, and less than half of an earlier promise is left, it promises:
+-- from now on the caller looks again and again, and once more when `watch_for` is over. Until then
+-- (realtime_watch.until) who commits an event need not hint at it.
 --
 -- Returns how many it moved, the stream's last position, and whether it promised; nulls if another
 -- session is numbering this stream right now (that session hears the same hints, so it will run
@@ -82,16 +82,17 @@ BEGIN
     ORDER BY id;
 
     GET DIAGNOSTICS moved = ROW_COUNT;
-    promised := moved >= busy_rows;
+    promised := false;
     IF moved > 0 THEN
         last_position := last_position + moved;
-        UPDATE realtime_stream
-        SET position = last_position,
-            -- Never taken back: somebody may be relying on it.
-            watched_until = CASE
-                WHEN promised THEN clock_timestamp() + watch_for ELSE watched_until
-            END
-        WHERE name = stream_name;
+        UPDATE realtime_stream SET position = last_position WHERE name = stream_name;
+    END IF;
+    IF moved >= busy_rows THEN
+        INSERT INTO realtime_watch AS watch (stream, until)
+        VALUES (stream_name, clock_timestamp() + watch_for)
+        ON CONFLICT (stream) DO UPDATE SET until = excluded.until
+        WHERE watch.until < excluded.until - watch_for / 2;
+        promised := FOUND;
     END IF;
 END
 $$;

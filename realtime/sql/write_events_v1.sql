@@ -15,8 +15,8 @@ BEGIN
     FROM unnest(recipients, datas) WITH ORDINALITY AS event (recipient, data, number)
     ORDER BY number;
 
-    SELECT extract(epoch FROM watched_until - clock_timestamp()) INTO watched_seconds
-    FROM realtime_stream
-    WHERE name = stream_name;
+    SELECT extract(epoch FROM until - clock_timestamp()) INTO watched_seconds
+    FROM realtime_watch
+    WHERE stream = stream_name;
 END
 $$;

@@ -6,7 +6,7 @@ import pytest
 
 NUMBER = "SELECT moved, last_position FROM realtime_number_events_v2(%s, %s, 1000000, NULL)"
 NUMBER_AND_WATCH = "SELECT promised FROM realtime_number_events_v2('orders', 1000, 3, '1 hour')"
-WATCHED = "SELECT watched_until > clock_timestamp() FROM realtime_stream WHERE name = 'orders'"
+WATCHED = "SELECT until > clock_timestamp() FROM realtime_watch WHERE stream = 'orders'"
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_who_finds_many_at_once_promises_to_go_on_looking(elsewhere, write):
     session = elsewhere()
     write(session, "a", "b")
     assert session.execute(NUMBER_AND_WATCH).fetchone() == (False,)
-    assert session.execute(WATCHED).fetchone() == (None,)
+    assert session.execute(WATCHED).fetchone() is None
     write(session, "c", "d", "e")
     assert session.execute(NUMBER_AND_WATCH).fetchone() == (True,)
     assert session.execute(WATCHED).fetchone() == (True,)
@@ -179,6 +179,22 @@ def test_a_promise_is_never_taken_back(elsewhere, write):
     assert session.execute(NUMBER_AND_WATCH).fetchone() == (False,)
     assert session.execute(NUMBER_AND_WATCH).fetchone() == (False,)
     assert session.execute(WATCHED).fetchone() == (True,)
+
+
+def test_a_promise_is_renewed_when_half_of_it_is_over(elsewhere, write):
+    """Not at every look: each version of the row may have to stay for a while."""
+    session = elsewhere()
+    until = "SELECT until FROM realtime_watch"
+    moments = []
+    for passed in (0, 20, 20):
+        session.execute(
+            "UPDATE realtime_watch SET until = until - make_interval(mins => %s)", [passed]
+        )
+        write(session, "a", "b", "c")
+        (promised,) = session.execute(NUMBER_AND_WATCH).fetchone()
+        moments.append((promised, session.execute(until).fetchone()))
+    assert [promised for promised, _ in moments] == [True, False, True]
+    assert moments[2][1] > moments[0][1]
 
 
 def test_a_look_that_finds_nothing_leaves_nothing_to_flush(elsewhere, write):

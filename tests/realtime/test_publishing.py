@@ -81,9 +81,9 @@ def watched(stream, *, seconds):
     """As if a process looked for events of this stream for so long from now on."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO realtime_stream (name, position, pruned_through, watched_until)"
-            " VALUES (%(stream)s, 0, 0, clock_timestamp() + make_interval(secs => %(seconds)s))"
-            " ON CONFLICT (name) DO UPDATE SET watched_until = EXCLUDED.watched_until",
+            "INSERT INTO realtime_watch (stream, until)"
+            " VALUES (%(stream)s, clock_timestamp() + make_interval(secs => %(seconds)s))"
+            " ON CONFLICT (stream) DO UPDATE SET until = EXCLUDED.until",
             {"stream": stream, "seconds": seconds},
         )
 

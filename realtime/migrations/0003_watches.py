@@ -11,14 +11,18 @@ class Migration(migrations.Migration):
     dependencies = [("realtime", "0002_number_events")]
 
     operations = [
-        migrations.AddField(
-            model_name="stream",
-            name="watched_until",
-            field=models.DateTimeField(
-                editable=False,
-                help_text="Until then a process looks for new events by itself, without hints.",
-                null=True,
-            ),
+        migrations.CreateModel(
+            name="Watch",
+            fields=[
+                ("stream", models.CharField(max_length=100, primary_key=True, serialize=False)),
+                (
+                    "until",
+                    models.DateTimeField(
+                        help_text="Who commits an event before then need not hint at it: there will be a look."
+                    ),
+                ),
+            ],
+            options={"verbose_name_plural": "watches"},
         ),
         migrations.RunSQL(
             sql=(SQL / "number_events_v2.sql").read_text(encoding="utf-8"),
