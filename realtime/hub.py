@@ -15,69 +15,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 import psycopg
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from . import conf, wire
-from .database import (
-    AWAY,
-    KeptConnection,
-    Parameters,
-    answered_within,
-    connection_parameters,
-    direct_parameters,
-)
+from .database import KeptConnection, Parameters, connection_parameters, direct_parameters
+from .event_log import EventLog
 from .exceptions import DatabaseAway
 from .guard import Guard
 from .heartbeat import Heartbeat
-from .hints import ACCESS_CHANNEL, PENDING_CHANNEL, PUBLISHED_CHANNEL, parse_published, published
+from .hints import ACCESS_CHANNEL, PENDING_CHANNEL, PUBLISHED_CHANNEL, parse_published
 from .listener import Listener
 from .open_streams import OpenStreams
-from .sql import load
-from .tail import CHUNK_BYTES, RecentEvent, Tail
-from .watches import BUSY_ROWS, WATCH_SECONDS, Watches
+from .replays import Replays
+from .tail import Tail
+from .watches import Watches
 
 if TYPE_CHECKING:
     from .stream import EventStream
 
-# At this isolation level, see the head of its file, whatever the project's default is. Three
-# statements in one round trip, which only a client-side binding cursor takes with parameters.
-NUMBER_EVENTS = """
-    BEGIN ISOLATION LEVEL READ COMMITTED;
-    SELECT moved, last_position, promised FROM realtime_number_events_v2(
-        %(stream)s, %(batch_rows)s, %(busy_rows)s, make_interval(secs => %(watch_seconds)s)
-    );
-    COMMIT
-"""
-NOTIFY = "SELECT pg_notify(%(channel)s, %(payload)s)"
-POSITION = "SELECT position FROM realtime_stream WHERE name = %(stream)s"
-READ_TAIL = load("read_tail")
-REPLAY = load("replay")
-STREAMS_BEHIND = load("streams_behind")
-OLDEST_WAITING = load("oldest_waiting")
-
-# Bounded, so that an import of a million orders does not hold a stream's lock for minutes. So many
-# are the beginning of a watch: it finds the rest.
-NUMBER_ROWS = 1000
-# What one query brings into memory at most, unless a single event is larger.
-READ_ROWS = 1000
-READ_BYTES = 4 * 1024 * 1024
-REPLAY_ROWS = 500
-# How long the pool may take to end what it is at: it may be connecting to a database that is away.
-CLOSE_SECONDS = 1.0
-
 Result = TypeVar("Result")
-
-
-class Replay(NamedTuple):
-    """A batch of what a client missed.
-
-    position: nothing for this client lies between the batch and here.
-    pruned_through: events up to here are gone from the table.
-    """
-
-    chunk: bytes
-    position: int
-    pruned_through: int
 
 
 class State(NamedTuple):
@@ -128,6 +83,8 @@ class Hub:
         self._database: str = conf.get("DATABASE")
         self._poll_seconds: float = conf.get("POLL_SECONDS")
         self._query_seconds: float = conf.get("QUERY_SECONDS")
+        self._log = EventLog(self._query_seconds)
+        self.replays = Replays(self._log, self._parameters, self._query_seconds)
         self._tails: dict[str, Tail] = {}
         # What the next turn of `work` has to do.
         self._work_due = asyncio.Event()
@@ -137,8 +94,6 @@ class Hub:
         self._to_read: set[str] = set()
         self._to_catch_up: dict[str, asyncio.Future[Tail]] = {}
         self._to_measure: asyncio.Future[float] | None = None
-        self._last_answer: float | None = None
-        self._replay_pool: asyncio.Task[AsyncConnectionPool] | None = None
         self._tasks: list[asyncio.Task[Any]] = []
         self._listener = Listener(
             [PENDING_CHANNEL, PUBLISHED_CHANNEL, ACCESS_CHANNEL],
@@ -170,9 +125,7 @@ class Hub:
         return task
 
     async def _close(self) -> None:
-        pool = self._replay_pool
-        if pool is not None and pool.done() and not pool.cancelled() and not pool.exception():
-            await pool.result().close(timeout=CLOSE_SECONDS)
+        await self.replays.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -224,57 +177,6 @@ class Hub:
                 f"The database {self._database!r} did not answer in {seconds} s."
             ) from None
 
-    async def replay(
-        self, stream: str, recipient: str | None, *, after: int, through: int
-    ) -> Replay:
-        """What lies after one position up to another in the table, at most a batch of it.
-
-        recipient: None for the whole stream. Raises DatabaseAway.
-        """
-        parameters = {
-            "stream": stream,
-            "recipient": recipient,
-            "after": after,
-            "through": through,
-            "batch_rows": REPLAY_ROWS,
-            "batch_bytes": CHUNK_BYTES,
-        }
-        try:
-            pool = await self._pool()
-            async with pool.connection(timeout=self._query_seconds) as connection:
-                rows = await self._query(connection, REPLAY, parameters)
-        except (*AWAY, PoolTimeout) as error:
-            raise DatabaseAway(f"Could not read the event log: {error}") from error
-        events = [event for _, _, *event in rows if event[0] is not None]
-        return Replay(
-            chunk=b"".join(wire.event(*event) for event in events),
-            position=through if not events or _is_all(rows, REPLAY_ROWS) else events[-1][0],
-            pruned_through=rows[0][1] if rows else 0,
-        )
-
-    async def _pool(self) -> AsyncConnectionPool:
-        if self._replay_pool is None:
-            self._replay_pool = self._run("open-replay-pool", self._open_replay_pool())
-        return await asyncio.shield(self._replay_pool)
-
-    async def _open_replay_pool(self) -> AsyncConnectionPool:
-        pool = AsyncConnectionPool(
-            kwargs={**await self._parameters(), "autocommit": True},
-            min_size=0,
-            max_size=conf.get("REPLAY_CONNECTIONS"),
-            max_idle=60,
-            check=self._check,
-            name="realtime-replay",
-            open=False,
-        )
-        await pool.open()
-        return pool
-
-    async def _check(self, connection: psycopg.AsyncConnection) -> None:
-        """For the pool: whether a connection that was idle still works."""
-        with answered_within(self._query_seconds, connection):
-            await AsyncConnectionPool.check_connection(connection)
-
     def poll(self) -> None:
         """Look at once for what no hint has told."""
         self._poll_due = True
@@ -307,7 +209,7 @@ class Hub:
     @property
     def state(self) -> State:
         """How it stands with the database now, without asking it."""
-        answered, now = self._last_answer, asyncio.get_running_loop().time()
+        answered, now = self._log.last_answer, asyncio.get_running_loop().time()
         return State(
             away=self.away,
             listening_since=self._listening.works_since,
@@ -389,8 +291,7 @@ class Hub:
                 if stream in to_catch_up and not to_catch_up[stream].done():
                     to_catch_up[stream].set_result(tail)
             if to_measure is not None:
-                [(lag,)] = await self._query(connection, OLDEST_WAITING, {})
-                to_measure.set_result(lag)
+                to_measure.set_result(await self._log.oldest_waiting(connection))
         except BaseException as error:
             _fail(_futures(to_catch_up, to_measure), f"Could not read the event log: {error}")
             raise
@@ -407,8 +308,8 @@ class Hub:
         self, connection: psycopg.AsyncConnection, to_number: set[str], to_read: set[str]
     ) -> None:
         self._forget_idle_tails()
-        followed = {"followed": list(self._tails)}
-        for stream, position, waiting in await self._query(connection, STREAMS_BEHIND, followed):
+        behind = await self._log.streams_behind(connection, self._tails)
+        for stream, position, waiting in behind:
             if waiting:
                 to_number.add(stream)
             tail = self._tails.get(stream)
@@ -423,77 +324,35 @@ class Hub:
 
     async def _number(self, connection: psycopg.AsyncConnection, stream: str) -> bool:
         """Number what waits in a stream and tell the other processes; whether there was any."""
-        batch = {
-            "stream": stream,
-            "batch_rows": NUMBER_ROWS,
-            "busy_rows": BUSY_ROWS,
-            "watch_seconds": WATCH_SECONDS,
-        }
         began = asyncio.get_running_loop().time()
-        [(moved, position, promised)] = await self._query(
-            connection, NUMBER_EVENTS, batch, cursor_class=psycopg.AsyncClientCursor
-        )
+        numbered = await self._log.number(connection, stream)
         self._watches.looked(
             stream,
             began=began,
-            finished=moved is not None,
-            promised=bool(promised),
-            more=moved == NUMBER_ROWS,
+            finished=numbered.moved is not None,
+            promised=numbered.promised,
+            more=numbered.more,
         )
-        if not moved:
+        if not numbered.moved:
             return False
-        # A statement of its own, after the commit of the numbering: see publishing.py.
-        hint = {"channel": PUBLISHED_CHANNEL, "payload": published(position, stream)}
-        await self._query(connection, NOTIFY, hint)
+        await self._log.tell_others(connection, stream, numbered.position)
         return True
 
     async def _read(self, connection: psycopg.AsyncConnection, stream: str) -> Tail:
         """Bring the tail of a stream up to date; begin it if it is new."""
         tail = self._tails.get(stream)
         if tail is None:
-            rows = await self._query(connection, POSITION, {"stream": stream})
             tail = self._tails[stream] = Tail(
-                rows[0][0] if rows else 0,
+                await self._log.position(connection, stream),
                 keep_events=conf.get("RECENT_EVENTS"),
                 keep_bytes=conf.get("RECENT_BYTES"),
             )
             return tail
         while True:
-            after = {
-                "stream": stream,
-                "after": tail.position,
-                "batch_rows": READ_ROWS,
-                "batch_bytes": READ_BYTES,
-            }
-            rows = await self._query(connection, READ_TAIL, after)
-            tail.append(
-                RecentEvent(position, recipient, wire.event(position, type, data))
-                for _, position, recipient, type, data in rows
-            )
-            if _is_all(rows, READ_ROWS):
+            batch = await self._log.read(connection, stream, tail.position)
+            tail.append(batch.events)
+            if batch.is_all:
                 return tail
-
-    async def _query(
-        self,
-        connection: psycopg.AsyncConnection,
-        statement: str,
-        parameters: dict[str, Any],
-        *,
-        cursor_class: type[psycopg.AsyncCursor] = psycopg.AsyncCursor,
-    ) -> list[tuple[Any, ...]]:
-        cursor = cursor_class(connection)
-        with answered_within(self._query_seconds, connection):
-            await cursor.execute(statement, parameters)
-            while cursor.description is None:  # of BEGIN
-                cursor.nextset()
-            rows = await cursor.fetchall()
-        self._last_answer = asyncio.get_running_loop().time()
-        return rows
-
-
-def _is_all(rows: list[tuple[Any, ...]], limit: int) -> bool:
-    """Whether a batch is all there is: neither its rows nor its bytes came to their limit."""
-    return not rows or len(rows) == rows[0][0] < limit
 
 
 def _futures(

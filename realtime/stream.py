@@ -149,7 +149,7 @@ class EventStream:
     async def replay(self) -> None:
         """Read the next events from the table, for `take()`."""
         try:
-            replay = await self._hub.replay(
+            replay = await self._hub.replays.read(
                 self._name, self.recipient, after=self._cursor, through=self._tail.position
             )
         except DatabaseAway:

@@ -22,6 +22,7 @@ from realtime import guard, revocation, wire
 from realtime.access import Access, ended
 from realtime.authentication import SignedIn
 from realtime.hub import Hub
+from realtime.replays import Replays
 from realtime.revocation import tell_of_deletion
 from realtime.stream import EventStream
 
@@ -300,7 +301,7 @@ async def test_a_replay_that_was_under_way_is_not_sent_any_more(reads, alice, mo
         while (tail := await hub.catch_up("orders")).position < 1:
             pass
     tail.restart(1)  # so that it is read from the table
-    replay = HeldUp(Hub, "replay", monkeypatch)
+    replay = HeldUp(Replays, "read", monkeypatch)
     closed = asyncio.Event()
     monkeypatch.setattr(EventStream, "close", _telling(EventStream.close, closed))
     hers = await reads(alice, "?last_event_id=0")

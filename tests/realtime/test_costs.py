@@ -4,7 +4,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from realtime import hub as hub_module
+from realtime import event_log
 from tests.clients import bearer, open_stream
 
 from .conftest import publish, until
@@ -16,13 +16,13 @@ from .test_pump import connect  # noqa: F401  a fixture
 def asked(hub, monkeypatch):
     """What the hub asks the database."""
     seen = []
-    query = hub_module.Hub._query
+    query = event_log.EventLog._query
 
     async def watched(self, connection, statement, parameters, **options):
         seen.append(statement)
         return await query(self, connection, statement, parameters, **options)
 
-    monkeypatch.setattr(hub_module.Hub, "_query", watched)
+    monkeypatch.setattr(event_log.EventLog, "_query", watched)
     return seen
 
 
@@ -42,7 +42,7 @@ async def test_an_event_costs_a_process_three_queries_however_many_come_at_once(
     about_events = [
         one
         for one in asked
-        if one in (hub_module.NUMBER_EVENTS, hub_module.NOTIFY, hub_module.READ_TAIL)
+        if one in (event_log.NUMBER_EVENTS, event_log.NOTIFY, event_log.READ_TAIL)
     ]
     # The hint of its own numbering may find it reading already.
     assert 3 <= len(about_events) <= 5, about_events

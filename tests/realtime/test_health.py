@@ -108,7 +108,7 @@ async def test_a_hub_that_is_busy_is_ready(http, hub, monkeypatch):
 
     async def import_orders(connection):
         while True:
-            await hub._query(connection, "SELECT 1", {})
+            await hub._log.position(connection, "orders")
 
     monkeypatch.setattr(hub, "_turn", import_orders)
     monkeypatch.setattr(health, "ANSWER_SECONDS", 0.2)
@@ -121,7 +121,7 @@ async def test_a_database_that_hangs_is_told_in_time(http, hub, monkeypatch):
     await listening(hub)
 
     async def hang(connection):
-        await hub._query(connection, "SELECT pg_sleep(5)", {})
+        await hub._log._query(connection, "SELECT pg_sleep(5)", {})
 
     monkeypatch.setattr(hub, "_turn", hang)
     monkeypatch.setattr(health, "ANSWER_SECONDS", 0.2)

@@ -96,7 +96,7 @@ async def test_a_listener_that_hears_nothing_says_what_to_do(
 
 async def test_closing_leaves_no_task_and_no_session_behind(hub, elsewhere):
     await hub.catch_up("orders")
-    await hub.replay("orders", "7", after=0, through=0)
+    await hub.replays.read("orders", "7", after=0, through=0)
     await Hub.close_current()
     assert asyncio.all_tasks() == {asyncio.current_task()}
     sessions = (
@@ -146,7 +146,7 @@ async def test_a_tail_that_nobody_follows_is_forgotten(hub):
 
 
 async def test_a_backlog_is_numbered_in_batches(hub, monkeypatch):
-    monkeypatch.setattr("realtime.hub.NUMBER_ROWS", 10)
+    monkeypatch.setattr("realtime.event_log.NUMBER_ROWS", 10)
     monkeypatch.setattr("realtime.watches.REST_SECONDS", (60.0, 60.0))  # no time for a rest
     text = b""
     async with open_stream(hub) as chunks, asyncio.timeout(10):

@@ -8,8 +8,8 @@ import pytest
 from httpx_sse import EventSource
 
 from realtime import wire
+from realtime.event_log import REPLAY_ROWS
 from realtime.exceptions import DatabaseAway
-from realtime.hub import REPLAY_ROWS
 from realtime.models import Event
 from realtime.models import Stream as StreamRow
 from realtime.stream import EventStream
@@ -151,7 +151,7 @@ async def test_large_events_are_replayed_in_bounded_pieces(connect, hub):
 
 
 async def test_the_tail_is_read_in_bounded_pieces(connect, hub, monkeypatch):
-    monkeypatch.setattr("realtime.hub.READ_BYTES", 100)
+    monkeypatch.setattr("realtime.event_log.READ_BYTES", 100)
     client = await connect()
     await publish("7", *["x" * 60] * 7)
     text = await client.until(event(7, f'"{"x" * 60}"'))
@@ -269,7 +269,7 @@ async def test_who_does_not_follow_keeps_its_cursor_while_the_database_is_away(
     async def replay(*args, **options):
         raise DatabaseAway
 
-    monkeypatch.setattr(hub, "replay", replay)
+    monkeypatch.setattr(hub.replays, "read", replay)
     client = await connect(cursor=0, follow=False)
     await client.until(wire.heartbeat(0) * 2)
 

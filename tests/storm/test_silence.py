@@ -53,16 +53,16 @@ async def test_the_hub_gives_up_a_connection_and_takes_a_new_one(hub, proxy):
 
 
 async def test_a_replay_gives_up_a_pooled_connection_that_has_gone_silent(hub, proxy):
-    await hub.replay("orders", None, after=0, through=1)  # leaves its connection in the pool
+    await hub.replays.read("orders", None, after=0, through=1)  # leaves its connection in the pool
     proxy.cut()
     began = time.monotonic()
     async with asyncio.timeout(10):
         with pytest.raises(DatabaseAway):
-            await hub.replay("orders", None, after=0, through=1)
+            await hub.replays.read("orders", None, after=0, through=1)
     assert time.monotonic() - began < 3 * QUERY_SECONDS
     proxy.heal()
     async with asyncio.timeout(10):
-        await hub.replay("orders", None, after=0, through=1)
+        await hub.replays.read("orders", None, after=0, through=1)
 
 
 @pytest.fixture
