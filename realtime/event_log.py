@@ -13,18 +13,18 @@ from .sql import load
 from .tail import CHUNK_BYTES, RecentEvent
 from .watches import BUSY_ROWS, WATCH_SECONDS
 
-# At this isolation level, see the head of its file, whatever the project's default is. Three
-# statements in one round trip, which only a client-side binding cursor takes with parameters.
+# At this isolation level, see the head of its file, whatever the project's default is.
 NUMBER_EVENTS = """
     BEGIN ISOLATION LEVEL READ COMMITTED;
     SELECT moved, last_position, promised FROM realtime_number_events_v2(
-        %(stream)s, %(batch_rows)s, %(busy_rows)s, make_interval(secs => %(watch_seconds)s)
+        %(stream)s, %(number_rows)s, %(busy_rows)s, make_interval(secs => %(watch_seconds)s)
     );
     COMMIT
 """
 NOTIFY = "SELECT pg_notify(%(channel)s, %(payload)s)"
 POSITION = "SELECT position FROM realtime_stream WHERE name = %(stream)s"
 READ_TAIL = load("read_tail")
+NUMBER_AND_READ = f"{NUMBER_EVENTS};\n{READ_TAIL}"
 REPLAY = load("replay")
 STREAMS_BEHIND = load("streams_behind")
 OLDEST_WAITING = load("oldest_waiting")
@@ -37,18 +37,7 @@ READ_ROWS = 1000
 READ_BYTES = 4 * 1024 * 1024
 REPLAY_ROWS = 500
 
-
-class Numbered(NamedTuple):
-    """moved: how many events; None: another session is at it. position: the stream's last.
-
-    promised: to watch the stream from now on, see watches.py.
-    more: events may be left that wait for their number.
-    """
-
-    moved: int | None
-    position: int | None
-    promised: bool
-    more: bool
+Rows = list[tuple[Any, ...]]
 
 
 class Batch(NamedTuple):
@@ -56,6 +45,21 @@ class Batch(NamedTuple):
 
     events: list[RecentEvent]
     is_all: bool
+
+
+class Numbered(NamedTuple):
+    """moved: how many events; None: another session is at it. position: the stream's last.
+
+    promised: to watch the stream from now on, see watches.py.
+    more: events may be left that wait for their number.
+    read: what has its number now; None: it wasn't asked for.
+    """
+
+    moved: int | None
+    position: int | None
+    promised: bool
+    more: bool
+    read: Batch | None
 
 
 class Replay(NamedTuple):
@@ -81,18 +85,28 @@ class EventLog:
         self.last_answer: float | None = None
         self._query_seconds = query_seconds
 
-    async def number(self, connection: psycopg.AsyncConnection, stream: str) -> Numbered:
-        """Number what waits in a stream, at most a batch of it."""
-        batch = {
+    async def number(
+        self, connection: psycopg.AsyncConnection, stream: str, *, read_after: int | None = None
+    ) -> Numbered:
+        """Number what waits in a stream, at most a batch of it.
+
+        read_after: read what comes after this position, too, in the same round trip.
+        """
+        parameters = {
             "stream": stream,
-            "batch_rows": NUMBER_ROWS,
+            "number_rows": NUMBER_ROWS,
             "busy_rows": BUSY_ROWS,
             "watch_seconds": WATCH_SECONDS,
         }
-        [(moved, position, promised)] = await self._query(
-            connection, NUMBER_EVENTS, batch, cursor_class=psycopg.AsyncClientCursor
-        )
-        return Numbered(moved, position, bool(promised), more=moved == NUMBER_ROWS)
+        if read_after is None:
+            [[counts]] = await self._query_all(connection, NUMBER_EVENTS, parameters)
+            read = None
+        else:
+            parameters |= self._read_parameters(stream, read_after)
+            [counts], rows = await self._query_all(connection, NUMBER_AND_READ, parameters)
+            read = _batch(rows)
+        moved, position, promised = counts
+        return Numbered(moved, position, bool(promised), moved == NUMBER_ROWS, read)
 
     async def tell_others(
         self, connection: psycopg.AsyncConnection, stream: str, position: int
@@ -111,18 +125,17 @@ class EventLog:
 
     async def read(self, connection: psycopg.AsyncConnection, stream: str, after: int) -> Batch:
         """What comes after a position, for everybody."""
-        parameters = {
+        return _batch(
+            await self._query(connection, READ_TAIL, self._read_parameters(stream, after))
+        )
+
+    def _read_parameters(self, stream: str, after: int) -> dict[str, Any]:
+        return {
             "stream": stream,
             "after": after,
             "batch_rows": READ_ROWS,
             "batch_bytes": READ_BYTES,
         }
-        rows = await self._query(connection, READ_TAIL, parameters)
-        events = [
-            RecentEvent(position, recipient, wire.event(position, type, data))
-            for _, position, recipient, type, data in rows
-        ]
-        return Batch(events, _is_all(rows, READ_ROWS))
 
     async def replay(
         self,
@@ -171,19 +184,43 @@ class EventLog:
         connection: psycopg.AsyncConnection,
         statement: str,
         parameters: dict[str, Any],
-        *,
-        cursor_class: type[psycopg.AsyncCursor] = psycopg.AsyncCursor,
-    ) -> list[tuple[Any, ...]]:
-        cursor = cursor_class(connection)
+    ) -> Rows:
+        cursor = psycopg.AsyncCursor(connection)
         with answered_within(self._query_seconds, connection):
             await cursor.execute(statement, parameters)
-            while cursor.description is None:  # of BEGIN
-                cursor.nextset()
             rows = await cursor.fetchall()
         self.last_answer = asyncio.get_running_loop().time()
         return rows
 
+    async def _query_all(
+        self, connection: psycopg.AsyncConnection, statements: str, parameters: dict[str, Any]
+    ) -> list[Rows]:
+        """What each of several statements returns that returns rows, in one round trip.
 
-def _is_all(rows: list[tuple[Any, ...]], limit: int) -> bool:
+        By a cursor that binds parameters on the client's side, for the protocol's other way takes
+        one statement at a time. https://www.psycopg.org/psycopg3/docs/advanced/cursors.html#client-side-binding-cursors
+        """
+        cursor, results = psycopg.AsyncClientCursor(connection), []
+        with answered_within(self._query_seconds, connection):
+            await cursor.execute(statements, parameters)
+            while True:
+                if cursor.description is not None:
+                    results.append(await cursor.fetchall())
+                if not cursor.nextset():
+                    break
+        self.last_answer = asyncio.get_running_loop().time()
+        return results
+
+
+def _batch(rows: Rows) -> Batch:
+    """Of what READ_TAIL returns."""
+    events = [
+        RecentEvent(position, recipient, wire.event(position, type, data))
+        for _, position, recipient, type, data in rows
+    ]
+    return Batch(events, _is_all(rows, READ_ROWS))
+
+
+def _is_all(rows: Rows, limit: int) -> bool:
     """Whether a batch is all there is: neither its rows nor its bytes came to their limit."""
     return not rows or len(rows) == rows[0][0] < limit

@@ -9,6 +9,7 @@ keeps quiet streams open. `guard` closes those whose access has ended.
 import asyncio
 import random
 from collections.abc import Coroutine
+from contextlib import suppress
 from contextvars import Context
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -91,7 +92,9 @@ class Hub:
         self._poll_due = True
         self._to_number: set[str] = set()
         self._watches = Watches(asyncio.get_running_loop().time)
-        self._to_read: set[str] = set()
+        self._published: dict[str, int] = {}  # streams, and how far they have come
+        # What this process said itself, last: it has read that, or is about to.
+        self._told: tuple[str, int] | None = None
         self._to_catch_up: dict[str, asyncio.Future[Tail]] = {}
         self._to_measure: asyncio.Future[float] | None = None
         self._tasks: list[asyncio.Task[Any]] = []
@@ -243,11 +246,15 @@ class Hub:
             self._to_number.add(payload)
         elif channel == PUBLISHED_CHANNEL:
             position, stream = parse_published(payload)
-            tail = self._tails.get(stream)
-            if tail is None or tail.position >= position:
+            if (stream, position) == self._told or not self._is_behind(stream, position):
                 return
-            self._to_read.add(stream)
+            self._published[stream] = position
         self._work_due.set()
+
+    def _is_behind(self, stream: str, position: int) -> bool:
+        """Whether somebody here follows this stream, and its tail ends before this position."""
+        tail = self._tails.get(stream)
+        return tail is not None and tail.position < position
 
     # What is done about it
 
@@ -256,17 +263,15 @@ class Hub:
         self._poll_due = True
         while True:
             if self._poll_due:
-                # Counted from poll to poll: hints of one stream must not put off the look that
-                # finds a lost hint of another.
                 next_poll = clock() + self._poll_seconds
             await self._turn(connection)
             self._working.works()
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout_at(min(next_poll, self._watches.next_look)):
                     await self._work_due.wait()
-            except TimeoutError:
-                if clock() >= next_poll:
-                    self._poll_due = True
+            # By the clock, after each turn: hints of one stream must not put off the look that
+            # finds a lost hint of another.
+            self._poll_due |= clock() >= next_poll
 
     async def _turn(self, connection: psycopg.AsyncConnection) -> None:
         """Do all that has come together since the last turn. What comes meanwhile is for the next:
@@ -275,7 +280,8 @@ class Hub:
         self._work_due.clear()
         poll_due, self._poll_due = self._poll_due, False
         to_number, self._to_number = self._to_number, set()
-        to_read, self._to_read = self._to_read, set()
+        published, self._published = self._published, {}
+        to_read = {name for name, position in published.items() if self._is_behind(name, position)}
         to_catch_up, self._to_catch_up = self._to_catch_up, {}
         to_measure, self._to_measure = self._to_measure, None
         try:
@@ -284,7 +290,7 @@ class Hub:
             # Hints of what is watched can wait: there will be a look that is later than they are.
             to_number = {name for name in to_number if name not in self._watches}
             for stream in to_number | self._watches.due():
-                if await self._number(connection, stream):
+                if not await self._number(connection, stream):
                     to_read.add(stream)
             for stream in to_read & self._tails.keys() | to_catch_up.keys():
                 tail = await self._read(connection, stream)
@@ -323,9 +329,15 @@ class Hub:
             del self._tails[stream]
 
     async def _number(self, connection: psycopg.AsyncConnection, stream: str) -> bool:
-        """Number what waits in a stream and tell the other processes; whether there was any."""
+        """Number what waits in a stream, tell the other processes, and bring the tail up to date.
+
+        Returns whether that is done; otherwise there is more to read.
+        """
         began = asyncio.get_running_loop().time()
-        numbered = await self._log.number(connection, stream)
+        tail = self._tails.get(stream)
+        numbered = await self._log.number(
+            connection, stream, read_after=None if tail is None else tail.position
+        )
         self._watches.looked(
             stream,
             began=began,
@@ -333,10 +345,14 @@ class Hub:
             promised=numbered.promised,
             more=numbered.more,
         )
-        if not numbered.moved:
-            return False
-        await self._log.tell_others(connection, stream, numbered.position)
-        return True
+        if numbered.moved:
+            # First: there may be a thousand clients to write to here.
+            self._told = stream, numbered.position
+            await self._log.tell_others(connection, stream, numbered.position)
+        if numbered.read is None:
+            return True
+        tail.append(numbered.read.events)
+        return numbered.read.is_all
 
     async def _read(self, connection: psycopg.AsyncConnection, stream: str) -> Tail:
         """Bring the tail of a stream up to date; begin it if it is new."""

@@ -21,7 +21,7 @@ REST_SECONDS = (0.005, 0.05)
 
 
 @dataclass
-class Watch:
+class Watched:
     """until: the look that ends it begins then or later."""
 
     until: float
@@ -33,7 +33,7 @@ class Watches:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._watches: dict[str, Watch] = {}
+        self._watches: dict[str, Watched] = {}
 
     def __contains__(self, stream: str) -> bool:
         return stream in self._watches
@@ -61,7 +61,7 @@ class Watches:
         watch = self._watches.get(stream)
         if promised:
             # From now, which is later than the database's clock_timestamp() was.
-            self._watches[stream] = Watch(now + WATCH_SECONDS, next_look)
+            self._watches[stream] = Watched(now + WATCH_SECONDS, next_look)
         elif watch is not None and finished and began >= watch.until:
             del self._watches[stream]
         elif watch is not None:
