@@ -249,6 +249,7 @@ class Suite:
 
     def _started(self, name: str, *, replays: bool = False) -> AbstractContextManager[Any]:
         if name in OURS:
+            self.database.settle()
             return ours(self.database, name.removeprefix("ours-"), self.cores.server, name=name)
         return PEERS[name].start(self.cores.server, replays)
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 # How many keys go into one query: a bounded piece of memory, and of the time that a query takes.
-BATCH_KEYS = 100
+BATCH_KEYS = 500
 
 
 @dataclass(slots=True, eq=False)

@@ -102,7 +102,7 @@ class EventLog:
             [[counts]] = await self._query_all(connection, NUMBER_EVENTS, parameters)
             read = None
         else:
-            parameters |= self._read_parameters(stream, read_after)
+            parameters |= _read_parameters(stream, read_after)
             [counts], rows = await self._query_all(connection, NUMBER_AND_READ, parameters)
             read = _batch(rows)
         moved, position, promised = counts
@@ -125,17 +125,7 @@ class EventLog:
 
     async def read(self, connection: psycopg.AsyncConnection, stream: str, after: int) -> Batch:
         """What comes after a position, for everybody."""
-        return _batch(
-            await self._query(connection, READ_TAIL, self._read_parameters(stream, after))
-        )
-
-    def _read_parameters(self, stream: str, after: int) -> dict[str, Any]:
-        return {
-            "stream": stream,
-            "after": after,
-            "batch_rows": READ_ROWS,
-            "batch_bytes": READ_BYTES,
-        }
+        return _batch(await self._query(connection, READ_TAIL, _read_parameters(stream, after)))
 
     async def replay(
         self,
@@ -210,6 +200,15 @@ class EventLog:
                     break
         self.last_answer = asyncio.get_running_loop().time()
         return results
+
+
+def _read_parameters(stream: str, after: int) -> dict[str, Any]:
+    return {
+        "stream": stream,
+        "after": after,
+        "batch_rows": READ_ROWS,
+        "batch_bytes": READ_BYTES,
+    }
 
 
 def _batch(rows: Rows) -> Batch:

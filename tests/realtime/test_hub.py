@@ -62,6 +62,27 @@ async def test_it_looks_however_busy_it_is(elsewhere, settings):
         busy.cancel()
 
 
+async def test_it_looks_though_it_is_never_done(settings, monkeypatch):
+    await Hub.close_current()
+    settings.REALTIME = {"POLL_SECONDS": 0.1}
+    hub = Hub.current()
+    turn, poll, looks = hub._turn, hub._poll, []
+
+    async def find_more_to_do(connection):
+        await turn(connection)
+        await asyncio.sleep(0)
+        hub._work_due.set()
+
+    async def look(*arguments):
+        looks.append(arguments)
+        await poll(*arguments)
+
+    monkeypatch.setattr(hub, "_turn", find_more_to_do)
+    monkeypatch.setattr(hub, "_poll", look)
+    # The first is at its beginning, and perhaps another when it begins to listen.
+    await until(lambda: len(looks) >= 4)
+
+
 @pytest.mark.parametrize("victims", [["listen"], ["work"], ["listen", "work"]])
 async def test_when_a_connection_dies_nothing_is_lost(hub, elsewhere, victims, caplog):
     admin = elsewhere()
