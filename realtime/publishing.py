@@ -16,10 +16,27 @@ from .hints import PENDING_CHANNEL
 from .models import OutboxEvent
 from .watches import WATCH_SECONDS
 
-WRITE_EVENTS = "SELECT realtime_write_events_v1(%s, %s, %s, %s)"
-# The same of one event, by far the most frequent: binding lists takes psycopg as long as writing
-# the row takes PostgreSQL.
-WRITE_EVENT = "SELECT realtime_write_events_v1(%s, %s, ARRAY[%s], ARRAY[%s])"
+# Returns for how many more seconds somebody watches the outbox for events of this stream, see
+# watches.py: nothing, or less than 0, if nobody does. In the statement that writes, for each
+# checkout waits for it. Not as a function, which each new connection would have to compile.
+WRITE = """
+    WITH written AS (
+        INSERT INTO realtime_outbox (stream, recipient, type, data) {events}
+    )
+    SELECT extract(epoch FROM until - clock_timestamp())::float
+    FROM realtime_watch
+    WHERE stream = %(stream)s
+"""
+WRITE_EVENT = WRITE.format(events="VALUES (%(stream)s, %(recipient)s, %(type)s, %(data)s)")
+# Of several: binding lists takes psycopg as long as writing one row takes PostgreSQL.
+WRITE_EVENTS = WRITE.format(
+    events="""
+        SELECT %(stream)s, recipient, %(type)s, data
+        FROM unnest(%(recipients)s::text[], %(datas)s::text[])
+            WITH ORDINALITY AS event (recipient, data, number)
+        ORDER BY number
+    """
+)
 
 
 class Message(NamedTuple):
@@ -63,14 +80,16 @@ def publish_many(
         return
     connection = connections[using or router.db_for_write(OutboxEvent)]
     asked = time.monotonic()
-    # Not by the ORM: each checkout waits for this.
     with connection.cursor() as cursor:
+        parameters = {"stream": stream, "type": type}
         if len(rows) == 1:
-            cursor.execute(WRITE_EVENT, [stream, type, *rows[0]])
+            [(recipient, data)] = rows
+            cursor.execute(WRITE_EVENT, {**parameters, "recipient": recipient, "data": data})
         else:
-            recipients, datas = zip(*rows, strict=True)
-            cursor.execute(WRITE_EVENTS, [stream, type, list(recipients), list(datas)])
-        [watched_seconds] = cursor.fetchone()
+            recipients, datas = map(list, zip(*rows, strict=True))
+            cursor.execute(WRITE_EVENTS, {**parameters, "recipients": recipients, "datas": datas})
+        watch = cursor.fetchone()
+    watched_seconds = None if watch is None else watch[0]
     # Much longer than a watch? Then a clock was set back, and that is not to be relied on.
     is_watched = watched_seconds is not None and watched_seconds <= WATCH_SECONDS
     _hint_after_commit(

@@ -72,17 +72,28 @@ def in_sql(
         if done.returncode != 0:
             raise RuntimeError(f"pgbench failed:\n{done.stdout}")
         taken = [
-            _milliseconds(line)
+            transaction.milliseconds
             for log in Path(folder).iterdir()
-            for line in log.read_text().splitlines()
+            for transaction in map(Transaction.of, log.read_text().splitlines())
+            if not transaction.is_first
         ]
     return Checkouts.of(taken, seconds)
 
 
-def _milliseconds(line: str) -> float:
-    """https://www.postgresql.org/docs/current/pgbench.html, “Per-Transaction Logging”."""
-    _client, _number, microseconds, _script, _epoch, _of_second, *lag = line.split()
-    return (int(microseconds) - int(lag[0] if lag else 0)) / 1000
+class Transaction(NamedTuple):
+    """A line of pgbench's log.
+
+    is_first: of its client; what a connection does once is not what is measured.
+    https://www.postgresql.org/docs/current/pgbench.html, “Per-Transaction Logging”
+    """
+
+    is_first: bool
+    milliseconds: float
+
+    @classmethod
+    def of(cls, line: str) -> "Transaction":
+        _client, number, microseconds, _script, _epoch, _of_second, *lag = line.split()
+        return cls(number == "1", (int(microseconds) - int(lag[0] if lag else 0)) / 1000)
 
 
 def through_orm(

@@ -6,7 +6,7 @@ SQL = Path(__file__).resolve().parent.parent / "sql"
 
 
 class Migration(migrations.Migration):
-    """v1 stays: while a new version is rolled out, processes of the one before call it."""
+    """v1 of both stays: while a new version is rolled out, processes of the one before call it."""
 
     dependencies = [("realtime", "0002_number_events")]
 

@@ -1,3 +1,5 @@
+-- Processes of an earlier version call this while a new one is rolled out; publishing.py does not.
+--
 -- Writes events of one stream into the outbox, in the order of the arrays; a function, so that each
 -- session plans its statements once and not for every event.
 --
