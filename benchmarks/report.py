@@ -69,7 +69,7 @@ def _where(results: Results) -> str:
         f"Not measured: {NAMES[name]}, which is not installed ({cure})."
         for name, cure in results.skipped.items()
     ]
-    lines += [f"Failed: {step}." for step in results.failed]
+    lines += [f"Failed: {step.rstrip('.')}." for step in results.failed]
     return "\n".join(lines)
 
 
