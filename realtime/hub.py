@@ -132,6 +132,9 @@ class Hub:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        # A task knows where it was cancelled. Was that while it connected, then only the garbage
+        # collector would find the session, if this hub and its tasks held one another.
+        self._tasks.clear()
         for waiting in self._waiting():
             waiting.cancel()
 

@@ -1,6 +1,7 @@
 """The hub when hints are lost and connections die."""
 
 import asyncio
+import gc
 import logging
 from contextlib import aclosing, asynccontextmanager
 
@@ -126,6 +127,39 @@ async def test_closing_leaves_no_task_and_no_session_behind(hub, elsewhere):
     )
     admin = elsewhere()
     await until(lambda: admin.execute(sessions).fetchone() == (0,))
+
+
+@pytest.fixture
+async def silent_server():
+    """Lets everybody in and says nothing: its port, and who has come and left."""
+    visits = asyncio.Queue()
+
+    async def let_in(reader, writer):
+        visits.put_nowait("came")
+        await reader.read()
+        visits.put_nowait("left")
+        writer.close()
+
+    server = await asyncio.start_server(let_in, "127.0.0.1")
+    yield server.sockets[0].getsockname()[1], visits
+    server.close()
+    await server.wait_closed()
+
+
+async def test_closing_while_it_connects_leaves_nothing_to_the_garbage_collector(
+    silent_server, settings
+):
+    port, visits = silent_server
+    await Hub.close_current()
+    settings.REALTIME = {"LISTEN_URL": f"host=127.0.0.1 port={port}"}
+    gc.disable()
+    try:
+        Hub.current()
+        assert await soon(visits.get()) == "came"
+        await Hub.close_current()
+        assert await soon(visits.get()) == "left"
+    finally:
+        gc.enable()
 
 
 @pytest.fixture
