@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
+from .emptying import emptied_by_deleting  # noqa: F401
 from .servers import ServerProcess, running_server
 
 PASSWORD = "correct horse battery staple"

@@ -93,7 +93,7 @@ async def test_processes_restarted_one_after_the_other_lose_nothing(transactiona
 
 @pytest.mark.parametrize(
     ("tabs", "stalled", "seconds"),
-    [(100, 10, 4), pytest.param(900, 100, 60, marks=pytest.mark.slow)],
+    [(100, 10, 2), pytest.param(900, 100, 60, marks=pytest.mark.slow)],
 )
 @pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
 async def test_who_stops_reading_is_not_felt_by_the_others(
