@@ -1,7 +1,7 @@
 """Access: what an open stream remembers of who opened it, and whether they still may read it."""
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -12,8 +12,8 @@ from django.contrib.sessions.backends.db import SessionStore as DatabaseSessionS
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-# How many keys go into one query: a bounded piece of memory, and of the time that a query takes.
-BATCH_KEYS = 500
+# How many are looked at together: a bounded piece of memory, and of the time that a query takes.
+BATCH = 500
 
 
 @dataclass(slots=True, eq=False)
@@ -52,9 +52,16 @@ def ended(accesses: Collection[Access]) -> list[Access]:
     what the project's backends say, and those who may read everybody's events are few. Notes in
     `ends_at` when the others end, where that can be told.
     """
-    users = _users({access.user for access in accesses if access.is_in_table})
-    sessions = _sessions({a.session_key for a in accesses if a.session_key is not None})
-    return [access for access in accesses if not _holds(access, users, sessions)]
+    together = list(accesses)
+    over = []
+    # Each batch to its end, so that the users of one are gone before the next: five thousand of
+    # them at once wake up the garbage collector, for all that the process holds.
+    for start in range(0, len(together), BATCH):
+        batch = together[start : start + BATCH]
+        users = _users({access.user for access in batch if access.is_in_table})
+        sessions = _sessions({a.session_key for a in batch if a.session_key is not None})
+        over += [access for access in batch if not _holds(access, users, sessions)]
+    return over
 
 
 def _holds(access: Access, users: dict[str, Any], sessions: dict[str, float | None]) -> bool:
@@ -83,24 +90,16 @@ def _has_auth_hash(user: Any, auth_hash: str) -> bool:
 def _users(keys: set[str]) -> dict[str, Any]:
     """The users that there are, by their keys."""
     users = get_user_model()._default_manager
-    return {str(user.pk): user for batch in _batches(keys) for user in users.filter(pk__in=batch)}
+    return {str(user.pk): user for user in users.filter(pk__in=keys)} if keys else {}
 
 
 def _sessions(keys: set[str]) -> dict[str, float | None]:
     """The sessions that go on, and when they end: in seconds since the epoch, None if unknown."""
+    if not keys:
+        return {}
     store = import_module(settings.SESSION_ENGINE).SessionStore
     if not issubclass(store, DatabaseSessionStore):
         return {key: None for key in keys if SESSION_KEY in store(key).load()}
     sessions = store.get_model_class().objects.filter(expire_date__gt=timezone.now())
-    return {
-        key: expire_date.timestamp()
-        for batch in _batches(keys)
-        for key, expire_date in sessions.filter(session_key__in=batch).values_list(
-            "session_key", "expire_date"
-        )
-    }
-
-
-def _batches(keys: Iterable[str]) -> Iterable[list[str]]:
-    keys = list(keys)
-    return (keys[start : start + BATCH_KEYS] for start in range(0, len(keys), BATCH_KEYS))
+    ends = sessions.filter(session_key__in=keys).values_list("session_key", "expire_date")
+    return {key: end.timestamp() for key, end in ends}

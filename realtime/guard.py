@@ -7,6 +7,7 @@ its time is up, and now and then in any case: a hint that is lost is a delay, as
 
 import asyncio
 import logging
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,8 @@ class Guard:
         self._due: set[EventStream] = set()
         self._all_due = False
         self._look_due = asyncio.Event()
+        # When one of them may end by itself, in seconds since the epoch; 0: not known.
+        self._next_end = 0.0
         # Whether the last look has failed.
         self._is_blind = False
         # What was heard since the last look: kind and value, as in hints.py.
@@ -52,6 +55,7 @@ class Guard:
     def look_soon(self, stream: "EventStream") -> None:
         """Look at a stream that has just been opened."""
         self._due.add(stream)  # at the next stroke of the clock, see above
+        self._next_end = 0.0
 
     def hear(self, payload: str) -> None:
         """A hint on ACCESS_CHANNEL."""
@@ -82,11 +86,16 @@ class Guard:
                 self._look_due.set()
 
     def _end_what_is_over(self, now: float) -> None:
+        if now < self._next_end:
+            return
+        self._next_end = math.inf
         for stream in self._streams:
             ends_at = stream.access.ends_at
-            if ends_at is None or ends_at > now:
+            if ends_at is None:
                 continue
-            if stream.access.session_key is None:
+            if ends_at > now:
+                self._next_end = min(self._next_end, ends_at)
+            elif stream.access.session_key is None:
                 stream.close()
             else:
                 self._due.add(stream)  # a session may have been prolonged
@@ -132,6 +141,7 @@ class Guard:
                     raise
             for access in over:
                 by_access[access].close()
+            self._next_end = 0.0  # of a session the look may have found another end
             self._is_blind = False
         except Exception as error:
             # They stay open meanwhile: nothing new is read from a database that is away.
