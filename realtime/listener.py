@@ -67,14 +67,47 @@ class Listener:
             await asyncio.sleep(DEAF_SECONDS)
             await self._begin(connection, PROBE_CHANNEL)
         self.is_deaf = False
+        # For what comes along with an answer.
+        connection.add_notify_handler(lambda heard: self._hear(heard.channel, heard.payload))
         await self._begin(connection, *self._channels)
         self._listening()
         while True:
-            async for notification in connection.notifies(timeout=self._silence_seconds):
-                self._hear(notification.channel, notification.payload)
+            await self._hear_until_silence(connection)
             # Silence, or a connection that a cut cable has left for dead?
             with answered_within(self._query_seconds, connection):
                 await connection.execute("SELECT")
+
+    async def _hear_until_silence(self, connection: psycopg.AsyncConnection) -> None:
+        """Return when nothing has come for `silence_seconds`; raise when the connection ends.
+
+        By libpq's own calls: `connection.notifies()` wakes up ten times a second, and sets up
+        anew how it waits after each notification.
+        https://www.postgresql.org/docs/current/libpq-notify.html
+        """
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[None] = loop.create_future()
+        heard_at = loop.time()
+
+        def hear() -> None:
+            nonlocal heard_at
+            heard_at = loop.time()
+            try:
+                connection.pgconn.consume_input()
+                while heard := connection.pgconn.notifies():
+                    self._hear(heard.relname.decode(), heard.extra.decode())
+            except Exception as error:
+                loop.remove_reader(wire)
+                ended.set_exception(error)
+
+        wire = connection.fileno()
+        loop.add_reader(wire, hear)
+        try:
+            while (silence := loop.time() - heard_at) < self._silence_seconds:
+                await asyncio.wait([ended], timeout=self._silence_seconds - silence)
+                if ended.done():
+                    ended.result()
+        finally:
+            loop.remove_reader(wire)
 
     async def _begin(self, connection: psycopg.AsyncConnection, *channels: str) -> None:
         with answered_within(self._query_seconds, connection):
