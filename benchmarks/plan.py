@@ -25,7 +25,7 @@ class Plan:
     checkout_rates: tuple[int | None, ...] = (None, 100)
     disks: tuple[int, ...] = (0, 1)  # milliseconds by which a commit is slowed down
     log_events: tuple[int, ...] = (10_000, 10_000_000)
-    together_per_second: int = 300
+    together_per_second: int = 20
 
 
 PLANS = {
