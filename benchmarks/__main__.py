@@ -1,7 +1,7 @@
 """Measure this project's streams, and those of what else one could choose: see README.md.
 
-python -m benchmarks quick                  two minutes
-python -m benchmarks full                   an hour
+python -m benchmarks quick                  two and a half minutes
+python -m benchmarks full                   fifty minutes
 python -m benchmarks full --only crowd,idle --sites ours-daphne,nchan --rounds 1
 """
 

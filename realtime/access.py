@@ -46,7 +46,7 @@ def digest(secret: str) -> str:
 
 
 def ended(accesses: Collection[Access]) -> list[Access]:
-    """Those of the accesses that hold no longer, by a few queries for all of them together.
+    """Those of the accesses that hold no longer, by a few queries for each 500 of them.
 
     Beside those it takes two for each user whose stream needs a permission: only `has_perm` knows
     what the project's backends say, and those who may read everybody's events are few. Notes in
@@ -90,13 +90,11 @@ def _has_auth_hash(user: Any, auth_hash: str) -> bool:
 def _users(keys: set[str]) -> dict[str, Any]:
     """The users that there are, by their keys."""
     users = get_user_model()._default_manager
-    return {str(user.pk): user for user in users.filter(pk__in=keys)} if keys else {}
+    return {str(user.pk): user for user in users.filter(pk__in=keys)}
 
 
 def _sessions(keys: set[str]) -> dict[str, float | None]:
     """The sessions that go on, and when they end: in seconds since the epoch, None if unknown."""
-    if not keys:
-        return {}
     store = import_module(settings.SESSION_ENGINE).SessionStore
     if not issubclass(store, DatabaseSessionStore):
         return {key: None for key in keys if SESSION_KEY in store(key).load()}

@@ -85,10 +85,10 @@ class Listener:
         https://www.postgresql.org/docs/current/libpq-notify.html
         """
         loop = asyncio.get_running_loop()
-        ended: asyncio.Future[None] = loop.create_future()
+        ended: asyncio.Future[Exception] = loop.create_future()
         heard_at = loop.time()
 
-        def hear() -> None:
+        def read() -> None:
             nonlocal heard_at
             heard_at = loop.time()
             try:
@@ -97,15 +97,15 @@ class Listener:
                     self._hear(heard.relname.decode(), heard.extra.decode())
             except Exception as error:
                 loop.remove_reader(wire)
-                ended.set_exception(error)
+                ended.set_result(error)
 
         wire = connection.fileno()
-        loop.add_reader(wire, hear)
+        loop.add_reader(wire, read)
         try:
             while (silence := loop.time() - heard_at) < self._silence_seconds:
                 await asyncio.wait([ended], timeout=self._silence_seconds - silence)
                 if ended.done():
-                    ended.result()
+                    raise ended.result()
         finally:
             loop.remove_reader(wire)
 

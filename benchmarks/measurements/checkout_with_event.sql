@@ -2,6 +2,7 @@
 BEGIN;
 INSERT INTO orders_order (customer_id, product, quantity, unit_price, status, placed_at)
 VALUES (:customer, 'Espresso cups', 2, 4.50, 'placed', statement_timestamp());
+-- As WRITE_EVENT in realtime/publishing.py, in pgbench's own notation.
 -- pgbench has no clock to tell how long the commit takes: here a quarter of a watch has to be left.
 WITH written AS (
     INSERT INTO realtime_outbox (stream, recipient, type, data)

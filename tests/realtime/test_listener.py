@@ -70,8 +70,8 @@ async def test_it_hears_each_notification_once_beside_answers_too(
 async def test_it_ends_with_its_connection(listen, elsewhere):
     _, task = await listen(3600)
     elsewhere().execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%%'"
-        " AND datname = current_database()",
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
+        " AND datname = current_database()"
     )
     with pytest.raises(psycopg.OperationalError):
         await soon(task)
