@@ -1,5 +1,6 @@
 """The cast, and the servers they talk to."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,11 @@ from .servers import ServerProcess, running_server
 
 PASSWORD = "correct horse battery staple"
 
+
+# Started as a shell's background job, neither this process nor those that it starts would hear it,
+# and some are to be stopped by it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A quarter of a second for each user made would be most of the suite. The servers need not know:
 # the number of iterations is part of the stored password.

@@ -16,8 +16,8 @@ from psycopg.conninfo import make_conninfo
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 30
 # How a server is told to end when the test that wanted it is over: now. On SIGTERM it would spread
-# the end of streams whose clients have just left. A shell's background jobs never hear SIGINT.
-AT_ONCE = signal.SIGTERM if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else signal.SIGINT
+# the end of streams whose clients have just left.
+AT_ONCE = signal.SIGINT
 
 
 def free_port() -> int:
