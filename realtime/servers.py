@@ -139,10 +139,21 @@ class DaphneOutlet(Outlet):
 
 
 def _socket_of(request: Any) -> Any | None:
-    """Twisted's transport, if it leads to a socket without TLS and lets us see its buffers."""
-    transport = getattr(request.channel, "transport", None)
+    """Twisted's transport if it is a plain socket; None if anything could stand before the wire.
+
+    Its exact type decides. A wrapper such as Twisted's for TLS passes every attribute through to
+    the socket below it, so attributes prove nothing.
+    """
+    from twisted.internet import tcp, unix
+    from twisted.web.http import HTTPChannel
+
+    # Else HTTP/2, where many responses share a transport.
+    if type(request.channel) is not HTTPChannel:
+        return None
+    transport = request.channel.transport
+    is_plain = type(transport) in (tcp.Server, unix.Server) and transport.TLS is False
     known = hasattr(transport, "writeSomeData") and hasattr(transport, "_tempDataLen")
-    return transport if known and not getattr(transport, "TLS", False) else None
+    return transport if is_plain and known else None
 
 
 def at_shutdown(close: Callable[[], Awaitable[None]]) -> None:

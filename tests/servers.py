@@ -82,11 +82,26 @@ COMMANDS = {
     "daphne": ["-m", "daphne", "-b", "127.0.0.1", "-p", "{port}", "-v", "1"],
     "uvicorn": ["-m", "uvicorn", "--host", "127.0.0.1", "--port", "{port}", "--no-access-log"],
     "runserver": ["manage.py", "runserver", "--noreload", "127.0.0.1:{port}"],
+    # With TLS that they end themselves: key and certificate in TLS_KEY and TLS_CERTIFICATE.
+    "daphne-tls": [
+        "-m",
+        "daphne",
+        "-v",
+        "1",
+        "-e",
+        "ssl:{port}:interface=127.0.0.1:privateKey={TLS_KEY}:certKey={TLS_CERTIFICATE}",
+    ],
+    "uvicorn-tls": [
+        *("-m", "uvicorn", "--host", "127.0.0.1", "--port", "{port}", "--no-access-log"),
+        *("--ssl-keyfile", "{TLS_KEY}", "--ssl-certfile", "{TLS_CERTIFICATE}"),
+    ],
 }
 READY = {
     "daphne": "Listening on TCP address",
     "uvicorn": "Uvicorn running on",
     "runserver": "Quit the server with",
+    "daphne-tls": "Configuring endpoint ssl:",
+    "uvicorn-tls": "Uvicorn running on",
 }
 
 
@@ -99,7 +114,7 @@ def running_server(
     port: the one of a server that has stopped, to take its place; a free one if None.
     """
     port = port or free_port()
-    command = [part.format(port=port) for part in COMMANDS[kind]]
+    command = [part.format(port=port, **environment) for part in COMMANDS[kind]]
     if kind != "runserver":
         command.append("config.asgi:application")
     environment = {**os.environ, "DATABASE_URL": database_url(), **environment}

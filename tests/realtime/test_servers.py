@@ -7,41 +7,42 @@ from functools import partial
 
 import httpx
 import pytest
+from twisted.internet import tcp
+from twisted.web.http import HTTPChannel
 
 from realtime.servers import DaphneOutlet, Outlet, UvicornOutlet, _begin, outlet
 from tests.servers import running_server
 
 
-class Transport:
-    """As much of Twisted's as is asked: it takes `room` bytes at once."""
+def transport(room=1_000, of=tcp.Server):
+    """Twisted's, not connected to anything: it takes `room` bytes at once."""
+    self = object.__new__(of)
+    self.TLS = False
+    self.connected = True
+    self.disconnecting = False
+    self.dataBuffer = b""
+    self._tempDataLen = 0
+    self.at_once = []
+    self.buffered = []
 
-    TLS = False
-    connected = True
-    disconnecting = False
+    def write_some_data(data):
+        self.at_once.append(data[:room])
+        return len(data[:room])
 
-    def __init__(self, room=1_000):
-        self.room = room
-        self.dataBuffer = b""
-        self._tempDataLen = 0
-        self.at_once = []
-        self.buffered = []
-
-    def writeSomeData(self, data):
-        taken = data[: self.room]
-        self.at_once.append(taken)
-        return len(taken)
-
-    def write(self, data):
+    def write(data):
         self.buffered.append(data)
         self._tempDataLen += len(data)
+
+    self.writeSomeData, self.write = write_some_data, write
+    return self
 
 
 class Request:
     """As much of daphne's as is asked."""
 
     def __init__(self, transport):
-        self.channel = self
-        self.transport = transport
+        self.channel = object.__new__(HTTPChannel)
+        self.channel.transport = transport
         self.finished = False
         self.startedWriting = True
         self.chunked = True
@@ -67,61 +68,73 @@ def daphne(transport):
 
 
 def test_it_writes_to_daphnes_socket_at_once():
-    transport = Transport()
-    _, way = daphne(transport)
+    socket = transport()
+    _, way = daphne(socket)
     assert isinstance(way, DaphneOutlet)
     assert way.write(b"x" * 20) is None
-    assert (transport.at_once, transport.buffered) == ([b"14\r\n" + b"x" * 20 + b"\r\n"], [])
+    assert (socket.at_once, socket.buffered) == ([b"14\r\n" + b"x" * 20 + b"\r\n"], [])
 
 
 def test_what_does_not_fit_waits_in_twisted_and_nothing_overtakes_it():
-    transport = Transport(room=5)
-    _, way = daphne(transport)
+    socket = transport(room=5)
+    _, way = daphne(socket)
     way.write(b"first")
     way.write(b"second")
-    assert b"".join(transport.at_once + transport.buffered) == b"5\r\nfirst\r\n6\r\nsecond\r\n"
-    assert len(transport.at_once) == 1
+    assert b"".join(socket.at_once + socket.buffered) == b"5\r\nfirst\r\n6\r\nsecond\r\n"
+    assert len(socket.at_once) == 1
 
 
 def test_an_error_is_left_to_twisted():
-    transport = Transport()
-    transport.writeSomeData = lambda data: ConnectionError("lost")
-    _, way = daphne(transport)
+    socket = transport()
+    socket.writeSomeData = lambda data: ConnectionError("lost")
+    _, way = daphne(socket)
     way.write(b"cups")
-    assert transport.buffered == [b"4\r\ncups\r\n"]
+    assert socket.buffered == [b"4\r\ncups\r\n"]
 
 
 def test_nothing_is_written_to_a_client_that_left():
-    transport = Transport()
-    transport.connected = False
-    _, way = daphne(transport)
+    socket = transport()
+    socket.connected = False
+    _, way = daphne(socket)
     way.write(b"cups")
-    assert (transport.at_once, transport.buffered) == ([], [])
+    assert (socket.at_once, socket.buffered) == ([], [])
 
 
-@pytest.mark.parametrize("hidden", ["writeSomeData", "_tempDataLen"])
-def test_a_transport_that_is_not_known_is_written_to_by_twisted(hidden):
-    class Unknown(Transport):
-        def __getattribute__(self, name):
-            if name == hidden:
-                raise AttributeError(name)
-            return super().__getattribute__(name)
+def test_a_transport_that_is_not_known_is_written_to_by_twisted():
+    class Wrapped(tcp.Server):
+        """Has all that a plain socket has, as one with TLS around it."""
 
-    request, way = daphne(Unknown())
+    request, way = daphne(transport(of=Wrapped))
+    way.write(b"cups")
+    assert request.written == [b"cups"]
+
+
+def test_a_socket_that_has_begun_to_speak_tls_is_written_to_by_twisted():
+    socket = transport()
+    socket.TLS = True
+    request, way = daphne(socket)
+    way.write(b"cups")
+    assert request.written == [b"cups"]
+
+
+def test_a_channel_that_is_not_known_is_written_to_by_twisted():
+    request = Request(transport())
+    request.channel.__class__ = type("H2Stream", (HTTPChannel,), {})
+    way = outlet(partial(handle_reply, request))
     way.write(b"cups")
     assert request.written == [b"cups"]
 
 
 @pytest.mark.parametrize("difference", [{"startedWriting": False}, {"chunked": False}])
 def test_what_is_not_plain_chunks_is_twisteds(difference):
-    request, way = daphne(Transport())
+    request, way = daphne(transport())
     vars(request).update(difference)
     way.write(b"cups")
     assert request.written == [b"cups"]
 
 
 async def test_daphne_says_when_to_wait_and_when_to_go_on():
-    request, way = daphne(Transport())
+    request, way = daphne(transport())
     request.producer.pauseProducing()
     waits_for = way.write(b"cups")
     assert waits_for is not None
