@@ -1,7 +1,7 @@
 """A database of its own to measure on, on the embedded PostgreSQL or that of DATABASE_URL.
 
-The embedded PostgreSQL (config/embedded_postgres) runs with its defaults, fsync on. Its files stay
-in `.local/benchmarks/`; it ends with the last process that uses it, however the benchmark ends.
+The embedded PostgreSQL (realtime/postgres/embedded) runs with its defaults, fsync on. Its files
+stay in `.local/benchmarks/`; it ends with the last process that uses it, however that ended.
 """
 
 import os
@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from config.embedded_postgres.server import server_in
+from realtime.postgres.embedded.server import server_in
 
 from . import places
 from .processes import cpu_seconds

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from orders.events import ORDER_TYPE, STREAM
 from orders.models import Order
-from realtime.hints import PENDING_CHANNEL
+from realtime.log.notifications import PENDING_CHANNEL
 
 from . import places
 from .pace import TICK_SECONDS, Published, at_rate, mark

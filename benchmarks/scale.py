@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from config.embedded_postgres import binaries
+from realtime.postgres.embedded import binaries
 
 from . import database, django_site, machine
 from .cores import Cores

@@ -7,7 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
-EMBEDDED_ENGINE = "config.embedded_postgres"
+EMBEDDED_ENGINE = "realtime.postgres.embedded"
 # A server that has gone away without a word should be an error after some seconds, not a request
 # that waits for hours. https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-KEEPALIVES
 NOTICE_DEATH = {

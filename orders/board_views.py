@@ -9,7 +9,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from realtime import conf
-from realtime.publishing import recipient_key
+from realtime.log.publishing import recipient_key
 
 from .board import Filter, board_snapshot, summary
 from .models import Order

@@ -11,8 +11,8 @@ from django.db.models import QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from realtime.log.publishing import recipient_key
 from realtime.models import Event
-from realtime.publishing import recipient_key
 
 from .events import ORDER_TYPE, STREAM, utc_text
 from .models import Bell

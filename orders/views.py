@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from realtime import conf
-from realtime.publishing import recipient_key
+from realtime.log.publishing import recipient_key
 
 from .bell import bell_of, mark_all_read, mark_read, mark_seen
 from .history import history_page

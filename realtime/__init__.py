@@ -14,9 +14,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .access.token_cookie import TokenCookieView
     from .exceptions import InvalidEvent, RealtimeError
-    from .publishing import Message, publish, publish_many
-    from .token_cookie import TokenCookieView
+    from .log.publishing import Message, publish, publish_many
     from .views import EventStreamView
 
 __all__ = [
@@ -32,7 +32,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # Imported on first use: Django imports this package before its app registry can load models.
-    for module in ("exceptions", "publishing", "token_cookie", "views"):
+    for module in ("exceptions", "log.publishing", "access.token_cookie", "views"):
         if name in __all__ and hasattr(home := import_module(f".{module}", __name__), name):
             return getattr(home, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,7 +7,8 @@ class RealtimeConfig(AppConfig):
     verbose_name = "Realtime streams"
 
     def ready(self) -> None:
-        from . import checks, revocation
+        from . import checks
+        from .access import revocation
 
         register(checks.check_settings, "realtime")
         revocation.connect()

@@ -22,12 +22,13 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpResponse
 from django.urls import Resolver404, resolve
 
-from . import conf, servers, shutdown
-from .admission import Admissions
-from .hub import Hub
-from .pump import Pump, Receive
-from .refusals import Refused, check_server
-from .servers import Message, Send, outlet
+from . import conf
+from .hub.hub import Hub
+from .serving import servers, shutdown
+from .serving.rejections import Refused, check_server
+from .serving.request_threads import Admissions
+from .serving.servers import Message, Send, outlet
+from .serving.stream_writer import Pump, Receive
 
 Scope = dict[str, Any]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]

@@ -12,9 +12,9 @@ DEFAULTS: dict[str, Any] = {
     "LISTEN_URL": None,
     # Who may be asking, tried in this order: functions from a request to a user or None.
     "AUTHENTICATION": [
-        "realtime.authentication.bearer_token",
-        "realtime.authentication.token_cookie",
-        "realtime.authentication.session",
+        "realtime.access.authentication.bearer_token",
+        "realtime.access.authentication.token_cookie",
+        "realtime.access.authentication.session",
     ],
     # How often the hub looks into the tables without being told to: what a lost hint costs.
     "POLL_SECONDS": 5.0,

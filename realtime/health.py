@@ -15,7 +15,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
 from .exceptions import DatabaseAway
-from .hub import Hub, State
+from .hub.hub import Hub, State
 
 # Kubernetes waits for one second unless told otherwise.
 ANSWER_SECONDS = 0.9

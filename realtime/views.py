@@ -11,16 +11,17 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.views import View
 
-from . import admission, conf
-from .access import Access
-from .authentication import InvalidCredentials, authenticate
-from .cursor import InvalidCursor, requested_cursor
-from .database import django_answered_within
+from . import conf
+from .access.authentication import InvalidCredentials, authenticate
+from .access.grants import Access
 from .exceptions import DatabaseAway
-from .hub import Hub
-from .publishing import recipient_key
-from .refusals import UNBUFFERED, ComeBack, Refused, check_server
-from .stream import EventStream
+from .hub.hub import Hub
+from .hub.stream import EventStream
+from .log.cursor import InvalidCursor, requested_cursor
+from .log.publishing import recipient_key
+from .postgres.connections import django_answered_within
+from .serving import request_threads
+from .serving.rejections import UNBUFFERED, ComeBack, Refused, check_server
 
 logger = logging.getLogger("realtime")
 
@@ -105,11 +106,11 @@ class EventStreamView(View):
                 return self.get_in_thread(request)
 
             in_thread.csrf_exempt = True
-            admission.answer_in_thread(view, in_thread)
+            request_threads.answer_in_thread(view, in_thread)
         return view
 
     async def get(self, request: HttpRequest) -> HttpResponse | EventStreamResponse:
-        if admission.is_admission(request):
+        if request_threads.is_admission(request):
             return await sync_to_async(self.get_in_thread)(request)
         # Django's own handler goes on from here.
         _say_what_is_missing()

@@ -12,7 +12,7 @@ import psycopg
 from django.db import connection
 from psycopg.conninfo import make_conninfo
 
-from config.embedded_postgres.account import Account
+from realtime.postgres.embedded.account import Account
 
 from .servers import ServerProcess, free_port
 

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
-from config.embedded_postgres import binaries
+from realtime.postgres.embedded import binaries
 
 from .. import places
 from ..database import Database

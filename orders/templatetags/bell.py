@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from realtime import conf
-from realtime.publishing import recipient_key
+from realtime.log.publishing import recipient_key
 
 from ..bell import bell_of
 

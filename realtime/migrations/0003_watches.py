@@ -2,7 +2,7 @@ from pathlib import Path
 
 from django.db import migrations, models
 
-SQL = Path(__file__).resolve().parent.parent / "sql"
+SQL = Path(__file__).resolve().parent.parent / "log" / "sql"
 
 
 class Migration(migrations.Migration):

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.test import Client
 from playwright.sync_api import BrowserContext, CDPSession, Page, Request, expect
 
-from realtime.publishing import recipient_key
+from realtime.log.publishing import recipient_key
 
 from ..clients import STREAM
 

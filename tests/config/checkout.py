@@ -11,8 +11,14 @@ from pathlib import Path
 
 import httpx
 
-from ..servers import ROOT, ServerProcess, free_port
-from .embedded import STOP_SECONDS, WHO_RUNS_THE_TESTS, SystemUser, wait_for_end, wait_until
+from tests.realtime.postgres.embedded_processes import (
+    STOP_SECONDS,
+    WHO_RUNS_THE_TESTS,
+    SystemUser,
+    wait_for_end,
+    wait_until,
+)
+from tests.servers import ROOT, ServerProcess, free_port
 
 PARTS = ["manage.py", "config", "orders", "realtime", "templates"]
 READY = "Quit the server with"

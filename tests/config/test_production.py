@@ -7,8 +7,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from config import checks, demo, production
-
-from ..servers import database_url, free_port, running_server
+from tests.servers import database_url, free_port, running_server
 
 READY = {
     "DJANGO_ENV": "production",

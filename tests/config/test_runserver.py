@@ -8,10 +8,14 @@ from pathlib import Path
 import pytest
 
 from config import demo
+from tests.realtime.postgres.embedded_processes import (
+    kill_everything,
+    postgres_of,
+    removed_at_the_end,
+)
+from tests.servers import database_url
 
-from ..servers import database_url
 from .checkout import Checkout
-from .embedded import kill_everything, postgres_of, removed_at_the_end
 
 WELCOME = demo.accounts_text()
 

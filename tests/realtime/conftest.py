@@ -11,7 +11,7 @@ from django.db import connection, connections
 from django.test import AsyncClient
 
 import realtime
-from realtime.hub import Hub
+from realtime.hub.hub import Hub
 from tests.servers import database_url
 
 

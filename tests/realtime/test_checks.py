@@ -95,7 +95,8 @@ def test_a_database_that_is_not_postgresql(settings, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "paths", ["realtime.authentication.session", [], ["nonsense"], ["realtime.nobody"], [None]]
+    "paths",
+    ["realtime.access.authentication.session", [], ["nonsense"], ["realtime.nobody"], [None]],
 )
 def test_authentication_that_can_not_be_imported(settings, paths):
     found, text = told(settings, AUTHENTICATION=paths)

@@ -4,12 +4,12 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from realtime import event_log
+from realtime.log import event_log
 from tests.clients import bearer, open_stream
+from tests.realtime.serving.test_stream_writer import connect  # noqa: F401  a fixture
 
 from .conftest import publish, until
 from .resources import Resources
-from .test_pump import connect  # noqa: F401  a fixture
 
 
 @pytest.fixture

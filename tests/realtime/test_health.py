@@ -10,7 +10,7 @@ from django.test import AsyncClient
 from django.utils.dateparse import parse_datetime
 
 from realtime import health
-from realtime.hub import Hub
+from realtime.hub.hub import Hub
 from tests.servers import running_server
 
 from .conftest import soon, until
@@ -94,7 +94,7 @@ async def test_a_deaf_listener_is_told_and_keeps_nobody_away(
     """It names another database, as in test_hub.py."""
     await Hub.close_current()
     settings.REALTIME = {"LISTEN_URL": elsewhere().info.dsn.replace("test_", "", 1)}
-    monkeypatch.setattr("realtime.listener.PROBE_SECONDS", 0.1)
+    monkeypatch.setattr("realtime.postgres.listener.PROBE_SECONDS", 0.1)
     await until(lambda: Hub.current().state.is_deaf)
     response = await http.get(READY)
     assert response.status_code == 200

@@ -21,7 +21,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 import realtime
 from realtime import EventStreamView
-from realtime.authentication import TOKEN_COOKIE
+from realtime.access.authentication import TOKEN_COOKIE
 
 from .conftest import in_thread, soon
 

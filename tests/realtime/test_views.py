@@ -12,7 +12,7 @@ from django.db import InterfaceError, OperationalError
 from django.test import AsyncClient
 from rest_framework_simplejwt.tokens import AccessToken
 
-from realtime import wire
+from realtime.log import wire
 from tests.clients import STREAM, bearer
 
 from .conftest import in_thread, publish, soon

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import psycopg
 
-from config.embedded_postgres import binaries
-from config.embedded_postgres.account import Account
-from config.embedded_postgres.folder import Folder
+from realtime.postgres.embedded import binaries
+from realtime.postgres.embedded.account import Account
+from realtime.postgres.embedded.folder import Folder
 
 from ..servers import free_port
 

@@ -7,9 +7,9 @@ import time
 import pytest
 
 from realtime.conf import DEFAULTS
-from realtime.database import direct_parameters
 from realtime.exceptions import DatabaseAway
-from realtime.hub import Hub
+from realtime.hub.hub import Hub
+from realtime.postgres.connections import direct_parameters
 
 from .clients import Client, connected, each_until
 from .fleet import DATABASE
@@ -27,7 +27,7 @@ async def hub(fleet, settings, monkeypatch):
         return direct_parameters(fleet.cluster.url(DATABASE, fleet.proxy.port))
 
     settings.REALTIME = {"QUERY_SECONDS": QUERY_SECONDS, "POLL_SECONDS": 0.2}
-    monkeypatch.setattr("realtime.hub.connection_parameters", through_the_proxy)
+    monkeypatch.setattr("realtime.hub.hub.connection_parameters", through_the_proxy)
     yield Hub.current()
     await Hub.close_current()
 

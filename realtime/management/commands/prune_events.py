@@ -11,7 +11,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from realtime import pruning
+from realtime.log import retention
 from realtime.models import Stream
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -60,16 +60,16 @@ class Command(BaseCommand):
             self.stdout.write("There are no streams yet: nothing to prune.")
         for row in chosen:
             if keep is None:
-                through = pruning.cut_by_age(row.name, older_than)
+                through = retention.cut_by_age(row.name, older_than)
             else:
-                through = pruning.cut_by_number(row.name, keep)
+                through = retention.cut_by_number(row.name, keep)
             if dry_run:
                 self._report(row, "would prune", through - row.pruned_through, through)
             else:
                 self._prune(row, through, each_batch=verbosity > 1)
 
     def _chosen(self, name: str | None) -> list[Stream]:
-        streams = pruning.streams()
+        streams = retention.streams()
         if name is None:
             return streams
         chosen = [row for row in streams if row.name == name]
@@ -81,7 +81,7 @@ class Command(BaseCommand):
     def _prune(self, stream: Stream, through: int, *, each_batch: bool) -> None:
         events, reached = 0, stream.pruned_through
         try:
-            for batch in pruning.prune(stream.name, through):
+            for batch in retention.prune(stream.name, through):
                 events, reached = events + batch.events, batch.through
                 if each_batch:
                     self.stdout.write(f"{stream.name}: {batch.events} up to position {reached}")

@@ -1,0 +1,1 @@
+"""Who may read: who is asking, what that rests on, and what ends it."""

@@ -1,0 +1,134 @@
+"""Who is asking: functions from a request to an active user, or None.
+
+They are called in a thread, so they may query the database. `REALTIME["AUTHENTICATION"]` names
+those to try, in order; the first that returns a user decides. One that knows what the sign-in
+rests on returns `SignedIn` instead, and the stream ends with it; of a plain user, the stream ends
+when they are deactivated or deleted, or lose the permission that it takes.
+"""
+
+from typing import Any, NamedTuple
+
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
+from django.http import HttpRequest
+from django.utils.module_loading import import_string
+
+from .. import conf
+from ..exceptions import RealtimeError
+from ..log.publishing import recipient_key
+from .grants import Access, digest
+
+# The cookie that carries an access token to a stream, see token_cookie.py.
+TOKEN_COOKIE = "realtime_token"
+
+
+class InvalidCredentials(RealtimeError):
+    """Credentials were given, and they are wrong: whatever else the request has doesn't count."""
+
+
+class SignedIn(NamedTuple):
+    """A user, and what their being signed in rests on.
+
+    ends_at: when it ends, in seconds since the epoch; None: not known.
+    session_key: of the session they have signed in to.
+    auth_hash: `user.get_session_auth_hash()` as it was then; it changes with the password.
+    secret: the session key or the token, by which `revocation.end_credential` ends it.
+    """
+
+    user: Any
+    ends_at: float | None = None
+    session_key: str | None = None
+    auth_hash: str | None = None
+    secret: str | None = None
+
+    def access(self, *, permission: str | None = None) -> Access:
+        """What a stream for this user rests on; with a permission: one for everybody's events."""
+        own = recipient_key(self.user)
+        return Access(
+            recipient=own if permission is None else None,
+            user=own,
+            # A user made from a token alone can't be looked up again.
+            is_in_table=isinstance(self.user, get_user_model()),
+            permission=permission,
+            ends_at=self.ends_at,
+            session_key=self.session_key,
+            auth_hash=self.auth_hash,
+            credential=digest(self.secret) if self.secret else None,
+        )
+
+
+def authenticate(request: HttpRequest) -> SignedIn | None:
+    """The active user who sent this request, or None. Raises InvalidCredentials."""
+    for path in conf.get("AUTHENTICATION"):
+        found = import_string(path)(request)
+        if found is None:
+            continue
+        signed_in = found if isinstance(found, SignedIn) else SignedIn(found)
+        if signed_in.user.is_active:
+            return signed_in
+    return None
+
+
+def session(request: HttpRequest) -> Any | None:
+    """The user signed in by Django's session cookie."""
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return None
+    session = getattr(request, "session", None)
+    if session is None or SESSION_KEY not in session:
+        return user  # some other middleware knows them
+    return SignedIn(
+        user,
+        session_key=session.session_key,
+        auth_hash=session.get(HASH_SESSION_KEY) or None,
+        secret=session.session_key,
+    )
+
+
+def bearer_token(request: HttpRequest) -> SignedIn | None:
+    """The user of a simplejwt access token in `Authorization: Bearer …` (RFC 6750, section 2.1)."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    token = token.strip()
+    if not token or " " in token:
+        raise InvalidCredentials("The header has to be: Authorization: Bearer <access token>")
+    return user_of_token(token)
+
+
+def token_cookie(request: HttpRequest) -> SignedIn | None:
+    """The user of the access token in the cookie that `TokenCookieView` has given."""
+    token = request.COOKIES.get(TOKEN_COOKIE)
+    try:
+        return user_of_token(token) if token else None
+    except InvalidCredentials:
+        # Nobody chooses to send a cookie: one that has outlived its token must not stand in the
+        # way of a session.
+        return None
+
+
+def user_of_token(token: str) -> SignedIn:
+    """The user of a simplejwt access token. Raises InvalidCredentials."""
+    # Imported here: a project that signs in by session only needs no simplejwt.
+    try:
+        from rest_framework.exceptions import AuthenticationFailed
+        from rest_framework_simplejwt.authentication import JWTAuthentication
+    except ModuleNotFoundError as error:
+        raise InvalidCredentials("This site takes no access tokens.") from error
+
+    authentication = JWTAuthentication()
+    try:
+        validated = authentication.get_validated_token(token.encode())
+        user = authentication.get_user(validated)
+    except AuthenticationFailed as error:
+        detail = error.detail
+        raise InvalidCredentials(
+            str(detail["detail"] if isinstance(detail, dict) else detail)
+        ) from error
+    return SignedIn(
+        user,
+        ends_at=validated["exp"],
+        # A token stays valid after a change of password, unless SIMPLE_JWT["CHECK_REVOKE_TOKEN"]
+        # is set. The stream ends in any case, and the token decides whether it opens again.
+        auth_hash=user.get_session_auth_hash() if hasattr(user, "get_session_auth_hash") else None,
+        secret=token,
+    )

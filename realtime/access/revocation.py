@@ -1,0 +1,118 @@
+"""Revocation: what ends somebody's access is hinted at, so that the guards look at once.
+
+Django tells of most of it by signals, but not of the end of a session: `user_logged_out` comes
+before it, and not with every `flush()`; and a receiver of the session model's `post_delete` would
+have `clearsessions` load all expired sessions into memory, where it now takes one statement. But
+whatever ends a session before its time goes through its store's `delete()`, in every backend.
+"""
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from importlib import import_module
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.sessions.backends.base import SessionBase
+from django.db import DatabaseError, connections, transaction
+from django.db.models.signals import m2m_changed, post_delete, post_save
+
+from .. import conf
+from ..log import notifications
+from .grants import digest
+
+logger = logging.getLogger("realtime")
+
+
+def end_credential(secret: str) -> None:
+    """Close the streams that were opened with this session key or token, in every process."""
+    _hint_after_commit(notifications.access(notifications.CREDENTIAL_ENDED, digest(secret)))
+
+
+def connect() -> None:
+    """Have Django tell of what ends an access. For `ready()`."""
+    user_model = get_user_model()
+    _connect(post_save, _on_user_saved, user_model)
+    _connect(post_delete, _on_user_deleted, user_model)
+    for model, field in _granting_fields(user_model):
+        _connect(m2m_changed, _on_grants_changed, getattr(model, field).through)
+    if apps.is_installed("django.contrib.auth"):
+        for name in ("Group", "Permission"):
+            _connect(post_delete, _on_grant_deleted, apps.get_model("auth", name))
+    tell_of_deletion(import_module(settings.SESSION_ENGINE).SessionStore)
+
+
+def _connect(signal: Any, receiver: Callable[..., None], sender: Any) -> None:
+    uid = f"realtime.{receiver.__name__}.{sender._meta.label}"
+    signal.connect(receiver, sender=sender, dispatch_uid=uid)
+
+
+def _granting_fields(user_model: Any) -> list[tuple[Any, str]]:
+    """The many-to-many fields by which users hold permissions; a user model may have none."""
+    fields = [(user_model, "groups"), (user_model, "user_permissions")]
+    if apps.is_installed("django.contrib.auth"):
+        fields.append((apps.get_model("auth", "Group"), "permissions"))
+    return [(model, field) for model, field in fields if hasattr(model, field)]
+
+
+def _on_user_saved(
+    instance: Any, created: bool, update_fields: frozenset[str] | None, using: str, **kwargs: Any
+) -> None:
+    # Each login saves this one field, and takes nothing from anybody.
+    if not created and update_fields != {"last_login"}:
+        _hint_after_commit(
+            notifications.access(notifications.USER_CHANGED, str(instance.pk)), using
+        )
+
+
+def _on_user_deleted(instance: Any, using: str, **kwargs: Any) -> None:
+    _hint_after_commit(notifications.access(notifications.USER_CHANGED, str(instance.pk)), using)
+
+
+def _on_grants_changed(action: str, using: str, **kwargs: Any) -> None:
+    if action in ("post_remove", "post_clear"):
+        _hint_after_commit(notifications.access(notifications.PERMISSIONS_CHANGED), using)
+
+
+def _on_grant_deleted(using: str, **kwargs: Any) -> None:
+    _hint_after_commit(notifications.access(notifications.PERMISSIONS_CHANGED), using)
+
+
+def tell_of_deletion(store: type[SessionBase]) -> None:
+    """Have a session store tell of each session that it deletes."""
+    delete, adelete = store.delete, store.adelete
+
+    @wraps(delete)
+    def telling_delete(self: SessionBase, session_key: str | None = None) -> None:
+        deleted = session_key or self.session_key
+        delete(self, session_key)
+        if deleted:
+            end_credential(deleted)
+
+    @wraps(adelete)
+    async def telling_adelete(self: SessionBase, session_key: str | None = None) -> None:
+        deleted = session_key or self.session_key
+        await adelete(self, session_key)
+        if deleted:
+            await sync_to_async(end_credential)(deleted)
+
+    store.delete, store.adelete = telling_delete, telling_adelete
+
+
+def _hint_after_commit(payload: str, using: str | None = None) -> None:
+    """using: the database whose open transaction it waits for; the log's own if None."""
+    database = conf.get("DATABASE")
+
+    def send() -> None:
+        with connections[database].cursor() as cursor:
+            cursor.execute("SELECT pg_notify(%s, %s)", [notifications.ACCESS_CHANNEL, payload])
+
+    try:
+        # robust: whoever logs out has logged out, even if nobody could be told.
+        transaction.on_commit(send, using=using or database, robust=True)
+    except DatabaseError as error:
+        # Sessions in a cache end while the database is away, too. The guards will look.
+        logger.warning("Could not tell the open streams that an access has ended: %s", error)

@@ -1,0 +1,393 @@
+"""The hub: the one place of a process that hears of new events and tells its streams.
+
+Four tasks, however many streams are open. `listen` passes on the hints of PostgreSQL. `work`
+numbers the events that wait for it, reads what is new into the tails, once for all clients, and
+looks by itself every few seconds, so that a lost hint is a delay and never a loss. `heartbeat`
+keeps quiet streams open. `guard` closes those whose access has ended.
+"""
+
+import asyncio
+import random
+from collections.abc import Coroutine
+from contextlib import suppress
+from contextvars import Context
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from weakref import WeakKeyDictionary
+
+import psycopg
+
+from .. import conf
+from ..exceptions import DatabaseAway
+from ..log import wire
+from ..log.event_log import EventLog
+from ..log.notifications import ACCESS_CHANNEL, PENDING_CHANNEL, PUBLISHED_CHANNEL, parse_published
+from ..log.polling_lease import Watches
+from ..postgres.connections import (
+    KeptConnection,
+    Parameters,
+    connection_parameters,
+    direct_parameters,
+)
+from ..postgres.listener import Listener
+from .access_monitor import Guard
+from .heartbeat import Heartbeat
+from .open_streams import OpenStreams
+from .recent_events import Tail
+from .replays import Replays
+
+if TYPE_CHECKING:
+    from .stream import EventStream
+
+Result = TypeVar("Result")
+
+
+class State(NamedTuple):
+    """How a hub stands with the database.
+
+    away: why the event log can't be reached; None: it can, as far as is known.
+    listening_since: None: it hears no hints now, and finds new events by looking only.
+    is_deaf: it has begun to listen, and hears nothing.
+    seconds_since_answer: how long ago the database last answered a query; None: never yet.
+    """
+
+    away: str | None
+    listening_since: datetime | None
+    is_deaf: bool
+    seconds_since_answer: float | None
+
+
+class Hub:
+    """Follows the event log for the streams of one event loop."""
+
+    _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, "Hub"] = WeakKeyDictionary()
+
+    @classmethod
+    def current(cls) -> "Hub":
+        """The hub of the running event loop, started if it does not run yet."""
+        loop = asyncio.get_running_loop()
+        hub = cls._hubs.get(loop)
+        if hub is None:
+            hub = cls._hubs[loop] = cls()
+            hub._start()
+        return hub
+
+    @classmethod
+    async def close_current(cls) -> None:
+        """End the hub of the running event loop, if there is one: its tasks, its connections."""
+        hub = cls._hubs.pop(asyncio.get_running_loop(), None)
+        if hub is not None:
+            await hub._close()
+
+    def __init__(self) -> None:
+        self.streams = OpenStreams()
+        self._heartbeat = Heartbeat(self.streams, conf.get("HEARTBEAT_SECONDS"))
+        self.guard = Guard(
+            self.streams, conf.get("ACCESS_CHECK_SECONDS"), conf.get("QUERY_SECONDS")
+        )
+        # The process is about to end: it takes no new streams.
+        self.is_draining = False
+        self._database: str = conf.get("DATABASE")
+        self._poll_seconds: float = conf.get("POLL_SECONDS")
+        self._query_seconds: float = conf.get("QUERY_SECONDS")
+        self._log = EventLog(self._query_seconds)
+        self.replays = Replays(self._log, self._parameters, self._query_seconds)
+        self._tails: dict[str, Tail] = {}
+        # What the next turn of `work` has to do.
+        self._work_due = asyncio.Event()
+        self._poll_due = True
+        self._to_number: set[str] = set()
+        self._watches = Watches(asyncio.get_running_loop().time)
+        self._published: dict[str, int] = {}  # streams, and how far they have come
+        # What this process said itself, last: it has read that, or is about to.
+        self._told: tuple[str, int] | None = None
+        self._to_catch_up: dict[str, asyncio.Future[Tail]] = {}
+        self._to_measure: asyncio.Future[float] | None = None
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._listener = Listener(
+            [PENDING_CHANNEL, PUBLISHED_CHANNEL, ACCESS_CHANNEL],
+            hear=self._hear,
+            listening=self._catch_up_on_hints,
+            sender=self._parameters,
+            silence_seconds=self._poll_seconds,
+            query_seconds=self._query_seconds,
+        )
+        self._listening = KeptConnection(
+            "listen for new events", self._listen_parameters, self._listener.listen
+        )
+        self._working = KeptConnection(
+            "number and read new events", self._parameters, self._work, refused=self._give_up
+        )
+
+    def _start(self) -> None:
+        self._run("listen", self._listening.keep())
+        self._run("work", self._working.keep())
+        self._run("heartbeat", self._heartbeat.run())
+        self._run("guard", self.guard.run())
+
+    def _run(self, name: str, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        # In a context of its own: whichever request came first must not live on in ours.
+        task = asyncio.get_running_loop().create_task(
+            coroutine, name=f"realtime-{name}", context=Context()
+        )
+        self._tasks.append(task)
+        return task
+
+    async def _close(self) -> None:
+        await self.replays.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        # A task knows where it was cancelled. Was that while it connected, then only the garbage
+        # collector would find the session, if this hub and its tasks held one another.
+        self._tasks.clear()
+        for waiting in self._waiting():
+            waiting.cancel()
+
+    async def _parameters(self) -> Parameters:
+        return await connection_parameters(self._database)
+
+    async def _listen_parameters(self) -> Parameters:
+        url = conf.get("LISTEN_URL")
+        return direct_parameters(url) if url else await self._parameters()
+
+    # For the streams
+
+    def tail(self, stream: str) -> Tail | None:
+        """The tail of a stream, if it is being followed."""
+        return self._tails.get(stream)
+
+    def add(self, stream: "EventStream") -> None:
+        """The stream is open from now on."""
+        self.streams.add(stream)
+        self.guard.look_soon(stream)
+
+    def remove(self, stream: "EventStream") -> None:
+        self.streams.remove(stream)
+
+    async def catch_up(self, stream: str) -> Tail:
+        """The tail of a stream, holding all that was published before this call.
+
+        Raises DatabaseAway if the database doesn't answer in time.
+        """
+        waiting = self._to_catch_up.get(stream)
+        if waiting is None:
+            waiting = asyncio.get_running_loop().create_future()
+            self._to_catch_up[stream] = waiting
+            self._work_due.set()
+        return await self._turned(waiting, self._query_seconds)
+
+    async def _turned(self, waiting: asyncio.Future[Result], seconds: float) -> Result:
+        """What the next turn gives. Raises DatabaseAway: at once while it is known to be away."""
+        if self.away is not None:
+            raise DatabaseAway(f"The event log can't be reached: {self.away}")
+        try:
+            async with asyncio.timeout(seconds):
+                return await asyncio.shield(waiting)
+        except TimeoutError:
+            raise DatabaseAway(
+                f"The database {self._database!r} did not answer in {seconds} s."
+            ) from None
+
+    def poll(self) -> None:
+        """Look at once for what no hint has told."""
+        self._poll_due = True
+        self._work_due.set()
+
+    async def drain(self, seconds: float) -> None:
+        """Take no more streams, and close the open ones one after the other over this time.
+
+        Their clients come back at once, to another process or to this one's successor: that
+        they leave spread out is what spreads their return.
+        """
+        self.is_draining = True
+        streams = list(self.streams)
+        began = asyncio.get_running_loop().time()
+        for number, stream in enumerate(streams):
+            if stream not in self.streams:
+                continue  # it has left by itself
+            due = began + seconds * number / len(streams)
+            if (wait := due - asyncio.get_running_loop().time()) > 0:
+                await asyncio.sleep(wait)
+            stream.close(wire.retry(random.randint(*conf.get("RETRY_MILLISECONDS"))))
+
+    # For those who watch over the process
+
+    @property
+    def away(self) -> str | None:
+        """Why the event log can't be reached; None: it can, as far as is known."""
+        return self._working.away
+
+    @property
+    def state(self) -> State:
+        """How it stands with the database now, without asking it."""
+        answered, now = self._log.last_answer, asyncio.get_running_loop().time()
+        return State(
+            away=self.away,
+            listening_since=self._listening.works_since,
+            is_deaf=self._listener.is_deaf,
+            seconds_since_answer=None if answered is None else now - answered,
+        )
+
+    async def measure_lag(self, *, seconds: float) -> float:
+        """The age of the oldest event that waits for a number, after all was done that can be.
+
+        Whoever else asks meanwhile gets the same answer. Raises DatabaseAway if there is none
+        within these seconds.
+        """
+        if self._to_measure is None:
+            self._to_measure = asyncio.get_running_loop().create_future()
+            self.poll()
+        return await self._turned(self._to_measure, seconds)
+
+    # What is heard
+
+    def _catch_up_on_hints(self) -> None:
+        self._listening.works()
+        self.poll()
+        self.guard.check_all()
+
+    def _hear(self, channel: str, payload: str) -> None:
+        if channel == ACCESS_CHANNEL:
+            self.guard.hear(payload)
+            return
+        if channel == PENDING_CHANNEL:
+            self._to_number.add(payload)
+        elif channel == PUBLISHED_CHANNEL:
+            position, stream = parse_published(payload)
+            if (stream, position) == self._told or not self._is_behind(stream, position):
+                return
+            self._published[stream] = position
+        self._work_due.set()
+
+    def _is_behind(self, stream: str, position: int) -> bool:
+        """Whether somebody here follows this stream, and its tail ends before this position."""
+        tail = self._tails.get(stream)
+        return tail is not None and tail.position < position
+
+    # What is done about it
+
+    async def _work(self, connection: psycopg.AsyncConnection) -> None:
+        clock = asyncio.get_running_loop().time
+        self._poll_due = True
+        while True:
+            if self._poll_due:
+                next_poll = clock() + self._poll_seconds
+            await self._turn(connection)
+            self._working.works()
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(min(next_poll, self._watches.next_look)):
+                    await self._work_due.wait()
+            # By the clock, after each turn: hints of one stream must not put off the look that
+            # finds a lost hint of another.
+            self._poll_due |= clock() >= next_poll
+
+    async def _turn(self, connection: psycopg.AsyncConnection) -> None:
+        """Do all that has come together since the last turn. What comes meanwhile is for the next:
+        a hint may tell of something that this turn's queries could not see yet.
+        """
+        self._work_due.clear()
+        poll_due, self._poll_due = self._poll_due, False
+        to_number, self._to_number = self._to_number, set()
+        published, self._published = self._published, {}
+        to_read = {name for name, position in published.items() if self._is_behind(name, position)}
+        to_catch_up, self._to_catch_up = self._to_catch_up, {}
+        to_measure, self._to_measure = self._to_measure, None
+        try:
+            if poll_due:
+                await self._poll(connection, to_number, to_read)
+            # Hints of what is watched can wait: there will be a look that is later than they are.
+            to_number = {name for name in to_number if name not in self._watches}
+            for stream in to_number | self._watches.due():
+                if not await self._number(connection, stream):
+                    to_read.add(stream)
+            for stream in to_read & self._tails.keys() | to_catch_up.keys():
+                tail = await self._read(connection, stream)
+                if stream in to_catch_up and not to_catch_up[stream].done():
+                    to_catch_up[stream].set_result(tail)
+            if to_measure is not None:
+                to_measure.set_result(await self._log.oldest_waiting(connection))
+        except BaseException as error:
+            _fail(_futures(to_catch_up, to_measure), f"Could not read the event log: {error}")
+            raise
+
+    def _give_up(self, reason: str) -> None:
+        """There is no connection: nobody is to wait for the next turn."""
+        _fail(self._waiting(), f"The event log can't be reached: {reason}")
+        self._to_catch_up, self._to_measure = {}, None
+
+    def _waiting(self) -> list[asyncio.Future[Any]]:
+        return _futures(self._to_catch_up, self._to_measure)
+
+    async def _poll(
+        self, connection: psycopg.AsyncConnection, to_number: set[str], to_read: set[str]
+    ) -> None:
+        self._forget_idle_tails()
+        behind = await self._log.streams_behind(connection, self._tails)
+        for stream, position, waiting in behind:
+            if waiting:
+                to_number.add(stream)
+            tail = self._tails.get(stream)
+            if tail is not None and position < tail.position:
+                tail.restart(position)
+            elif tail is not None and position > tail.position:
+                to_read.add(stream)
+
+    def _forget_idle_tails(self) -> None:
+        for stream in [name for name, tail in self._tails.items() if not tail.is_followed]:
+            del self._tails[stream]
+
+    async def _number(self, connection: psycopg.AsyncConnection, stream: str) -> bool:
+        """Number what waits in a stream, tell the other processes, and bring the tail up to date.
+
+        Returns whether that is done; otherwise there is more to read.
+        """
+        began = asyncio.get_running_loop().time()
+        tail = self._tails.get(stream)
+        numbered = await self._log.number(
+            connection, stream, read_after=None if tail is None else tail.position
+        )
+        self._watches.looked(
+            stream,
+            began=began,
+            finished=numbered.moved is not None,
+            promised=numbered.promised,
+            more=numbered.more,
+        )
+        if numbered.moved:
+            # First: there may be a thousand clients to write to here.
+            self._told = stream, numbered.position
+            await self._log.tell_others(connection, stream, numbered.position)
+        if numbered.read is None:
+            return True
+        tail.append(numbered.read.events)
+        return numbered.read.is_all
+
+    async def _read(self, connection: psycopg.AsyncConnection, stream: str) -> Tail:
+        """Bring the tail of a stream up to date; begin it if it is new."""
+        tail = self._tails.get(stream)
+        if tail is None:
+            tail = self._tails[stream] = Tail(
+                await self._log.position(connection, stream),
+                keep_events=conf.get("RECENT_EVENTS"),
+                keep_bytes=conf.get("RECENT_BYTES"),
+            )
+            return tail
+        while True:
+            batch = await self._log.read(connection, stream, tail.position)
+            tail.append(batch.events)
+            if batch.is_all:
+                return tail
+
+
+def _futures(
+    to_catch_up: dict[str, asyncio.Future[Tail]], to_measure: asyncio.Future[float] | None
+) -> list[asyncio.Future[Any]]:
+    return [*to_catch_up.values(), *([] if to_measure is None else [to_measure])]
+
+
+def _fail(waiting: list[asyncio.Future[Any]], reason: str) -> None:
+    for one in waiting:
+        if not one.done():
+            one.set_exception(DatabaseAway(reason))
+            one.exception()  # who waited may have left: then nobody else looks

@@ -1,0 +1,80 @@
+"""Replays: what clients missed and is no more in memory, read from the table."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextvars import Context
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from .. import conf
+from ..exceptions import DatabaseAway
+from ..log.event_log import EventLog, Replay
+from ..postgres.connections import AWAY, Parameters, answered_within
+
+# How long the pool may take to end what it is at: it may be connecting to a database that is away.
+CLOSE_SECONDS = 1.0
+
+
+class Replays:
+    """However many clients come back at once, they take turns at `REPLAY_CONNECTIONS`.
+
+    query_seconds: how long a client waits for its turn, and how long for an answer.
+    """
+
+    def __init__(
+        self,
+        log: EventLog,
+        parameters: Callable[[], Awaitable[Parameters]],
+        query_seconds: float,
+    ) -> None:
+        self._log = log
+        self._parameters = parameters
+        self._query_seconds = query_seconds
+        self._pool: asyncio.Task[AsyncConnectionPool] | None = None
+
+    async def read(self, stream: str, recipient: str | None, *, after: int, through: int) -> Replay:
+        """See `EventLog.replay()`. Raises DatabaseAway."""
+        try:
+            pool = await self._opened_pool()
+            async with pool.connection(timeout=self._query_seconds) as connection:
+                return await self._log.replay(
+                    connection, stream, recipient, after=after, through=through
+                )
+        except (*AWAY, PoolTimeout) as error:
+            raise DatabaseAway(f"Could not read the event log: {error}") from error
+
+    async def _opened_pool(self) -> AsyncConnectionPool:
+        if self._pool is None:
+            # In a context of its own: whichever request came first must not live on in it.
+            self._pool = asyncio.get_running_loop().create_task(
+                self._open_pool(), name="realtime-open-replay-pool", context=Context()
+            )
+        return await asyncio.shield(self._pool)
+
+    async def _open_pool(self) -> AsyncConnectionPool:
+        pool = AsyncConnectionPool(
+            kwargs={**await self._parameters(), "autocommit": True},
+            min_size=0,
+            max_size=conf.get("REPLAY_CONNECTIONS"),
+            max_idle=60,
+            check=self._check,
+            name="realtime-replay",
+            open=False,
+        )
+        await pool.open()
+        return pool
+
+    async def _check(self, connection: psycopg.AsyncConnection) -> None:
+        """For the pool: whether a connection that was idle still works."""
+        with answered_within(self._query_seconds, connection):
+            await AsyncConnectionPool.check_connection(connection)
+
+    async def close(self) -> None:
+        """Close the connections. Who waits for one gets DatabaseAway, or is cancelled."""
+        if self._pool is None:
+            return
+        self._pool.cancel()  # in vain once it is open
+        [pool] = await asyncio.gather(self._pool, return_exceptions=True)
+        if isinstance(pool, AsyncConnectionPool):
+            await pool.close(timeout=CLOSE_SECONDS)

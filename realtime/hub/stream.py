@@ -1,0 +1,203 @@
+"""One client's stream: a cursor that moves through the event log.
+
+Read what comes after my position; if there is nothing, wait until woken. What is recent comes from
+memory, what is older from the table; there is no hand-over between the two, hence no gap and no
+repeat. A client that was away for a week and one that is up to date differ in their position only.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Self
+
+from .. import conf
+from ..access.grants import Access
+from ..exceptions import DatabaseAway
+from ..log import wire
+from .hub import Hub
+from .recent_events import Tail
+
+# Why a cursor can't be honoured, as the client is told.
+INVALID = "invalid"  # it is no position
+AHEAD = "ahead"  # the log ends before it: it was restored from a backup
+PRUNED = "pruned"  # events after it are gone from the log
+
+# When a client that doesn't follow asks again: about every three seconds, each at another moment.
+ASK_AGAIN_MILLISECONDS = (2500, 3500)
+
+
+class EventStream:
+    """The stream of one client, for one recipient (None: for the whole stream).
+
+    access: what it rests on; the default is nothing that could end.
+    cursor: the position after which it begins; None for one that wasn't valid.
+    follow: whether it waits for more when all has been said; otherwise it ends there.
+
+    Whoever sends it to the client enters it, takes chunks as long as there are any, and is called
+    back when there may be more: `chunks()` does so under Django's handler, `pump.py` without.
+    """
+
+    __slots__ = (
+        "_beat_due",
+        "_begun",
+        "_closed",
+        "_cursor",
+        "_farewell",
+        "_follow",
+        "_hub",
+        "_missed_beats",
+        "_name",
+        "_replay_due",
+        "_replayed",
+        "_tail",
+        "access",
+        "on_stall",
+        "on_wake",
+        "recipient",
+    )
+
+    def __init__(
+        self,
+        hub: Hub,
+        name: str,
+        recipient: str | None,
+        cursor: int | None,
+        *,
+        access: Access | None = None,
+        follow: bool = True,
+    ) -> None:
+        self.recipient = recipient
+        self.access = access or Access(recipient)
+        # What to do when there may be more to take.
+        self.on_wake: Callable[[], None] | None = None
+        # What to do about a client that has stopped reading; the default is to close.
+        self.on_stall: Callable[[], None] | None = None
+        self._hub = hub
+        self._name = name
+        self._cursor = cursor
+        self._follow = follow
+        self._tail: Tail | None = None
+        self._begun = False
+        self._closed = False
+        self._farewell = b""
+        self._beat_due = False
+        self._missed_beats = 0
+        # The next events have to be read from the table, and that hasn't failed since it was woken.
+        self._replay_due = True
+        self._replayed = b""
+
+    async def __aenter__(self) -> Self:
+        """Raises DatabaseAway: the client comes back with its cursor."""
+        # A tail that nobody follows is forgotten after a while, so hold on to it at once.
+        while (tail := self._hub.tail(self._name)) is None:
+            await self._hub.catch_up(self._name)
+        self._tail = tail
+        tail.follow(self)
+        self._hub.add(self)
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        self._hub.remove(self)
+        self._tail.unfollow(self)
+
+    def wake(self) -> None:
+        """There may be something to take."""
+        self._replay_due = True
+        if self.on_wake is not None:
+            self.on_wake()
+
+    def beat(self) -> None:
+        """A heartbeat is due."""
+        if self._beat_due:  # still, from the last time: the client has taken nothing since
+            self._missed_beats += 1
+            if self._missed_beats == conf.get("STALLED_HEARTBEATS"):
+                (self.on_stall or self.close)()
+        self._beat_due = True
+        self.wake()
+
+    def close(self, farewell: bytes = b"") -> None:
+        """End the stream: whoever takes from it gets the farewell, and no more."""
+        self._closed = True
+        self._farewell = farewell
+        self.wake()
+
+    @property
+    def is_over(self) -> bool:
+        return self._closed and not self._farewell
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether what comes next is not in memory: to be brought there by `replay()`."""
+        return self._replay_due and not self._closed and self._cursor < self._tail.start
+
+    def take(self) -> bytes:
+        """What the client gets next, in as few pieces as it can take; empty: nothing for now."""
+        self._missed_beats = 0
+        if self._closed:  # nobody gets a replay after their access has ended
+            farewell, self._farewell = self._farewell, b""
+            return farewell
+        if not self._begun:
+            self._begun = True
+            return self._opening()
+        if chunk := self._read():
+            return chunk
+        if self._beat_due or not (self._follow or self.is_behind):
+            self._beat_due = False
+            self._closed = not self._follow
+            return wire.heartbeat(self._cursor)
+        return b""
+
+    async def replay(self) -> None:
+        """Read the next events from the table, for `take()`."""
+        try:
+            replay = await self._hub.replays.read(
+                self._name, self.recipient, after=self._cursor, through=self._tail.position
+            )
+        except DatabaseAway:
+            self._replay_due = False  # the next event or heartbeat tries again
+            return
+        if self._cursor < replay.pruned_through:
+            self._replayed = self._reset(PRUNED)
+        else:
+            self._cursor = replay.position
+            self._replayed = replay.chunk
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The stream, for whoever asks for one chunk after the other."""
+        awake = asyncio.Event()
+        self.on_wake = awake.set
+        try:
+            async with self:
+                while True:
+                    awake.clear()
+                    if chunk := self.take():
+                        yield chunk
+                    elif self.is_over:
+                        return
+                    elif self.is_behind:
+                        await self.replay()
+                    else:
+                        await awake.wait()
+        except DatabaseAway:
+            return  # the client comes back with its cursor
+
+    def _opening(self) -> bytes:
+        first = b"" if self._cursor is not None else self._reset(INVALID)
+        retry = conf.get("RETRY_MILLISECONDS") if self._follow else ASK_AGAIN_MILLISECONDS
+        return wire.opening(random.randint(*retry), self._cursor) + first
+
+    def _read(self) -> bytes:
+        """What comes after the cursor and is in memory, and move the cursor behind it."""
+        if self._replayed:
+            replayed, self._replayed = self._replayed, b""
+            return replayed
+        if self._cursor > self._tail.position:
+            return self._reset(AHEAD)
+        if self._cursor < self._tail.start:
+            return b""
+        chunk, self._cursor = self._tail.read(self._cursor, self.recipient)
+        return chunk
+
+    def _reset(self, reason: str) -> bytes:
+        self._cursor = self._tail.position
+        return wire.reset(reason, self._cursor)

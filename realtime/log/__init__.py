@@ -1,0 +1,1 @@
+"""The event log: publishing, numbering, reading, the wire, retention."""

@@ -1,0 +1,64 @@
+"""The text of an event stream, as pure functions from values to UTF-8 bytes.
+
+Source: https://html.spec.whatwg.org/multipage/server-sent-events.html, sections 9.2.5 (parsing)
+and 9.2.6 (interpreting). A stream is lines; a blank line ends a block; CR, LF and CRLF all end a
+line, so no field may hold one.
+"""
+
+# What one write to a client holds at most, unless a single event is larger. A client that does not
+# read costs one of these beside what its server buffers.
+CHUNK_BYTES = 96 * 1024
+
+# Events that the stream itself sends: nobody else's may be called so.
+OWN_TYPES = frozenset({"heartbeat", "reset"})
+
+
+def is_line(text: str) -> bool:
+    """Whether the text can stand in one field: no line break, no NUL, encodable as UTF-8."""
+    if any(character in text for character in "\r\n\0"):
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def event(position: int, type: str, data: str) -> bytes:
+    """One event. `data` is JSON text, which escapes line breaks, so it is always one line."""
+    return f"event: {type}\nid: {position}\ndata: {data}\n\n".encode()
+
+
+def opening(retry_milliseconds: int, position: int) -> bytes:
+    """The first bytes: how long to wait before reconnecting, and the first heartbeat.
+
+    They go out at once, so that `onopen` fires and proxies commit to the response. The `id:` makes
+    a client that is cut off before its first event come back to where it began.
+    """
+    return f"retry: {retry_milliseconds}\n".encode() + heartbeat(position)
+
+
+def heartbeat(position: int) -> bytes:
+    """A sign of life, and up to where the client has been told everything.
+
+    An event, not a comment: a browser hides comments from the page, whose script could then not
+    tell a quiet stream from a dead one. It takes a `data:` line, if an empty one, for without any
+    no event is dispatched (9.2.6). Its `id:` takes the cursor of a client that gets few events
+    along, which would otherwise grow old, and fall off the log when that is pruned.
+    """
+    return f"event: heartbeat\nid: {position}\ndata:\n\n".encode()
+
+
+def comment(text: str) -> bytes:
+    """A line that clients skip, for people who look at the wire."""
+    return f": {text}\n\n".encode()
+
+
+def retry(milliseconds: int) -> bytes:
+    """How long to wait before reconnecting, from now on (9.2.6)."""
+    return f"retry: {milliseconds}\n\n".encode()
+
+
+def reset(reason: str, position: int) -> bytes:
+    """Tells the client that its cursor can't be honoured: reload, then go on from `position`."""
+    return event(position, "reset", f'{{"reason":"{reason}","position":{position}}}')

@@ -1,0 +1,1 @@
+"""PostgreSQL: connections outside Django's, deadlines, LISTEN."""

@@ -1,0 +1,132 @@
+"""The listener: the one LISTEN connection of a process.
+
+https://www.postgresql.org/docs/current/sql-notify.html
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+
+import psycopg
+from psycopg import sql
+
+from .connections import Parameters, answered_within, connect
+
+logger = logging.getLogger("realtime")
+
+PROBE_CHANNEL = "realtime_probe"
+PROBE_SECONDS = 5.0
+# How long after a probe that was not heard the next one is sent.
+DEAF_SECONDS = 60.0
+
+DEAF = (
+    "Notifications do not arrive: new events will be found by looking every few seconds only. "
+    "Is the database reached through PgBouncer in transaction mode, which swallows LISTEN? Then "
+    "give the listener a direct connection: REALTIME = {'LISTEN_URL': 'postgresql://…'}. It has "
+    "to name the same database."
+)
+
+
+class Listener:
+    """Passes on what is notified on some channels.
+
+    hear: called with channel and payload of each notification.
+    listening: called when it has begun to listen; whatever was notified before is missed.
+    sender: parameters of a connection as those have who notify, to prove that they are heard.
+    """
+
+    def __init__(
+        self,
+        channels: list[str],
+        *,
+        hear: Callable[[str, str], None],
+        listening: Callable[[], None],
+        sender: Callable[[], Awaitable[Parameters]],
+        silence_seconds: float,
+        query_seconds: float,
+    ) -> None:
+        self._channels = channels
+        self._hear = hear
+        self._listening = listening
+        self._sender = sender
+        self._silence_seconds = silence_seconds
+        self._query_seconds = query_seconds
+        # Connected, and yet it hears nothing.
+        self.is_deaf = False
+
+    async def listen(self, connection: psycopg.AsyncConnection) -> None:
+        """Listen on this connection until it ends. Raises what psycopg does when it ends."""
+        # The others only after the probe was heard. Behind PgBouncer the LISTEN stays with a
+        # connection that others use next, and would pile up in their memory what they don't read.
+        await self._begin(connection, PROBE_CHANNEL)
+        while not await self._hears(connection):
+            if not self.is_deaf:
+                logger.error(DEAF)
+            self.is_deaf = True
+            await asyncio.sleep(DEAF_SECONDS)
+            await self._begin(connection, PROBE_CHANNEL)
+        self.is_deaf = False
+        # For what comes along with an answer.
+        connection.add_notify_handler(lambda heard: self._hear(heard.channel, heard.payload))
+        await self._begin(connection, *self._channels)
+        self._listening()
+        while True:
+            await self._hear_until_silence(connection)
+            # Silence, or a connection that a cut cable has left for dead?
+            with answered_within(self._query_seconds, connection):
+                await connection.execute("SELECT")
+
+    async def _hear_until_silence(self, connection: psycopg.AsyncConnection) -> None:
+        """Return when nothing has come for `silence_seconds`; raise when the connection ends.
+
+        By libpq's own calls: `connection.notifies()` wakes up ten times a second, and sets up
+        anew how it waits after each notification.
+        https://www.postgresql.org/docs/current/libpq-notify.html
+        """
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[Exception] = loop.create_future()
+        heard_at = loop.time()
+
+        def read() -> None:
+            nonlocal heard_at
+            heard_at = loop.time()
+            try:
+                connection.pgconn.consume_input()
+                while heard := connection.pgconn.notifies():
+                    self._hear(heard.relname.decode(), heard.extra.decode())
+            except Exception as error:
+                loop.remove_reader(wire)
+                ended.set_result(error)
+
+        wire = connection.fileno()
+        loop.add_reader(wire, read)
+        try:
+            while (silence := loop.time() - heard_at) < self._silence_seconds:
+                await asyncio.wait([ended], timeout=self._silence_seconds - silence)
+                if ended.done():
+                    raise ended.result()
+        finally:
+            loop.remove_reader(wire)
+
+    async def _begin(self, connection: psycopg.AsyncConnection, *channels: str) -> None:
+        with answered_within(self._query_seconds, connection):
+            for channel in channels:
+                await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+
+    async def _hears(self, connection: psycopg.AsyncConnection) -> bool:
+        """Whether a notification sent from another connection arrives at this one.
+
+        From another one: PgBouncer does deliver to a client what its own transaction sent.
+        """
+        token = secrets.token_hex(8)
+        async with await connect(await self._sender()) as other:
+            with answered_within(self._query_seconds, other):
+                await other.execute("SELECT pg_notify(%s, %s)", [PROBE_CHANNEL, token])
+        deadline = asyncio.get_running_loop().time() + PROBE_SECONDS
+        heard = False
+        while not heard and (seconds := deadline - asyncio.get_running_loop().time()) > 0:
+            async for notification in connection.notifies(timeout=seconds, stop_after=1):
+                # Not `return`: what is left of its packet would be for the next to read.
+                heard = heard or notification.payload == token
+        return heard

@@ -1,0 +1,138 @@
+"""Admission: Django's part in opening a stream, done in one visit to a thread.
+
+Django's asynchronous handler takes a request into a thread and back for each middleware, twice, and
+opens a database connection for each request. Here a few threads answer one request after the other,
+middleware and all, on a database connection that each keeps while requests come: a thousand clients
+that come back at once take as many connections as there are threads, and wait for nothing else.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from io import BytesIO
+from threading import Condition
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from django.core.handlers.asgi import ASGIHandler, get_script_prefix
+from django.core.signals import request_started
+from django.db import connections
+from django.http import HttpRequest, HttpResponse
+from django.urls import set_script_prefix
+
+from ..postgres.connections import django_answered_within, keep_django_connections
+
+Scope = dict[str, Any]
+
+# How long a thread waits for the next request before it gives back its database connection.
+IDLE_SECONDS = 0.2
+
+SCOPE_KEY = "realtime.serving.request_threads"
+
+View = Callable[..., Any]
+
+# Not an attribute of the view, which a decorator around it would copy, and be bypassed.
+_in_thread: WeakKeyDictionary[View, View] = WeakKeyDictionary()
+
+
+def answer_in_thread(view: View, in_thread: View) -> None:
+    """Answer for an asynchronous view by a synchronous one, which needs no event loop for it."""
+    _in_thread[view] = in_thread
+
+
+def is_admission(request: HttpRequest) -> bool:
+    """Whether the stream that this request asks for is opened after the request has ended."""
+    return SCOPE_KEY in getattr(request, "scope", {})
+
+
+class Admissions:
+    """Answers the requests that ask for a stream.
+
+    threads: how many are answered at a time, and how many database connections that takes.
+    query_seconds: how long the database may take for one of them.
+    """
+
+    def __init__(self, threads: int, query_seconds: float) -> None:
+        self.handler = AdmissionHandler()
+        self._query_seconds = query_seconds
+        self._most_threads = threads
+        self._executor = ThreadPoolExecutor(threads, "realtime-admission")
+        # Guards what follows.
+        self._changed = Condition()
+        self._waiting: deque[Callable[[], None]] = deque()
+        self._threads = 0
+        self._idle_threads = 0
+
+    async def answer(self, scope: Scope) -> HttpResponse:
+        """Django's response to a request that has no body."""
+        answer: asyncio.Future[HttpResponse] = asyncio.get_running_loop().create_future()
+        with django_answered_within(self._query_seconds) as watched:
+            self._add(partial(watched(self._decide), {**scope, SCOPE_KEY: True}, answer))
+            return await answer
+
+    def _add(self, request: Callable[[], None]) -> None:
+        with self._changed:
+            self._waiting.append(request)
+            if len(self._waiting) <= self._idle_threads:
+                self._changed.notify()
+            elif self._threads < self._most_threads:
+                self._threads += 1
+                self._executor.submit(self._work)
+
+    def _work(self) -> None:
+        """In a thread: do what waits, then give back the thread and its database connection."""
+        try:
+            while (request := self._next()) is not None:
+                request()
+        finally:
+            connections.close_all()
+
+    def _next(self) -> Callable[[], None] | None:
+        with self._changed:
+            self._idle_threads += 1
+            self._changed.wait_for(lambda: self._waiting, IDLE_SECONDS)
+            self._idle_threads -= 1
+            if self._waiting:
+                return self._waiting.popleft()
+            self._threads -= 1
+            return None
+
+    def _decide(self, scope: Scope, answer: "asyncio.Future[HttpResponse]") -> None:
+        try:
+            outcome = partial(answer.set_result, self.handler.respond(scope))
+        except Exception as error:
+            outcome = partial(answer.set_exception, error)
+        # The client, or the whole loop, may have left meanwhile.
+        with suppress(RuntimeError):
+            answer.get_loop().call_soon_threadsafe(lambda: answer.done() or outcome())
+
+
+class AdmissionHandler(ASGIHandler):
+    """Django's handler, with all of the project's middleware in the thread that calls it."""
+
+    def load_middleware(self, is_async: bool = False) -> None:
+        super().load_middleware(is_async=False)
+
+    def resolve_request(self, request: Any) -> Any:
+        """The view, in the form that needs no event loop, if it has one."""
+        view, args, kwargs = super().resolve_request(request)
+        return _in_thread.get(view, view), args, kwargs
+
+    def respond(self, scope: Scope) -> HttpResponse:
+        set_script_prefix(get_script_prefix(scope))
+        request_started.send(sender=type(self), scope=scope)
+        request, refusal = self.create_request(scope, BytesIO())
+        if request is None:
+            return refusal
+        response = self.get_response(request)
+        keep_django_connections()
+        if getattr(response, "open_stream", None) is not None:
+            # Here, for it may do whatever else requests do at their end.
+            response.close()
+            # Middleware hangs on a request what knows the request in turn (its user, its session):
+            # left to the garbage collector, a crowd's requests would be megabytes until it comes.
+            vars(request).clear()
+        return response

@@ -1,0 +1,62 @@
+"""A process ends: its streams leave first, spread out, then the server stops.
+
+ASGI servers wait for open requests (uvicorn, for ever) or cut them all at once (daphne), and a
+thousand clients come back in the same second. So SIGTERM is heard here first: the streams are
+closed one after the other, and only then does the server learn of it. SIGINT, Ctrl-C, means now.
+A second signal of either kind goes to the server at once.
+"""
+
+import asyncio
+import signal
+import threading
+from types import FrameType
+from typing import Any
+from weakref import WeakSet
+
+from .. import conf
+from ..hub.hub import Hub
+from . import servers
+
+_prepared: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
+
+
+def prepare() -> None:
+    """Be ready for the end of the server that runs this event loop. Once is enough."""
+    loop = asyncio.get_running_loop()
+    if loop in _prepared:
+        return
+    _prepared.add(loop)
+    servers.at_shutdown(Hub.close_current)
+    # Signals are the main thread's. Under the autoreloader the server has another one, and the
+    # process just ends.
+    if threading.current_thread() is threading.main_thread():
+        _drain_first(signal.SIGTERM, loop, conf.get("DRAIN_SECONDS"))
+        _drain_first(signal.SIGINT, loop, 0)
+
+
+def _drain_first(number: signal.Signals, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+    """Close the streams before the server's own handler of a signal is called."""
+    servers_own: Any = signal.getsignal(number)
+    if not callable(servers_own):
+        return
+    # Held here, for the loop itself keeps no more than a weak reference to a task.
+    draining: asyncio.Task[None] | None = None
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal draining
+        # Restored, so that the second signal is the server's alone.
+        signal.signal(number, servers_own)
+
+        async def drain() -> None:
+            try:
+                await Hub.current().drain(seconds)
+            finally:
+                servers_own(number, frame)
+
+        def start() -> None:
+            nonlocal draining
+            draining = loop.create_task(drain(), name="realtime-drain")
+
+        loop.call_soon_threadsafe(start)
+
+    signal.signal(number, handle)

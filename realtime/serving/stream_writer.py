@@ -1,0 +1,104 @@
+"""The pump: takes a stream's chunks to its client, after the request that opened it has ended.
+
+It has no task and no loop: whoever wakes the stream writes to the client there and then. A thousand
+tasks that each wake up, read the same and write are what an event otherwise costs. Only a client
+that has to be waited for, or one whose events have to be read from the table, gets a task, until
+it has caught up.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ..exceptions import DatabaseAway
+from ..hub.stream import EventStream
+from .servers import Outlet
+
+logger = logging.getLogger("realtime")
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+
+class Pump:
+    """Between one stream and the way to its client."""
+
+    __slots__ = ("_catching_up", "_is_ended", "_outlet", "_stream")
+
+    def __init__(self, stream: EventStream, outlet: Outlet) -> None:
+        self._stream = stream
+        self._outlet = outlet
+        self._is_ended = False
+        # Goes on where the client, or the database, has to be waited for.
+        self._catching_up: asyncio.Task[None] | None = None
+
+    async def run(self, receive: Receive) -> None:
+        """Until the stream ends or the client leaves."""
+        try:
+            async with self._stream:
+                self._stream.on_wake = self.flow
+                self._stream.on_stall = self._hang_up
+                self.flow()
+                # It comes after the end of the response, too.
+                # https://asgi.readthedocs.io/en/latest/specs/www.html#disconnect-receive-event
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+        except DatabaseAway:
+            await self._outlet.end()
+        finally:
+            self._stream.on_wake = self._stream.on_stall = None
+            if self._catching_up is not None:
+                self._catching_up.cancel()
+                await asyncio.gather(self._catching_up, return_exceptions=True)
+
+    def flow(self) -> None:
+        """Write what there is for the client, as far as it goes without waiting."""
+        if self._catching_up is not None or self._is_ended:
+            return
+        try:
+            waits_for = self._pour()
+        except Exception as error:
+            self._give_up(error)
+            return
+        if waits_for is not None:
+            self._catching_up = asyncio.get_running_loop().create_task(
+                self._catch_up(waits_for), name="realtime-catch-up"
+            )
+
+    def _pour(self) -> Awaitable[None] | None:
+        """Write until there is nothing more, or something to wait for: that is returned."""
+        stream, waits_for = self._stream, None
+        while waits_for is None:
+            if chunk := stream.take():
+                waits_for = self._outlet.write(chunk)
+            elif stream.is_over:
+                self._is_ended = True
+                return self._outlet.end()
+            elif stream.is_behind:
+                return stream.replay()
+            else:
+                return None
+        return waits_for
+
+    async def _catch_up(self, waits_for: Awaitable[None]) -> None:
+        try:
+            while waits_for is not None:
+                await waits_for
+                waits_for = None if self._is_ended else self._pour()
+        except Exception as error:
+            self._give_up(error)
+        finally:
+            # Nothing is awaited since the stream was found empty, so no wake-up is missed.
+            self._catching_up = None
+
+    def _hang_up(self) -> None:
+        if not self._outlet.hang_up():
+            self._stream.close()
+
+    def _give_up(self, error: Exception) -> None:
+        """What fails for one client must not reach whoever woke its stream."""
+        self._is_ended = True
+        # An OSError is how a server may say that the client has left.
+        if not isinstance(error, OSError):
+            logger.error("Could not write to a client, so it is cut off", exc_info=error)
+            self._hang_up()

@@ -1,0 +1,235 @@
+"""The ends of the log, over HTTP: a cursor that can't be honoured is one reset, never a hole."""
+
+import asyncio
+import json
+import random
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from http.client import HTTPResponse
+from itertools import islice
+
+import httpx
+import pytest
+from django.core.management import call_command
+from httpx_sse import aconnect_sse
+
+import realtime
+from realtime.models import Event, OutboxEvent
+from realtime.models import Stream as StreamRow
+from tests.clients import STREAM, WAIT_SECONDS, bearer, open_stream
+from tests.realtime.conftest import in_thread
+from tests.servers import ServerProcess, running_server
+
+
+@pytest.fixture
+def forgetful(transactional_db) -> Iterator[ServerProcess]:
+    """A daphne process that replays from the table."""
+    with running_server("daphne", DJANGO_SETTINGS_MODULE="tests.realtime.forgetful") as process:
+        yield process
+
+
+def publish(user, *data):
+    messages = [realtime.Message(user, one) for one in data]
+    realtime.publish_many(messages, stream="orders")
+
+
+def fill_log(server, user, count):
+    """Publish that many events and wait until they are numbered."""
+    with open_stream(server, cursor=0, **bearer(user)) as stream:
+        publish(user, *range(1, count + 1))
+        for _ in range(count):
+            stream.next_event()
+
+
+def assert_reset(event, reason, position):
+    assert event.event == "reset"
+    assert json.loads(event.data) == {"reason": reason, "position": position}
+    assert event.id == str(position)
+
+
+def assert_live(stream, user, position):
+    """The next event is one that is published now: there is no second reset before it."""
+    publish(user, position)
+    event = stream.next_event()
+    assert (event.event, event.id, event.data) == ("orders", str(position), str(position))
+
+
+def test_a_cursor_that_fell_off_the_log_is_reset_and_goes_on_live(forgetful, alice):
+    fill_log(forgetful, alice, 20)
+    call_command("prune_events", "--keep", "10", verbosity=0)
+    with open_stream(forgetful, cursor=9, **bearer(alice)) as stream:
+        assert_reset(stream.next_event(), "pruned", 20)
+        assert_live(stream, alice, 21)
+
+
+def test_a_cursor_at_the_edge_of_what_was_pruned_misses_nothing(forgetful, alice):
+    fill_log(forgetful, alice, 20)
+    call_command("prune_events", "--keep", "10", verbosity=0)
+    with open_stream(forgetful, cursor=10, **bearer(alice)) as stream:
+        assert [stream.next_event().id for _ in range(10)] == [str(n) for n in range(11, 21)]
+        assert_live(stream, alice, 21)
+
+
+def test_what_was_pruned_and_is_still_in_memory_is_still_sent(server, alice):
+    with open_stream(server, **bearer(alice)):  # keeps the process following the stream
+        fill_log(server, alice, 20)
+        call_command("prune_events", "--keep", "10", verbosity=0)
+        with open_stream(server, cursor=1, **bearer(alice)) as stream:
+            assert stream.next_event().id == "2"
+
+
+def test_a_cursor_ahead_of_the_log_is_reset_and_goes_on_live(server, alice):
+    fill_log(server, alice, 3)
+    with open_stream(server, cursor=99, **bearer(alice)) as stream:
+        assert_reset(stream.next_event(), "ahead", 3)
+        assert_live(stream, alice, 4)
+
+
+def test_after_a_restored_backup_open_streams_are_reset_and_go_on_live(forgetful, alice):
+    fill_log(forgetful, alice, 9)
+    with open_stream(forgetful, **bearer(alice)) as stream:
+        Event.objects.filter(position__gt=4).delete()
+        StreamRow.objects.update(position=4)
+        assert_reset(stream.next_event(), "ahead", 4)
+        assert_live(stream, alice, 5)
+
+
+GARBAGE = {
+    "text": [b"garbage"],
+    "negative": [b"-1"],
+    "signed": [b"+1"],
+    "decimal": [b"1.5"],
+    "one more than bigint": [b"9223372036854775808"],
+    "huge": [b"9" * 8000],
+    "digits of another script": ["٣".encode()],
+    "bytes that are no UTF-8": [b"\xff\xfe"],
+    "a latin-1 space": [b"1\xa0"],
+    "a list": [b"1, 2"],
+    "a repeated header": [b"1", b"1"],
+    "SQL": [b"1; DROP TABLE realtime_event"],
+}
+
+
+@contextmanager
+def raw_stream(server, user, cursors):
+    """Lines of a stream asked for with bytes that no HTTP client would send."""
+    headers = [f"{name}: {value}".encode() for name, value in bearer(user).items()]
+    headers += [b"Last-Event-ID: " + cursor for cursor in cursors]
+    request = [f"GET {STREAM} HTTP/1.1".encode(), b"Host: 127.0.0.1", *headers, b"", b""]
+    address = ("127.0.0.1", server.port)
+    with closing(socket.create_connection(address, timeout=WAIT_SECONDS)) as connection:
+        connection.sendall(b"\r\n".join(request))
+        with HTTPResponse(connection) as response:
+            response.begin()
+            assert response.status == 200
+            yield response
+
+
+def next_block(response):
+    """The lines of the next block that has data; a heartbeat has none."""
+    while True:
+        lines = list(iter(lambda: response.readline().rstrip(b"\n"), b""))
+        if any(line.startswith(b"data: ") for line in lines):
+            return lines
+
+
+def test_garbage_is_reset_once_and_goes_on_live(server, alice):
+    with ExitStack() as streams:
+        responses = {
+            name: streams.enter_context(raw_stream(server, alice, cursors))
+            for name, cursors in GARBAGE.items()
+        }
+        blocks = {name: [next_block(response)] for name, response in responses.items()}
+        publish(alice, 1)
+        for name, response in responses.items():
+            blocks[name].append(next_block(response))
+    reset = [b"event: reset", b"id: 0", b'data: {"reason":"invalid","position":0}']
+    live = [b"event: orders", b"id: 1", b"data: 1"]
+    assert blocks == {name: [reset, live] for name in GARBAGE}
+
+
+def test_garbage_in_the_address_is_reset_once_and_goes_on_live(server, alice):
+    values = ["garbage", "-1", "%ff", "%00", "9" * 30, "1&last_event_id=x"]
+    for position, value in enumerate(values, start=1):
+        with open_stream(server, query=f"?last_event_id={value}", **bearer(alice)) as stream:
+            assert_reset(stream.next_event(), "invalid", position - 1)
+            assert_live(stream, alice, position)
+
+
+def test_a_quiet_user_is_not_reset_by_a_prune(forgetful, alice, bob):
+    """The heartbeats have taken Bob's cursor along while others had orders."""
+    with raw_stream(forgetful, bob, []) as response:
+        fill_log(forgetful, alice, 20)
+        lines = islice(iter(response.readline, b""), 40)  # a heartbeat has four
+        assert any(line == b"id: 20\n" for line in lines)
+    call_command("prune_events", "--keep", "1", verbosity=0)
+    with open_stream(forgetful, cursor=20, **bearer(bob)) as stream:
+        assert_live(stream, bob, 21)
+    with open_stream(forgetful, cursor=0, **bearer(bob)) as stream:
+        assert_reset(stream.next_event(), "pruned", 21)
+
+
+class Reader:
+    """Comes and goes while the log is pruned, and checks each event against its cursor."""
+
+    def __init__(self, name, server, user):
+        self.chance = random.Random(name)
+        self.url = server.url + STREAM
+        self.headers = bearer(user)
+        self.cursor = 0
+        self.received = 0
+        self.resets = 0
+
+    async def read(self, until):
+        """Until this position has been seen."""
+        async with httpx.AsyncClient(timeout=WAIT_SECONDS) as http:
+            while self.cursor < until:
+                await self._stay(http, until)
+                await asyncio.sleep(self.chance.uniform(0, 0.4))  # it lost its way meanwhile
+
+    async def _stay(self, http, until):
+        stay = self.chance.randint(1, 60)
+        headers = {**self.headers, "Last-Event-ID": str(self.cursor)}
+        async with aconnect_sse(http, "GET", self.url, headers=headers) as source:
+            async for event in source.aiter_sse():
+                if not event.data:
+                    continue
+                position = int(event.id)
+                if event.event == "reset":
+                    self.resets += 1
+                    assert json.loads(event.data) == {"reason": "pruned", "position": position}
+                    assert position > self.cursor + 1, "a reset for nothing"
+                else:
+                    # All are Alice's, so the next one is the next position. No hole, no repeat.
+                    assert position == self.cursor + 1
+                    self.received += 1
+                self.cursor = position
+                stay -= 1
+                if not stay or self.cursor >= until:
+                    return
+
+
+async def test_beside_a_prune_nobody_gets_a_hole_without_a_reset(forgetful, alice):
+    total = 1500
+    readers = [Reader(f"reader {n}", forgetful, alice) for n in range(8)]
+    done = asyncio.Event()
+
+    async def write():
+        for n in range(0, total, 5):
+            await in_thread(publish, alice, *range(n, n + 5))
+        done.set()
+
+    async def prune():
+        while not done.is_set():
+            await in_thread(call_command, "prune_events", "--keep", "30", verbosity=0)
+
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+        for reader in readers:
+            tasks.create_task(reader.read(total))
+        # Two at once: a nightly job that was started by hand as well.
+        for job in (write, prune, prune):
+            tasks.create_task(job())
+    assert not await in_thread(OutboxEvent.objects.count)
+    assert sum(reader.resets for reader in readers) > 0
+    assert sum(reader.received for reader in readers) > total

@@ -1,0 +1,92 @@
+import httpx
+import pytest
+from httpx_sse import EventSource
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime import InvalidEvent
+from realtime.log import wire
+from realtime.log.publishing import encode, recipient_key
+
+# Any text that Python can hold: all planes, controls, lone surrogates.
+ANY_TEXT = st.text(st.characters(codec=None))
+
+
+def parse(text: bytes):
+    """The events that a client nobody here wrote makes of the bytes.
+
+    Heartbeats are left out, and blocks without `data:`, which httpx-sse yields and no browser does.
+    """
+    response = httpx.Response(200, headers={"Content-Type": "text/event-stream"}, content=text)
+    return [event for event in EventSource(response).iter_sse() if event.data]
+
+
+def test_an_event_is_four_lines():
+    assert wire.event(7, "orders", '{"order":1}') == (
+        b'event: orders\nid: 7\ndata: {"order":1}\n\n'
+    )
+
+
+def test_the_opening_tells_when_to_come_back_and_from_where():
+    assert wire.opening(1500, 41) == b"retry: 1500\nevent: heartbeat\nid: 41\ndata:\n\n"
+
+
+def test_a_reset_is_an_event_whose_id_is_where_to_go_on():
+    assert wire.reset("pruned", 12) == (
+        b'event: reset\nid: 12\ndata: {"reason":"pruned","position":12}\n\n'
+    )
+
+
+def test_a_heartbeat_is_an_event_without_data_whose_id_is_where_the_client_stands():
+    assert wire.heartbeat(9) == b"event: heartbeat\nid: 9\ndata:\n\n"
+    assert parse(wire.heartbeat(9)) == []
+
+
+def test_a_heartbeat_moves_the_id_of_what_follows():
+    text = wire.heartbeat(9) + b"data: x\n\n"
+    assert [event.id for event in parse(text)] == ["9"]
+
+
+@given(st.recursive(ANY_TEXT, lambda inner: st.lists(inner) | st.dictionaries(ANY_TEXT, inner)))
+def test_data_arrives_as_it_was_published_or_is_refused(data):
+    try:
+        text = encode(data)
+    except InvalidEvent:
+        # Only what has no UTF-8 is refused.
+        with pytest.raises(UnicodeEncodeError):
+            repr_without_escapes(data).encode()
+        return
+    [event] = parse(wire.event(1, "orders", text))
+    assert event.json() == data
+    assert (event.event, event.id) == ("orders", "1")
+
+
+def repr_without_escapes(data) -> str:
+    if isinstance(data, str):
+        return data
+    if isinstance(data, dict):
+        return "".join(key + repr_without_escapes(value) for key, value in data.items())
+    return "".join(repr_without_escapes(value) for value in data)
+
+
+@given(ANY_TEXT)
+def test_no_name_can_break_out_of_its_line(name):
+    try:
+        key = recipient_key(name)
+    except InvalidEvent:
+        return
+    [event] = parse(wire.event(1, key, "{}") + wire.event(2, "next", "{}"))[:1]
+    assert event.data == "{}"
+    assert event.event == key
+
+
+@pytest.mark.parametrize("hostile", ["a\nid: 9", "a\rb", "a\0b", "", "x" * 101, "\ud800"])
+def test_a_name_that_does_not_fit_in_a_line_is_refused(hostile):
+    with pytest.raises(InvalidEvent):
+        recipient_key(hostile)
+
+
+def test_a_megabyte_arrives_whole():
+    data = {"text": "\N{BELL}é\r\n\0" * 200_000}
+    [event] = parse(wire.event(1, "orders", encode(data)))
+    assert event.json() == data

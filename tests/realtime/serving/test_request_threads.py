@@ -1,0 +1,290 @@
+"""Requests for streams through the whole application, in this test's event loop."""
+
+import asyncio
+import threading
+from contextlib import asynccontextmanager
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.sessions.backends.db import SessionStore
+from django.core.handlers.asgi import ASGIHandler
+from django.core.signals import request_finished, request_started
+from django.db import connection, connections
+from django.db.backends.utils import CursorWrapper
+from django.http import HttpResponse, StreamingHttpResponse
+from django.test import Client
+
+from realtime.asgi import outlive_request
+from tests.clients import bearer
+from tests.realtime.conftest import soon, until
+
+
+class Answer:
+    """What the application has sent for one request."""
+
+    def __init__(self):
+        self.messages = []
+        self.arrived = asyncio.Event()
+        self.left = asyncio.Event()
+
+    async def send(self, message):
+        self.messages.append(message)
+        is_last = "body" in message and not message.get("more_body", False)
+        if is_last or message.get("body", b"").startswith(b"retry: "):
+            self.arrived.set()
+
+    async def receive(self):
+        await self.left.wait()
+        return {"type": "http.disconnect"}
+
+    @property
+    def status(self):
+        return self.messages[0]["status"]
+
+    @property
+    def body(self):
+        return b"".join(message.get("body", b"") for message in self.messages[1:])
+
+
+@pytest.fixture
+async def ask(hub, settings):
+    """Asks a freshly made application for a stream; gives the answer as far as its first bytes."""
+    settings.ROOT_URLCONF = "tests.realtime.admission_urls"
+    applications = []
+
+    @asynccontextmanager
+    async def ask(path="/plain", headers=(), *, method="GET"):
+        if not applications:
+            applications.append(outlive_request(ASGIHandler()))
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": method,
+            "path": path,
+            "query_string": b"",
+            "headers": [
+                (b"host", b"localhost"),
+                *((name.lower().encode(), value.encode()) for name, value in dict(headers).items()),
+            ],
+        }
+        answer = Answer()
+        task = asyncio.create_task(applications[0](scope, answer.receive, answer.send))
+        arrived = asyncio.create_task(answer.arrived.wait())
+        await soon(asyncio.wait([task, arrived], return_when=asyncio.FIRST_COMPLETED))
+        arrived.cancel()
+        try:
+            yield answer
+        finally:
+            answer.left.set()
+            await soon(task)
+
+    yield ask
+    await sync_to_async(connections.close_all)()
+
+
+@pytest.fixture
+def statements(monkeypatch):
+    """What is asked of the database while a request is let in."""
+    seen = []
+    execute = CursorWrapper.execute
+
+    def watched(self, statement, *args, **kwargs):
+        if threading.current_thread().name.startswith("realtime-admission"):
+            seen.append(statement)
+        return execute(self, statement, *args, **kwargs)
+
+    monkeypatch.setattr(CursorWrapper, "execute", watched)
+    return seen
+
+
+@sync_to_async
+def session_cookie(user):
+    client = Client()
+    client.force_login(user)
+    return {"Cookie": f"sessionid={client.cookies['sessionid'].value}"}
+
+
+async def test_a_stream_is_open_while_its_request_has_ended(ask, alice, hub):
+    ended = []
+    request_finished.connect(lambda **_: ended.append(True), weak=False, dispatch_uid="test")
+    try:
+        async with ask(headers=bearer(alice)) as answer:
+            assert answer.status == 200
+            assert answer.body.startswith(b"retry: ")
+            assert len(hub.streams) == 1
+            assert ended == [True]
+    finally:
+        request_finished.disconnect(dispatch_uid="test")
+    assert len(hub.streams) == 0
+
+
+@pytest.mark.parametrize("path", ["/decorated", "/guarded"])
+async def test_what_a_project_puts_in_front_of_a_stream_is_asked(ask, alice, shop, hub, path):
+    async with ask(path, await session_cookie(alice)) as answer:
+        assert answer.status == 403
+    async with ask(path, await session_cookie(shop)) as answer:
+        assert answer.status == 200
+        assert len(hub.streams) == 1
+
+
+async def test_a_middleware_may_answer_instead(ask, alice, settings, hub):
+    settings.MIDDLEWARE = [
+        *settings.MIDDLEWARE,
+        "tests.realtime.serving.test_request_threads.closed",
+    ]
+    async with ask(headers=bearer(alice)) as answer:
+        assert (answer.status, answer.body) == (503, b"The shop is closed.")
+    assert len(hub.streams) == 0
+
+
+def closed(get_response):
+    def middleware(request):
+        get_response(request)
+        return HttpResponse("The shop is closed.", status=503)
+
+    return middleware
+
+
+async def test_a_middleware_may_stream_an_answer_of_its_own(ask, alice, settings):
+    settings.MIDDLEWARE = [
+        *settings.MIDDLEWARE,
+        "tests.realtime.serving.test_request_threads.with_a_file",
+    ]
+    async with ask(headers=bearer(alice)) as answer:
+        assert (answer.status, answer.body) == (200, b"The shop is closed.")
+
+
+def with_a_file(get_response):
+    def middleware(request):
+        async def parts():
+            yield b"The shop "
+            yield b"is closed."
+
+        return StreamingHttpResponse(parts())
+
+    return middleware
+
+
+async def test_a_middleware_may_add_to_the_answer(ask, alice, settings):
+    settings.MIDDLEWARE = [
+        *settings.MIDDLEWARE,
+        "tests.realtime.serving.test_request_threads.with_a_cookie",
+    ]
+    async with ask(headers=bearer(alice)) as answer:
+        headers = dict(answer.messages[0]["headers"])
+        assert headers[b"Set-Cookie"].startswith(b"seen=yes;")
+        assert headers[b"X-Frame-Options"] == b"DENY"
+
+
+def with_a_cookie(get_response):
+    def middleware(request):
+        response = get_response(request)
+        response.set_cookie("seen", "yes")
+        return response
+
+    return middleware
+
+
+async def test_to_head_there_is_no_stream(ask, alice, hub):
+    async with ask(headers=bearer(alice), method="HEAD") as answer:
+        assert answer.status == 200
+        assert not answer.body
+    assert len(hub.streams) == 0
+
+
+async def test_nobody_is_refused_without_a_stream(ask, hub):
+    async with ask() as answer:
+        assert answer.status == 401
+        assert b"Sign in" in answer.body
+
+
+async def test_opening_a_stream_by_token_asks_for_the_user_and_nothing_else(ask, alice, statements):
+    headers = bearer(alice)
+    async with ask(headers=headers):
+        pass
+    statements.clear()
+    async with ask(headers=headers):
+        assert len(statements) == 1
+
+
+async def test_opening_a_stream_by_session_asks_for_the_session_and_the_user(
+    ask, alice, statements
+):
+    headers = await session_cookie(alice)
+    async with ask(headers=headers):
+        pass
+    statements.clear()
+    async with ask(headers=headers):
+        assert len(statements) == 2
+
+
+async def test_a_crowd_takes_no_more_connections_than_there_are_threads(
+    ask, alice, settings, sessions
+):
+    settings.REALTIME = {"REQUEST_THREADS": 2}
+    headers, started = bearer(alice), []
+    request_started.connect(lambda **_: started.append(True), weak=False, dispatch_uid="test")
+    before = await sync_to_async(sessions)()
+    most = 0
+
+    async def visit():
+        async with ask(headers=headers) as answer:
+            assert answer.status == 200
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            crowd = [group.create_task(visit()) for _ in range(40)]
+            while not all(one.done() for one in crowd):
+                most = max(most, await sync_to_async(sessions)())
+    finally:
+        request_started.disconnect(dispatch_uid="test")
+    assert len(started) == 40
+    # The hub's own two may have come in the meantime.
+    assert most - before <= 2 + 2
+
+
+async def test_a_crowd_does_not_pass_a_limit_together(ask, alice, settings, hub):
+    settings.REALTIME = {"MAX_STREAMS_PER_USER": 3}
+    headers, all_answered, answers = bearer(alice), asyncio.Event(), []
+
+    async def visit():
+        async with ask(headers=headers) as answer:
+            answers.append(answer.status)
+            if len(answers) == 20:
+                all_answered.set()
+            await soon(all_answered.wait())
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(20):
+            group.create_task(visit())
+    assert sorted(answers) == [200] * 3 + [429] * 17
+
+
+async def test_its_threads_give_back_their_connections(ask, alice, sessions, eventually):
+    before = await sync_to_async(sessions)()
+    async with ask(headers=bearer(alice)):
+        # The hub's own two stay.
+        assert await sync_to_async(eventually)(lambda: sessions() <= before + 2)
+
+
+async def test_a_database_that_hangs_is_hung_up_on(ask, settings, monkeypatch, caplog, elsewhere):
+    """Otherwise a few requests would hold all the threads there are."""
+    settings.REALTIME = {"QUERY_SECONDS": 0.5}
+
+    def load(self):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(60)")
+
+    monkeypatch.setattr(SessionStore, "load", load)
+    async with ask(headers={"Cookie": "sessionid=whatever"}) as answer:
+        assert answer.status == 503
+    assert "Hung up on a database that does not answer" in caplog.text
+    elsewhere().execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)'"
+    )
+
+
+async def test_a_client_that_left_before_it_was_let_in_leaves_nothing(ask, alice, hub):
+    async with ask(headers=bearer(alice)) as answer:
+        answer.left.set()
+        await until(lambda: len(hub.streams) == 0)
