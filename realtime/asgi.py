@@ -25,10 +25,10 @@ from django.urls import Resolver404, resolve
 from . import conf
 from .hub.hub import Hub
 from .serving import servers, shutdown
-from .serving.rejections import Refused, check_server
-from .serving.request_threads import Admissions
-from .serving.servers import Message, Send, outlet
-from .serving.stream_writer import Pump, Receive
+from .serving.rejections import Rejected, check_server
+from .serving.request_threads import RequestThreads
+from .serving.servers import Message, Send, client_connection
+from .serving.stream_writer import Receive, StreamWriter
 
 Scope = dict[str, Any]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -37,7 +37,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 def outlive_request(application: Application) -> Application:
     """Wrap Django's ASGI application: open streams cost no thread and no database connection."""
     servers.let_crowds_wait()
-    admissions = Admissions(conf.get("REQUEST_THREADS"), conf.get("QUERY_SECONDS"))
+    request_threads = RequestThreads(conf.get("REQUEST_THREADS"), conf.get("QUERY_SECONDS"))
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -47,10 +47,10 @@ def outlive_request(application: Application) -> Application:
         elif getattr(view := _view(scope), "skips_middleware", False):
             shutdown.prepare()
             response = await view(ASGIRequest(scope, BytesIO()))
-            await admissions.handler.send_response(response, send)
+            await request_threads.handler.send_response(response, send)
         elif getattr(view, "outlives_request", False) and scope["method"] in ("GET", "HEAD"):
             shutdown.prepare()
-            if (pump := await _open(admissions, scope, send)) is not None:
+            if (pump := await _open(request_threads, scope, send)) is not None:
                 del scope, view  # a stream is open for days, and there are thousands
                 await pump.run(receive)
         else:
@@ -67,20 +67,20 @@ def _view(scope: Scope) -> Callable[..., Any] | None:
         return None
 
 
-async def _open(admissions: Admissions, scope: Scope, send: Send) -> Pump | None:
+async def _open(request_threads: RequestThreads, scope: Scope, send: Send) -> StreamWriter | None:
     """Have a request for a stream answered. Returns what goes on after it, if it was granted."""
     try:
         request = ASGIRequest(scope, BytesIO())
         check_server(request)
-        response = await admissions.answer(scope)
+        response = await request_threads.answer(scope)
         # Unless some middleware has put another response in its place.
         if (open_stream := getattr(response, "open_stream", None)) is not None:
             stream = await open_stream(request)
             await send(_head(response))
-            return Pump(stream, outlet(send))
-    except Refused as refused:
+            return StreamWriter(stream, client_connection(send))
+    except Rejected as refused:
         response = refused.response
-    await admissions.handler.send_response(response, send)
+    await request_threads.handler.send_response(response, send)
     if not response.closed:
         await sync_to_async(response.close)()
     return None

@@ -9,5 +9,5 @@ class InvalidEvent(RealtimeError, ValueError):
     """The event can't be sent over the wire, so it was refused before it was written."""
 
 
-class DatabaseAway(RealtimeError):
+class DatabaseUnavailable(RealtimeError):
     """The event log can't be read now; it will be again when the database is back."""

@@ -14,7 +14,7 @@ from typing import Any
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
-from .exceptions import DatabaseAway
+from .exceptions import DatabaseUnavailable
 from .hub.hub import Hub, State
 
 # Kubernetes waits for one second unless told otherwise.
@@ -45,7 +45,7 @@ async def ready(request: HttpRequest) -> JsonResponse:
     hub = Hub.current()
     try:
         lag = await hub.measure_lag(seconds=ANSWER_SECONDS)
-    except DatabaseAway:
+    except DatabaseUnavailable:
         lag = None
     state = hub.state
     reason = DRAINING if hub.is_draining else _why_not(lag, state)

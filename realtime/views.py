@@ -13,15 +13,15 @@ from django.views import View
 
 from . import conf
 from .access.authentication import InvalidCredentials, authenticate
-from .access.grants import Access
-from .exceptions import DatabaseAway
+from .access.grants import Grant
+from .exceptions import DatabaseUnavailable
 from .hub.hub import Hub
 from .hub.stream import EventStream
 from .log.cursor import InvalidCursor, requested_cursor
 from .log.publishing import recipient_key
-from .postgres.connections import django_answered_within
+from .postgres.deadlines import django_deadline
 from .serving import request_threads
-from .serving.rejections import UNBUFFERED, ComeBack, Refused, check_server
+from .serving.rejections import UNBUFFERED, Rejected, TryAgainLater, check_server
 
 logger = logging.getLogger("realtime")
 
@@ -30,7 +30,7 @@ class EventStreamResponse(StreamingHttpResponse):
     """An event stream.
 
     chunks: its text; nothing for the answer to HEAD, and for a stream that is yet to be opened.
-    open_stream: opens it as a request asks, when that has ended, see asgi.py; raises Refused.
+    open_stream: opens it as a request asks, when that has ended, see asgi.py; raises Rejected.
     """
 
     def __init__(
@@ -110,19 +110,19 @@ class EventStreamView(View):
         return view
 
     async def get(self, request: HttpRequest) -> HttpResponse | EventStreamResponse:
-        if request_threads.is_admission(request):
+        if request_threads.is_in_request_thread(request):
             return await sync_to_async(self.get_in_thread)(request)
         # Django's own handler goes on from here.
         _say_what_is_missing()
         try:
             check_server(request)
             # One hop into a thread for all that may query the database.
-            with django_answered_within(conf.get("QUERY_SECONDS")) as watched:
+            with django_deadline(conf.get("QUERY_SECONDS")) as watched:
                 response = await sync_to_async(watched(self.get_in_thread))(request)
             if getattr(response, "open_stream", None) is None:
                 return response
             return EventStreamResponse((await response.open_stream(request)).chunks())
-        except Refused as refused:
+        except Rejected as refused:
             return refused.response
 
     def get_in_thread(self, request: HttpRequest) -> HttpResponse | EventStreamResponse:
@@ -130,65 +130,65 @@ class EventStreamView(View):
         try:
             access = self.admit(request)
             follow = self.follows(request)
-        except Refused as refused:
+        except Rejected as refused:
             return refused.response
         except (InterfaceError, OperationalError):
-            return ComeBack(request, 503, "The database is away.", soon=True).response
+            return TryAgainLater(request, 503, "The database is away.", soon=True).response
         if request.method == "HEAD":
             return EventStreamResponse()
         return EventStreamResponse(
             open_stream=partial(self.open_stream, access=access, follow=follow)
         )
 
-    def admit(self, request: HttpRequest) -> Access:
-        """Who is asking, for whose events, and what that rests on. Raises Refused."""
+    def admit(self, request: HttpRequest) -> Grant:
+        """Who is asking, for whose events, and what that rests on. Raises Rejected."""
         try:
             signed_in = authenticate(request)
         except InvalidCredentials as error:
-            raise Refused(
+            raise Rejected(
                 401, str(error), WWW_Authenticate='Bearer realm="events", error="invalid_token"'
             ) from error
         if signed_in is None:
-            raise Refused(
+            raise Rejected(
                 401,
                 "Sign in, or send an access token: Authorization: Bearer <access token>",
                 WWW_Authenticate='Bearer realm="events"',
             )
         own = recipient_key(signed_in.user)
         if request.GET.get("recipient", own) != own:
-            raise Refused(403, "Somebody else is signed in than the recipient asked for.")
+            raise Rejected(403, "Somebody else is signed in than the recipient asked for.")
         scope = request.GET.get("scope", "own")
         if scope == "own":
             return signed_in.access()
         if scope != "all":
-            raise Refused(400, "scope has to be “own” (or left out) or “all”.")
+            raise Rejected(400, "scope has to be “own” (or left out) or “all”.")
         permission = self.view_all_permission
         if permission is None or not signed_in.user.has_perm(permission):
-            raise Refused(403, "You may not see everybody's events.")
+            raise Rejected(403, "You may not see everybody's events.")
         return signed_in.access(permission=permission)
 
     def follows(self, request: HttpRequest) -> bool:
-        """Whether the client stays when all has been said. Raises Refused."""
+        """Whether the client stays when all has been said. Raises Rejected."""
         follow = request.GET.get("follow", "yes")
         if follow not in ("yes", "no"):
-            raise Refused(400, "follow has to be “yes” (or left out) or “no”.")
+            raise Rejected(400, "follow has to be “yes” (or left out) or “no”.")
         return follow == "yes"
 
     async def open_stream(
-        self, request: HttpRequest, *, access: Access, follow: bool
+        self, request: HttpRequest, *, access: Grant, follow: bool
     ) -> EventStream:
-        """The stream, standing where the client left off. Raises Refused."""
+        """The stream, standing where the client left off. Raises Rejected."""
         hub = Hub.current()
         try:
             # Also where the client brings a cursor: it may come from a process that is ahead of
             # this one, and must not be mistaken for one that is ahead of the log.
             tail = await hub.catch_up(self.stream)
-        except DatabaseAway as error:
-            raise ComeBack(request, 503, "The event log is away.", soon=True) from error
+        except DatabaseUnavailable as error:
+            raise TryAgainLater(request, 503, "The event log is away.", soon=True) from error
         # Last of all, with nothing to wait for until it is open: a crowd must not pass together.
         check_server(request)
         if hub.streams.of(access.user) >= conf.get("MAX_STREAMS_PER_USER"):
-            raise ComeBack(request, 429, "You have as many streams open as you may have.")
+            raise TryAgainLater(request, 429, "You have as many streams open as you may have.")
         try:
             cursor = requested_cursor(request)
             if cursor is None:

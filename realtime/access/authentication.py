@@ -15,7 +15,7 @@ from django.utils.module_loading import import_string
 from .. import conf
 from ..exceptions import RealtimeError
 from ..log.publishing import recipient_key
-from .grants import Access, digest
+from .grants import Grant, digest
 
 # The cookie that carries an access token to a stream, see token_cookie.py.
 TOKEN_COOKIE = "realtime_token"
@@ -40,10 +40,10 @@ class SignedIn(NamedTuple):
     auth_hash: str | None = None
     secret: str | None = None
 
-    def access(self, *, permission: str | None = None) -> Access:
+    def access(self, *, permission: str | None = None) -> Grant:
         """What a stream for this user rests on; with a permission: one for everybody's events."""
         own = recipient_key(self.user)
-        return Access(
+        return Grant(
             recipient=own if permission is None else None,
             user=own,
             # A user made from a token alone can't be looked up again.

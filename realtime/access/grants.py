@@ -1,4 +1,4 @@
-"""Access: what an open stream remembers of who opened it, and whether they still may read it."""
+"""Grant: what an open stream remembers of who opened it, and whether they still may read it."""
 
 import hashlib
 from collections.abc import Collection
@@ -17,7 +17,7 @@ BATCH = 500
 
 
 @dataclass(slots=True, eq=False)
-class Access:
+class Grant:
     """What one open stream rests on. Small, for a process has thousands of them.
 
     recipient: whose events it gets; None: everybody's.
@@ -45,7 +45,7 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def ended(accesses: Collection[Access]) -> list[Access]:
+def ended(accesses: Collection[Grant]) -> list[Grant]:
     """Those of the accesses that hold no longer, by a few queries for each 500 of them.
 
     Beside those it takes two for each user whose stream needs a permission: only `has_perm` knows
@@ -64,7 +64,7 @@ def ended(accesses: Collection[Access]) -> list[Access]:
     return over
 
 
-def _holds(access: Access, users: dict[str, Any], sessions: dict[str, float | None]) -> bool:
+def _holds(access: Grant, users: dict[str, Any], sessions: dict[str, float | None]) -> bool:
     if access.session_key is not None:
         if access.session_key not in sessions:
             return False

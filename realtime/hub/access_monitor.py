@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from django.db import DatabaseError, connections
 
-from ..access.grants import Access, ended
+from ..access.grants import Grant, ended
 from ..log.notifications import CREDENTIAL_ENDED, PERMISSIONS_CHANGED, USER_CHANGED, parse_access
-from ..postgres.connections import django_answered_within
+from ..postgres.deadlines import django_deadline
 from .open_streams import OpenStreams
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ PAUSE_SECONDS = 0.1
 CLOSE_SECONDS = 1.0
 
 
-class Guard:
-    """Watches over the open streams of one process.
+class AccessMonitor:
+    """PollingLeases over the open streams of one process.
 
     check_seconds: how often all of them are looked at without a hint.
     query_seconds: how long the database may take to answer.
@@ -70,8 +70,8 @@ class Guard:
     async def run(self) -> None:
         # Two tasks: while a database that is away holds up a look, tokens run out all the same.
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._keep_time(), name="realtime-guard-clock")
-            tasks.create_task(self._look_again(), name="realtime-guard-look")
+            tasks.create_task(self._keep_time(), name="realtime-access-clock")
+            tasks.create_task(self._look_again(), name="realtime-access-look")
 
     async def _keep_time(self) -> None:
         clock = asyncio.get_running_loop().time
@@ -129,7 +129,7 @@ class Guard:
     async def _close_ended(self, streams: "set[EventStream]") -> None:
         by_access = {stream.access: stream for stream in streams}
         try:
-            with django_answered_within(self._query_seconds) as watched:
+            with django_deadline(self._query_seconds) as watched:
                 look = asyncio.ensure_future(
                     asyncio.to_thread(watched(_ended_in_thread), by_access)
                 )
@@ -154,7 +154,7 @@ class Guard:
             self._is_blind = True
 
 
-def _ended_in_thread(accesses: "dict[Access, EventStream]") -> list[Access]:
+def _ended_in_thread(accesses: "dict[Grant, EventStream]") -> list[Grant]:
     try:
         return ended(accesses.keys())
     finally:

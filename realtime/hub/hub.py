@@ -18,11 +18,11 @@ from weakref import WeakKeyDictionary
 import psycopg
 
 from .. import conf
-from ..exceptions import DatabaseAway
+from ..exceptions import DatabaseUnavailable
 from ..log import wire
 from ..log.event_log import EventLog
 from ..log.notifications import ACCESS_CHANNEL, PENDING_CHANNEL, PUBLISHED_CHANNEL, parse_published
-from ..log.polling_lease import Watches
+from ..log.polling_lease import PollingLeases
 from ..postgres.connections import (
     KeptConnection,
     Parameters,
@@ -30,10 +30,10 @@ from ..postgres.connections import (
     direct_parameters,
 )
 from ..postgres.listener import Listener
-from .access_monitor import Guard
+from .access_monitor import AccessMonitor
 from .heartbeat import Heartbeat
 from .open_streams import OpenStreams
-from .recent_events import Tail
+from .recent_events import RecentEvents
 from .replays import Replays
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Hub:
     def __init__(self) -> None:
         self.streams = OpenStreams()
         self._heartbeat = Heartbeat(self.streams, conf.get("HEARTBEAT_SECONDS"))
-        self.guard = Guard(
+        self.access_monitor = AccessMonitor(
             self.streams, conf.get("ACCESS_CHECK_SECONDS"), conf.get("QUERY_SECONDS")
         )
         # The process is about to end: it takes no new streams.
@@ -92,16 +92,16 @@ class Hub:
         self._query_seconds: float = conf.get("QUERY_SECONDS")
         self._log = EventLog(self._query_seconds)
         self.replays = Replays(self._log, self._parameters, self._query_seconds)
-        self._tails: dict[str, Tail] = {}
+        self._tails: dict[str, RecentEvents] = {}
         # What the next turn of `work` has to do.
         self._work_due = asyncio.Event()
         self._poll_due = True
         self._to_number: set[str] = set()
-        self._watches = Watches(asyncio.get_running_loop().time)
+        self._watches = PollingLeases(asyncio.get_running_loop().time)
         self._published: dict[str, int] = {}  # streams, and how far they have come
         # What this process said itself, last: it has read that, or is about to.
         self._told: tuple[str, int] | None = None
-        self._to_catch_up: dict[str, asyncio.Future[Tail]] = {}
+        self._to_catch_up: dict[str, asyncio.Future[RecentEvents]] = {}
         self._to_measure: asyncio.Future[float] | None = None
         self._tasks: list[asyncio.Task[Any]] = []
         self._listener = Listener(
@@ -123,7 +123,7 @@ class Hub:
         self._run("listen", self._listening.keep())
         self._run("work", self._working.keep())
         self._run("heartbeat", self._heartbeat.run())
-        self._run("guard", self.guard.run())
+        self._run("guard", self.access_monitor.run())
 
     def _run(self, name: str, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         # In a context of its own: whichever request came first must not live on in ours.
@@ -153,22 +153,22 @@ class Hub:
 
     # For the streams
 
-    def tail(self, stream: str) -> Tail | None:
+    def tail(self, stream: str) -> RecentEvents | None:
         """The tail of a stream, if it is being followed."""
         return self._tails.get(stream)
 
     def add(self, stream: "EventStream") -> None:
         """The stream is open from now on."""
         self.streams.add(stream)
-        self.guard.look_soon(stream)
+        self.access_monitor.look_soon(stream)
 
     def remove(self, stream: "EventStream") -> None:
         self.streams.remove(stream)
 
-    async def catch_up(self, stream: str) -> Tail:
+    async def catch_up(self, stream: str) -> RecentEvents:
         """The tail of a stream, holding all that was published before this call.
 
-        Raises DatabaseAway if the database doesn't answer in time.
+        Raises DatabaseUnavailable if the database doesn't answer in time.
         """
         waiting = self._to_catch_up.get(stream)
         if waiting is None:
@@ -178,14 +178,17 @@ class Hub:
         return await self._turned(waiting, self._query_seconds)
 
     async def _turned(self, waiting: asyncio.Future[Result], seconds: float) -> Result:
-        """What the next turn gives. Raises DatabaseAway: at once while it is known to be away."""
+        """What the next turn gives.
+
+        Raises DatabaseUnavailable, at once while the database is known to be away.
+        """
         if self.away is not None:
-            raise DatabaseAway(f"The event log can't be reached: {self.away}")
+            raise DatabaseUnavailable(f"The event log can't be reached: {self.away}")
         try:
             async with asyncio.timeout(seconds):
                 return await asyncio.shield(waiting)
         except TimeoutError:
-            raise DatabaseAway(
+            raise DatabaseUnavailable(
                 f"The database {self._database!r} did not answer in {seconds} s."
             ) from None
 
@@ -232,8 +235,9 @@ class Hub:
     async def measure_lag(self, *, seconds: float) -> float:
         """The age of the oldest event that waits for a number, after all was done that can be.
 
-        Whoever else asks meanwhile gets the same answer. Raises DatabaseAway if there is none
-        within these seconds.
+        Whoever else asks meanwhile gets the same answer.
+
+        Raises DatabaseUnavailable if there is none within these seconds.
         """
         if self._to_measure is None:
             self._to_measure = asyncio.get_running_loop().create_future()
@@ -245,11 +249,11 @@ class Hub:
     def _catch_up_on_hints(self) -> None:
         self._listening.works()
         self.poll()
-        self.guard.check_all()
+        self.access_monitor.check_all()
 
     def _hear(self, channel: str, payload: str) -> None:
         if channel == ACCESS_CHANNEL:
-            self.guard.hear(payload)
+            self.access_monitor.hear(payload)
             return
         if channel == PENDING_CHANNEL:
             self._to_number.add(payload)
@@ -363,11 +367,11 @@ class Hub:
         tail.append(numbered.read.events)
         return numbered.read.is_all
 
-    async def _read(self, connection: psycopg.AsyncConnection, stream: str) -> Tail:
+    async def _read(self, connection: psycopg.AsyncConnection, stream: str) -> RecentEvents:
         """Bring the tail of a stream up to date; begin it if it is new."""
         tail = self._tails.get(stream)
         if tail is None:
-            tail = self._tails[stream] = Tail(
+            tail = self._tails[stream] = RecentEvents(
                 await self._log.position(connection, stream),
                 keep_events=conf.get("RECENT_EVENTS"),
                 keep_bytes=conf.get("RECENT_BYTES"),
@@ -381,7 +385,7 @@ class Hub:
 
 
 def _futures(
-    to_catch_up: dict[str, asyncio.Future[Tail]], to_measure: asyncio.Future[float] | None
+    to_catch_up: dict[str, asyncio.Future[RecentEvents]], to_measure: asyncio.Future[float] | None
 ) -> list[asyncio.Future[Any]]:
     return [*to_catch_up.values(), *([] if to_measure is None else [to_measure])]
 
@@ -389,5 +393,5 @@ def _futures(
 def _fail(waiting: list[asyncio.Future[Any]], reason: str) -> None:
     for one in waiting:
         if not one.done():
-            one.set_exception(DatabaseAway(reason))
+            one.set_exception(DatabaseUnavailable(reason))
             one.exception()  # who waited may have left: then nobody else looks

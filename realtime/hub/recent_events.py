@@ -19,7 +19,7 @@ class Follower(Protocol):
     def wake(self) -> None: ...
 
 
-class Tail:
+class RecentEvents:
     """Events `start + 1` to `position` of a stream, without a hole.
 
     That there is no hole is what makes one integer a cursor: positions ascend by one, so what

@@ -8,9 +8,10 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from .. import conf
-from ..exceptions import DatabaseAway
+from ..exceptions import DatabaseUnavailable
 from ..log.event_log import EventLog, Replay
-from ..postgres.connections import AWAY, Parameters, answered_within
+from ..postgres.connections import CONNECTION_ERRORS, Parameters
+from ..postgres.deadlines import deadline
 
 # How long the pool may take to end what it is at: it may be connecting to a database that is away.
 CLOSE_SECONDS = 1.0
@@ -34,15 +35,15 @@ class Replays:
         self._pool: asyncio.Task[AsyncConnectionPool] | None = None
 
     async def read(self, stream: str, recipient: str | None, *, after: int, through: int) -> Replay:
-        """See `EventLog.replay()`. Raises DatabaseAway."""
+        """See `EventLog.replay()`. Raises DatabaseUnavailable."""
         try:
             pool = await self._opened_pool()
             async with pool.connection(timeout=self._query_seconds) as connection:
                 return await self._log.replay(
                     connection, stream, recipient, after=after, through=through
                 )
-        except (*AWAY, PoolTimeout) as error:
-            raise DatabaseAway(f"Could not read the event log: {error}") from error
+        except (*CONNECTION_ERRORS, PoolTimeout) as error:
+            raise DatabaseUnavailable(f"Could not read the event log: {error}") from error
 
     async def _opened_pool(self) -> AsyncConnectionPool:
         if self._pool is None:
@@ -67,11 +68,11 @@ class Replays:
 
     async def _check(self, connection: psycopg.AsyncConnection) -> None:
         """For the pool: whether a connection that was idle still works."""
-        with answered_within(self._query_seconds, connection):
+        with deadline(self._query_seconds, connection):
             await AsyncConnectionPool.check_connection(connection)
 
     async def close(self) -> None:
-        """Close the connections. Who waits for one gets DatabaseAway, or is cancelled."""
+        """Close the connections. Who waits for one gets DatabaseUnavailable, or is cancelled."""
         if self._pool is None:
             return
         self._pool.cancel()  # in vain once it is open

@@ -11,11 +11,11 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, Self
 
 from .. import conf
-from ..access.grants import Access
-from ..exceptions import DatabaseAway
+from ..access.grants import Grant
+from ..exceptions import DatabaseUnavailable
 from ..log import wire
 from .hub import Hub
-from .recent_events import Tail
+from .recent_events import RecentEvents
 
 # Why a cursor can't be honoured, as the client is told.
 INVALID = "invalid"  # it is no position
@@ -63,11 +63,11 @@ class EventStream:
         recipient: str | None,
         cursor: int | None,
         *,
-        access: Access | None = None,
+        access: Grant | None = None,
         follow: bool = True,
     ) -> None:
         self.recipient = recipient
-        self.access = access or Access(recipient)
+        self.access = access or Grant(recipient)
         # What to do when there may be more to take.
         self.on_wake: Callable[[], None] | None = None
         # What to do about a client that has stopped reading; the default is to close.
@@ -76,7 +76,7 @@ class EventStream:
         self._name = name
         self._cursor = cursor
         self._follow = follow
-        self._tail: Tail | None = None
+        self._tail: RecentEvents | None = None
         self._begun = False
         self._closed = False
         self._farewell = b""
@@ -87,7 +87,7 @@ class EventStream:
         self._replayed = b""
 
     async def __aenter__(self) -> Self:
-        """Raises DatabaseAway: the client comes back with its cursor."""
+        """Raises DatabaseUnavailable: the client comes back with its cursor."""
         # A tail that nobody follows is forgotten after a while, so hold on to it at once.
         while (tail := self._hub.tail(self._name)) is None:
             await self._hub.catch_up(self._name)
@@ -153,7 +153,7 @@ class EventStream:
             replay = await self._hub.replays.read(
                 self._name, self.recipient, after=self._cursor, through=self._tail.position
             )
-        except DatabaseAway:
+        except DatabaseUnavailable:
             self._replay_due = False  # the next event or heartbeat tries again
             return
         if self._cursor < replay.pruned_through:
@@ -178,7 +178,7 @@ class EventStream:
                         await self.replay()
                     else:
                         await awake.wait()
-        except DatabaseAway:
+        except DatabaseUnavailable:
             return  # the client comes back with its cursor
 
     def _opening(self) -> bytes:

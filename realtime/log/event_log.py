@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from ..postgres.connections import answered_within
+from ..postgres.deadlines import deadline
 from . import wire
 from .notifications import PUBLISHED_CHANNEL, published
-from .polling_lease import BUSY_ROWS, WATCH_SECONDS
+from .polling_lease import BUSY_ROWS, LEASE_SECONDS
 from .sql import load
 from .wire import CHUNK_BYTES
 
@@ -17,7 +17,7 @@ from .wire import CHUNK_BYTES
 NUMBER_EVENTS = """
     BEGIN ISOLATION LEVEL READ COMMITTED;
     SELECT moved, last_position, promised FROM realtime_number_events_v2(
-        %(stream)s, %(number_rows)s, %(busy_rows)s, make_interval(secs => %(watch_seconds)s)
+        %(stream)s, %(number_rows)s, %(busy_rows)s, make_interval(secs => %(lease_seconds)s)
     );
     COMMIT
 """
@@ -83,7 +83,8 @@ class Replay(NamedTuple):
 class EventLog:
     """What a process asks about the event log, over the connection that is given each time.
 
-    query_seconds: how long the database may take to answer. Each method raises one of AWAY.
+    query_seconds: how long the database may take to answer. Each method raises one of
+        CONNECTION_ERRORS.
     """
 
     def __init__(self, query_seconds: float) -> None:
@@ -102,7 +103,7 @@ class EventLog:
             "stream": stream,
             "number_rows": NUMBER_ROWS,
             "busy_rows": BUSY_ROWS,
-            "watch_seconds": WATCH_SECONDS,
+            "lease_seconds": LEASE_SECONDS,
         }
         if read_after is None:
             [[counts]] = await self._query_all(connection, NUMBER_EVENTS, parameters)
@@ -182,7 +183,7 @@ class EventLog:
         parameters: dict[str, Any],
     ) -> Rows:
         cursor = psycopg.AsyncCursor(connection)
-        with answered_within(self._query_seconds, connection):
+        with deadline(self._query_seconds, connection):
             await cursor.execute(statement, parameters)
             rows = await cursor.fetchall()
         self.last_answer = asyncio.get_running_loop().time()
@@ -197,7 +198,7 @@ class EventLog:
         one statement at a time. https://www.psycopg.org/psycopg3/docs/advanced/cursors.html#client-side-binding-cursors
         """
         cursor, results = psycopg.AsyncClientCursor(connection), []
-        with answered_within(self._query_seconds, connection):
+        with deadline(self._query_seconds, connection):
             await cursor.execute(statements, parameters)
             while True:
                 if cursor.description is not None:

@@ -1,4 +1,4 @@
-"""Watches: while many events come, a process looks for them by itself instead of hearing of each.
+"""Polling leases: while many events come, a process polls instead of hearing of each.
 
 A hint for every commit is cheap until there are thousands: each is a statement of its own for who
 commits, and wakes every process that listens. So a process that finds several events at once
@@ -13,7 +13,7 @@ from math import inf
 # So many events at one look are the beginning of a watch, and prolong it.
 BUSY_ROWS = 8
 # Longer than nearly every commit takes from its event on: who needs more time hints after all.
-WATCH_SECONDS = 0.2
+LEASE_SECONDS = 0.2
 # A look is followed by a rest of so many times what it took, so that the busier the database is,
 # the more come together for the next; but not by less or more than this.
 REST = 4
@@ -21,19 +21,19 @@ REST_SECONDS = (0.005, 0.05)
 
 
 @dataclass
-class Watched:
+class PollingLease:
     """until: the look that ends it begins then or later."""
 
     until: float
     next_look: float
 
 
-class Watches:
+class PollingLeases:
     """The streams that this process watches, by the clock of its event loop."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._watches: dict[str, Watched] = {}
+        self._watches: dict[str, PollingLease] = {}
 
     def __contains__(self, stream: str) -> bool:
         return stream in self._watches
@@ -61,7 +61,7 @@ class Watches:
         watch = self._watches.get(stream)
         if promised:
             # From now, which is later than the database's clock_timestamp() was.
-            self._watches[stream] = Watched(now + WATCH_SECONDS, next_look)
+            self._watches[stream] = PollingLease(now + LEASE_SECONDS, next_look)
         elif watch is not None and finished and began >= watch.until:
             del self._watches[stream]
         elif watch is not None:

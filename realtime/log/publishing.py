@@ -14,7 +14,7 @@ from ..exceptions import InvalidEvent
 from . import wire
 from .models import OutboxEvent
 from .notifications import PENDING_CHANNEL
-from .polling_lease import WATCH_SECONDS
+from .polling_lease import LEASE_SECONDS
 
 # Returns for how many more seconds somebody watches the outbox for events of this stream, see
 # watches.py: nothing, or less than 0, if nobody does. In the statement that writes, for each
@@ -91,7 +91,7 @@ def publish_many(
         watch = cursor.fetchone()
     watched_seconds = None if watch is None else watch[0]
     # Much longer than a watch? Then a clock was set back, and that is not to be relied on.
-    is_watched = watched_seconds is not None and watched_seconds <= WATCH_SECONDS
+    is_watched = watched_seconds is not None and watched_seconds <= LEASE_SECONDS
     _hint_after_commit(
         connection, stream, watched_until=asked + watched_seconds if is_watched else asked
     )

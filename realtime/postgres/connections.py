@@ -1,14 +1,9 @@
-"""The hub's own connections to PostgreSQL: asynchronous, in autocommit, outside Django's.
-
-And for how long an answer is waited for, on these and on Django's.
-"""
+"""The hub's own connections to PostgreSQL: asynchronous, in autocommit, outside Django's."""
 
 import asyncio
 import logging
 import random
-import socket
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -39,7 +34,7 @@ LAST_RETRY_SECONDS = 2.0
 
 # What is raised when the database is away. psycopg's waiting ends in a TimeoutError of ours;
 # Django's own error comes from a backend that could not start its server.
-AWAY = (
+CONNECTION_ERRORS = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     OperationalError,
@@ -61,62 +56,6 @@ def direct_parameters(url: str) -> Parameters:
     return {"application_name": "realtime", **NOTICE_DEATH, **conninfo_to_dict(url)}
 
 
-@contextmanager
-def answered_within(seconds: float, connection: psycopg.AsyncConnection) -> Iterator[None]:
-    """Hang up on a server that doesn't answer before the block ends: that raises one of AWAY.
-
-    The kernel notices a peer that is gone, see NOTICE_DEATH, but not one that acknowledges what
-    it never answers: a proxy in between, a server whose disk is stuck. Not `asyncio.timeout`:
-    psycopg answers a cancellation by asking that same server to cancel, and waits again.
-    """
-    timer = asyncio.get_running_loop().call_later(seconds, _hang_up, connection)
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-@contextmanager
-def django_answered_within(
-    seconds: float,
-) -> Iterator[Callable[[Callable[..., Any]], Callable[..., Any]]]:
-    """The same for what Django's connections are asked in a thread: gives a wrapper for it.
-
-        with django_answered_within(seconds) as watched:
-            user = await asyncio.to_thread(watched(get_user), key)
-
-    Otherwise that thread would be lost until TCP gives up, which may take hours. The time counts
-    from where the function begins: before that it may wait for a thread.
-    """
-    loop = asyncio.get_running_loop()
-    began: list[float] = []
-    of_thread: list[Any] = []
-
-    def watched(function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any) -> Any:
-            of_thread.extend(connections.all())
-            began.append(loop.time())
-            return function(*args)
-
-        return call
-
-    def look() -> None:
-        nonlocal timer
-        due = (began[0] if began else loop.time()) + seconds
-        if loop.time() < due:
-            timer = loop.call_at(due, look)
-            return
-        for wrapper in of_thread:
-            if isinstance(wrapper.connection, psycopg.Connection):
-                _hang_up(wrapper.connection)
-
-    timer = loop.call_later(seconds, look)
-    try:
-        yield watched
-    finally:
-        timer.cancel()
-
-
 def keep_django_connections() -> None:
     """Let the connections of this thread outlive the request that they were opened for.
 
@@ -126,19 +65,8 @@ def keep_django_connections() -> None:
         connection.close_at = None
 
 
-def _hang_up(connection: psycopg.BaseConnection) -> None:
-    # Shut down, not closed: whoever waits for an answer gets the end of file, and closes it.
-    with suppress(psycopg.OperationalError, OSError):  # it is closed already
-        wire = socket.socket(fileno=connection.fileno())
-        try:
-            wire.shutdown(socket.SHUT_RDWR)
-        finally:
-            wire.detach()  # it stays libpq's
-        logger.warning("Hung up on a database that does not answer")
-
-
 async def connect(parameters: Parameters) -> psycopg.AsyncConnection:
-    """A connection in autocommit. Raises one of AWAY if there is no way to it."""
+    """A connection in autocommit. Raises one of CONNECTION_ERRORS if there is no way to it."""
     return await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
 
 
@@ -189,7 +117,7 @@ class KeptConnection:
                 finally:
                     # Not `async with`: it would say ROLLBACK to a server that may not listen.
                     await connection.close()
-            except AWAY as error:
+            except CONNECTION_ERRORS as error:
                 reason = " ".join(str(error).split()) or "it did not answer in time"
                 self._ended(reason, "Lost the connection to %s, trying again: %s", reason)
             except Exception as error:

@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable
 import psycopg
 from psycopg import sql
 
-from .connections import Parameters, answered_within, connect
+from .connections import Parameters, connect
+from .deadlines import deadline
 
 logger = logging.getLogger("realtime")
 
@@ -74,7 +75,7 @@ class Listener:
         while True:
             await self._hear_until_silence(connection)
             # Silence, or a connection that a cut cable has left for dead?
-            with answered_within(self._query_seconds, connection):
+            with deadline(self._query_seconds, connection):
                 await connection.execute("SELECT")
 
     async def _hear_until_silence(self, connection: psycopg.AsyncConnection) -> None:
@@ -110,7 +111,7 @@ class Listener:
             loop.remove_reader(wire)
 
     async def _begin(self, connection: psycopg.AsyncConnection, *channels: str) -> None:
-        with answered_within(self._query_seconds, connection):
+        with deadline(self._query_seconds, connection):
             for channel in channels:
                 await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
 
@@ -121,11 +122,11 @@ class Listener:
         """
         token = secrets.token_hex(8)
         async with await connect(await self._sender()) as other:
-            with answered_within(self._query_seconds, other):
+            with deadline(self._query_seconds, other):
                 await other.execute("SELECT pg_notify(%s, %s)", [PROBE_CHANNEL, token])
-        deadline = asyncio.get_running_loop().time() + PROBE_SECONDS
+        give_up_at = asyncio.get_running_loop().time() + PROBE_SECONDS
         heard = False
-        while not heard and (seconds := deadline - asyncio.get_running_loop().time()) > 0:
+        while not heard and (seconds := give_up_at - asyncio.get_running_loop().time()) > 0:
             async for notification in connection.notifies(timeout=seconds, stop_after=1):
                 # Not `return`: what is left of its packet would be for the next to read.
                 heard = heard or notification.payload == token

@@ -19,7 +19,7 @@ UNBUFFERED = {
 }
 
 
-class Refused(Exception):
+class Rejected(Exception):
     """The request is answered with this error."""
 
     def __init__(self, status: int, detail: str, **headers: str) -> None:
@@ -31,7 +31,7 @@ class Refused(Exception):
         )
 
 
-class ComeBack(Refused):
+class TryAgainLater(Rejected):
     """There can't be a stream now, but later.
 
     EventSource gives up for good on any answer but 200. So a client that asks for an event stream
@@ -56,14 +56,14 @@ class ComeBack(Refused):
 
 
 def check_server(request: HttpRequest) -> None:
-    """Whether this process can open a stream at all. Raises Refused.
+    """Whether this process can open a stream at all. Raises Rejected.
 
     Also asked before anything else is: to find out who it is takes a thread and the database.
     """
     hub = Hub.current()
     if hub.away is not None:
-        raise ComeBack(request, 503, "The event log is away.", soon=True)
+        raise TryAgainLater(request, 503, "The event log is away.", soon=True)
     if hub.is_draining:
-        raise ComeBack(request, 503, "This server is about to restart.", soon=True)
+        raise TryAgainLater(request, 503, "This server is about to restart.", soon=True)
     if len(hub.streams) >= conf.get("MAX_STREAMS"):
-        raise ComeBack(request, 503, "This server has as many streams as it may have.")
+        raise TryAgainLater(request, 503, "This server has as many streams as it may have.")

@@ -23,7 +23,8 @@ from django.db import connections
 from django.http import HttpRequest, HttpResponse
 from django.urls import set_script_prefix
 
-from ..postgres.connections import django_answered_within, keep_django_connections
+from ..postgres.connections import keep_django_connections
+from ..postgres.deadlines import django_deadline
 
 Scope = dict[str, Any]
 
@@ -43,12 +44,12 @@ def answer_in_thread(view: View, in_thread: View) -> None:
     _in_thread[view] = in_thread
 
 
-def is_admission(request: HttpRequest) -> bool:
+def is_in_request_thread(request: HttpRequest) -> bool:
     """Whether the stream that this request asks for is opened after the request has ended."""
     return SCOPE_KEY in getattr(request, "scope", {})
 
 
-class Admissions:
+class RequestThreads:
     """Answers the requests that ask for a stream.
 
     threads: how many are answered at a time, and how many database connections that takes.
@@ -56,7 +57,7 @@ class Admissions:
     """
 
     def __init__(self, threads: int, query_seconds: float) -> None:
-        self.handler = AdmissionHandler()
+        self.handler = RequestThreadHandler()
         self._query_seconds = query_seconds
         self._most_threads = threads
         self._executor = ThreadPoolExecutor(threads, "realtime-admission")
@@ -69,7 +70,7 @@ class Admissions:
     async def answer(self, scope: Scope) -> HttpResponse:
         """Django's response to a request that has no body."""
         answer: asyncio.Future[HttpResponse] = asyncio.get_running_loop().create_future()
-        with django_answered_within(self._query_seconds) as watched:
+        with django_deadline(self._query_seconds) as watched:
             self._add(partial(watched(self._decide), {**scope, SCOPE_KEY: True}, answer))
             return await answer
 
@@ -110,7 +111,7 @@ class Admissions:
             answer.get_loop().call_soon_threadsafe(lambda: answer.done() or outcome())
 
 
-class AdmissionHandler(ASGIHandler):
+class RequestThreadHandler(ASGIHandler):
     """Django's handler, with all of the project's middleware in the thread that calls it."""
 
     def load_middleware(self, is_async: bool = False) -> None:

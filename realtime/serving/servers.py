@@ -20,7 +20,7 @@ Message = dict[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 
 
-class Outlet:
+class ClientConnection:
     """The way to one client, through a server of which nothing is known."""
 
     __slots__ = ("_send",)
@@ -48,20 +48,20 @@ class Outlet:
         return False
 
 
-def outlet(send: Any) -> Outlet:
+def client_connection(send: Any) -> ClientConnection:
     """The way to the client to whom a server's `send` leads."""
     # daphne's is `partial(server.handle_reply, request)`.
     request = send.args[0] if isinstance(send, partial) and send.args else None
     if getattr(request, "channel", None) is not None and hasattr(request, "registerProducer"):
-        return DaphneOutlet(send, request)
+        return DaphneConnection(send, request)
     # uvicorn's is a method of its request.
     cycle = getattr(send, "__self__", None)
     if type(cycle).__module__.startswith("uvicorn.") and hasattr(cycle, "transport"):
-        return UvicornOutlet(send)
-    return Outlet(send)
+        return UvicornConnection(send)
+    return ClientConnection(send)
 
 
-class UvicornOutlet(Outlet):
+class UvicornConnection(ClientConnection):
     """uvicorn writes at once, and waits only where the client is behind."""
 
     __slots__ = ()
@@ -74,7 +74,7 @@ class UvicornOutlet(Outlet):
         return True
 
 
-class DaphneOutlet(Outlet):
+class DaphneConnection(ClientConnection):
     """daphne never waits, so Twisted has to say when to: this is what it calls a push producer.
 
     https://docs.twisted.org/en/stable/core/howto/producers.html#push-producers

@@ -11,23 +11,23 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ..exceptions import DatabaseAway
+from ..exceptions import DatabaseUnavailable
 from ..hub.stream import EventStream
-from .servers import Outlet
+from .servers import ClientConnection
 
 logger = logging.getLogger("realtime")
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 
-class Pump:
+class StreamWriter:
     """Between one stream and the way to its client."""
 
-    __slots__ = ("_catching_up", "_is_ended", "_outlet", "_stream")
+    __slots__ = ("_catching_up", "_connection", "_is_ended", "_stream")
 
-    def __init__(self, stream: EventStream, outlet: Outlet) -> None:
+    def __init__(self, stream: EventStream, connection: ClientConnection) -> None:
         self._stream = stream
-        self._outlet = outlet
+        self._connection = connection
         self._is_ended = False
         # Goes on where the client, or the database, has to be waited for.
         self._catching_up: asyncio.Task[None] | None = None
@@ -43,8 +43,8 @@ class Pump:
                 # https://asgi.readthedocs.io/en/latest/specs/www.html#disconnect-receive-event
                 while (await receive())["type"] != "http.disconnect":
                     pass
-        except DatabaseAway:
-            await self._outlet.end()
+        except DatabaseUnavailable:
+            await self._connection.end()
         finally:
             self._stream.on_wake = self._stream.on_stall = None
             if self._catching_up is not None:
@@ -70,10 +70,10 @@ class Pump:
         stream, waits_for = self._stream, None
         while waits_for is None:
             if chunk := stream.take():
-                waits_for = self._outlet.write(chunk)
+                waits_for = self._connection.write(chunk)
             elif stream.is_over:
                 self._is_ended = True
-                return self._outlet.end()
+                return self._connection.end()
             elif stream.is_behind:
                 return stream.replay()
             else:
@@ -92,7 +92,7 @@ class Pump:
             self._catching_up = None
 
     def _hang_up(self) -> None:
-        if not self._outlet.hang_up():
+        if not self._connection.hang_up():
             self._stream.close()
 
     def _give_up(self, error: Exception) -> None:

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from realtime.conf import DEFAULTS
-from realtime.exceptions import DatabaseAway
+from realtime.exceptions import DatabaseUnavailable
 from realtime.hub.hub import Hub
 from realtime.postgres.connections import direct_parameters
 
@@ -41,14 +41,14 @@ def proxy(fleet):
 async def test_the_hub_gives_up_a_connection_and_takes_a_new_one(hub, proxy):
     await hub.catch_up("orders")
     proxy.cut()
-    with pytest.raises(DatabaseAway):
+    with pytest.raises(DatabaseUnavailable):
         await hub.catch_up("orders")
     proxy.heal()
     async with asyncio.timeout(10):
         while True:
             try:
                 return await hub.catch_up("orders")
-            except DatabaseAway:
+            except DatabaseUnavailable:
                 continue
 
 
@@ -57,7 +57,7 @@ async def test_a_replay_gives_up_a_pooled_connection_that_has_gone_silent(hub, p
     proxy.cut()
     began = time.monotonic()
     async with asyncio.timeout(10):
-        with pytest.raises(DatabaseAway):
+        with pytest.raises(DatabaseUnavailable):
             await hub.replays.read("orders", None, after=0, through=1)
     assert time.monotonic() - began < 3 * QUERY_SECONDS
     proxy.heal()

@@ -20,7 +20,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from realtime.access import revocation
 from realtime.access.authentication import SignedIn
-from realtime.access.grants import Access, ended
+from realtime.access.grants import Grant, ended
 from realtime.access.revocation import tell_of_deletion
 from realtime.hub import access_monitor
 from realtime.hub.hub import Hub
@@ -64,14 +64,14 @@ def no_clock(monkeypatch):
 @pytest.fixture
 def hints_only(no_clock, monkeypatch):
     """What is closed was closed because of a hint."""
-    monkeypatch.setattr(access_monitor.Guard, "check_all", lambda self: None)
+    monkeypatch.setattr(access_monitor.AccessMonitor, "check_all", lambda self: None)
 
 
 @pytest.fixture
 def no_hints(monkeypatch, settings):
     """A clock that runs fast, and nothing is heard."""
     monkeypatch.setattr(access_monitor, "CLOCK_SECONDS", 0.05)
-    monkeypatch.setattr(access_monitor.Guard, "hear", lambda self, payload: None)
+    monkeypatch.setattr(access_monitor.AccessMonitor, "hear", lambda self, payload: None)
     settings.REALTIME = {"ACCESS_CHECK_SECONDS": 0.1}
 
 
@@ -397,7 +397,7 @@ async def test_thousands_of_streams_are_looked_at_with_one_query_for_each_500(
     transactional_db, alice, bob, django_assert_num_queries
 ):
     def look():
-        accesses = [Access(str(user.pk), str(user.pk), True) for user in (alice, bob) * 1000]
+        accesses = [Grant(str(user.pk), str(user.pk), True) for user in (alice, bob) * 1000]
         deactivate(bob)
         with django_assert_num_queries(4):
             found = ended(accesses)
@@ -427,7 +427,7 @@ async def test_looking_holds_no_session_of_the_database(reads, alice, hub, elsew
             loop.call_soon_threadsafe(looked.set)
 
     monkeypatch.setattr(access_monitor, "_ended_in_thread", looking)
-    hub.guard.check_all()
+    hub.access_monitor.check_all()
     await soon(looked.wait())
     for _ in range(100):  # a session that was closed takes a moment to leave
         if own.execute(sessions).fetchone() <= before:
@@ -536,7 +536,7 @@ def test_a_user_without_a_row_is_not_looked_up(db):
 
 def test_a_session_key_that_was_replaced_is_as_good_as_the_new(db, alice, settings):
     """Django accepts the old hash as long as the old SECRET_KEY is named as a fallback."""
-    access = Access(str(alice.pk), str(alice.pk), True, auth_hash=alice.get_session_auth_hash())
+    access = Grant(str(alice.pk), str(alice.pk), True, auth_hash=alice.get_session_auth_hash())
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
     settings.SECRET_KEY = "another key, of at least fifty characters, for all that is signed"
     assert ended([access]) == []
@@ -548,7 +548,7 @@ def test_a_session_that_was_prolonged_goes_on(db, alice):
     session = SessionStore()
     session["_auth_user_id"] = str(alice.pk)
     session.create()
-    access = Access("7", session_key=session.session_key, ends_at=time.time() - 1)
+    access = Grant("7", session_key=session.session_key, ends_at=time.time() - 1)
     assert ended([access]) == []
     assert access.ends_at > time.time()
     Session.objects.update(expire_date=timezone.now())

@@ -5,16 +5,16 @@ import math
 
 import pytest
 
-from realtime.access.grants import Access
+from realtime.access.grants import Grant
 from realtime.hub import access_monitor
-from realtime.hub.access_monitor import Guard
+from realtime.hub.access_monitor import AccessMonitor
 from realtime.hub.open_streams import OpenStreams
 from tests.realtime.conftest import soon, until
 
 
 class Stream:
     def __init__(self, ends_at):
-        self.access = Access("7", ends_at=ends_at)
+        self.access = Grant("7", ends_at=ends_at)
         self.closed = asyncio.Event()
 
     def close(self):
@@ -54,7 +54,9 @@ def clock(monkeypatch):
 async def watch(clock):
     """Has a guard watch over these streams until the test ends."""
     tasks = []
-    yield lambda streams: tasks.append(asyncio.create_task(Guard(streams, math.inf, 1).run()))
+    yield lambda streams: tasks.append(
+        asyncio.create_task(AccessMonitor(streams, math.inf, 1).run())
+    )
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,6 +1,6 @@
 import pytest
 
-from realtime.hub.recent_events import CHUNK_BYTES, RecentEvent, Tail
+from realtime.hub.recent_events import CHUNK_BYTES, RecentEvent, RecentEvents
 
 
 class Follower:
@@ -13,7 +13,7 @@ class Follower:
 
 
 def tail_of(*recipients, start=0, **limits):
-    tail = Tail(start, **{"keep_events": 100, "keep_bytes": 10_000, **limits})
+    tail = RecentEvents(start, **{"keep_events": 100, "keep_bytes": 10_000, **limits})
     tail.append(events(*recipients, after=start))
     return tail
 
@@ -97,7 +97,7 @@ def test_when_the_log_went_back_everybody_is_woken():
 
 def test_a_chunk_is_bounded_and_the_next_one_goes_on():
     half = b"x" * (CHUNK_BYTES // 2)
-    tail = Tail(0, keep_events=10, keep_bytes=CHUNK_BYTES * 10)
+    tail = RecentEvents(0, keep_events=10, keep_bytes=CHUNK_BYTES * 10)
     tail.append(RecentEvent(position, "alice", half) for position in (1, 2, 3))
     chunk, position = tail.read(0, "alice")
     assert (len(chunk), position) == (CHUNK_BYTES, 2)
@@ -105,7 +105,7 @@ def test_a_chunk_is_bounded_and_the_next_one_goes_on():
 
 
 def test_an_event_larger_than_a_chunk_is_sent_alone():
-    tail = Tail(0, keep_events=10, keep_bytes=CHUNK_BYTES * 10)
+    tail = RecentEvents(0, keep_events=10, keep_bytes=CHUNK_BYTES * 10)
     tail.append([RecentEvent(1, "alice", b"x" * (CHUNK_BYTES * 2)), RecentEvent(2, "alice", b"y")])
     assert tail.read(0, "alice")[1] == 1
     assert tail.read(1, "alice") == (b"y", 2)

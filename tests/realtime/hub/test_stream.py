@@ -7,7 +7,7 @@ import httpx
 import pytest
 from httpx_sse import EventSource
 
-from realtime.exceptions import DatabaseAway
+from realtime.exceptions import DatabaseUnavailable
 from realtime.hub.recent_events import CHUNK_BYTES
 from realtime.hub.stream import EventStream
 from realtime.log import wire
@@ -266,7 +266,7 @@ async def test_who_does_not_follow_keeps_its_cursor_while_the_database_is_away(
     tail.restart(tail.position)
 
     async def replay(*args, **options):
-        raise DatabaseAway
+        raise DatabaseUnavailable
 
     monkeypatch.setattr(hub.replays, "read", replay)
     client = await connect(cursor=0, follow=False)

@@ -9,7 +9,7 @@ from django.db import connections, transaction
 
 import realtime
 from realtime.hub.hub import Hub
-from realtime.log.polling_lease import BUSY_ROWS, REST_SECONDS, WATCH_SECONDS, Watches
+from realtime.log.polling_lease import BUSY_ROWS, LEASE_SECONDS, REST_SECONDS, PollingLeases
 from tests.realtime.conftest import in_thread, publish, until
 
 SHORTEST_REST, LONGEST_REST = REST_SECONDS
@@ -30,7 +30,7 @@ def clock():
 
 @pytest.fixture
 def watches(clock):
-    return Watches(clock)
+    return PollingLeases(clock)
 
 
 def look(watches, clock, *, seconds=0.0, promised=False, finished=True, more=False):
@@ -70,7 +70,7 @@ def test_a_backlog_is_looked_at_without_a_rest(watches, clock):
 
 def test_a_look_that_began_after_the_promised_time_is_the_last(watches, clock):
     look(watches, clock, promised=True)
-    ends = clock.now + WATCH_SECONDS
+    ends = clock.now + LEASE_SECONDS
     clock.now = ends - 0.01
     look(watches, clock, seconds=0.02)  # begun too early: what commits at the end is not in it
     assert "orders" in watches
@@ -80,16 +80,16 @@ def test_a_look_that_began_after_the_promised_time_is_the_last(watches, clock):
 
 def test_a_look_that_another_session_was_at_is_not_the_last(watches, clock):
     look(watches, clock, promised=True)
-    clock.now += WATCH_SECONDS
+    clock.now += LEASE_SECONDS
     look(watches, clock, finished=False)
     assert "orders" in watches
 
 
 def test_every_promise_prolongs_it(watches, clock):
     look(watches, clock, promised=True)
-    clock.now += WATCH_SECONDS
+    clock.now += LEASE_SECONDS
     look(watches, clock, promised=True)
-    clock.now += WATCH_SECONDS / 2
+    clock.now += LEASE_SECONDS / 2
     look(watches, clock)
     assert "orders" in watches
 
@@ -155,9 +155,9 @@ async def test_whenever_they_commit_no_event_waits_for_the_poll(hub, log_length)
                 with transaction.atomic():
                     realtime.publish(stream="orders", recipient="7", data=number)
                     if chance.random() < 0.2:
-                        time.sleep(chance.uniform(0, 1.5 * WATCH_SECONDS))
+                        time.sleep(chance.uniform(0, 1.5 * LEASE_SECONDS))
                 if chance.random() < 0.05:
-                    time.sleep(2 * WATCH_SECONDS)
+                    time.sleep(2 * LEASE_SECONDS)
         finally:
             connections.close_all()
 

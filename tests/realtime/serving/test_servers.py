@@ -10,7 +10,13 @@ import pytest
 from twisted.internet import tcp
 from twisted.web.http import HTTPChannel
 
-from realtime.serving.servers import DaphneOutlet, Outlet, UvicornOutlet, _begin, outlet
+from realtime.serving.servers import (
+    ClientConnection,
+    DaphneConnection,
+    UvicornConnection,
+    _begin,
+    client_connection,
+)
 from tests.servers import running_server
 
 
@@ -64,13 +70,13 @@ async def handle_reply(request, message):
 
 def daphne(transport):
     request = Request(transport)
-    return request, outlet(partial(handle_reply, request))
+    return request, client_connection(partial(handle_reply, request))
 
 
 def test_it_writes_to_daphnes_socket_at_once():
     socket = transport()
     _, way = daphne(socket)
-    assert isinstance(way, DaphneOutlet)
+    assert isinstance(way, DaphneConnection)
     assert way.write(b"x" * 20) is None
     assert (socket.at_once, socket.buffered) == ([b"14\r\n" + b"x" * 20 + b"\r\n"], [])
 
@@ -120,7 +126,7 @@ def test_a_socket_that_has_begun_to_speak_tls_is_written_to_by_twisted():
 def test_a_channel_that_is_not_known_is_written_to_by_twisted():
     request = Request(transport())
     request.channel.__class__ = type("H2Stream", (HTTPChannel,), {})
-    way = outlet(partial(handle_reply, request))
+    way = client_connection(partial(handle_reply, request))
     way.write(b"cups")
     assert request.written == [b"cups"]
 
@@ -150,8 +156,8 @@ async def test_of_an_unknown_server_it_awaits_every_message():
     async def send(message):
         sent.append(message)
 
-    way = outlet(send)
-    assert type(way) is Outlet
+    way = client_connection(send)
+    assert type(way) is ClientConnection
     await way.write(b"cups")
     await way.end()
     assert not way.hang_up()
@@ -166,7 +172,7 @@ def test_uvicorn_is_known_by_its_own_method():
 
     cycle = object.__new__(RequestResponseCycle)
     cycle.transport = object()
-    assert isinstance(outlet(cycle.send), UvicornOutlet)
+    assert isinstance(client_connection(cycle.send), UvicornConnection)
 
 
 async def test_a_coroutine_that_waits_for_nothing_is_done_at_once():

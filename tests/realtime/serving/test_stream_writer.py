@@ -6,12 +6,12 @@ import pytest
 
 from realtime.hub.stream import EventStream
 from realtime.log import wire
-from realtime.serving.servers import Outlet
-from realtime.serving.stream_writer import Pump
+from realtime.serving.servers import ClientConnection
+from realtime.serving.stream_writer import StreamWriter
 from tests.realtime.conftest import publish, soon, until
 
 
-class Client(Outlet):
+class Client(ClientConnection):
     """Takes what is written to it, as fast as the test lets it."""
 
     def __init__(self):
@@ -57,7 +57,7 @@ async def connect(hub):
         client.stream = EventStream(
             hub, "orders", recipient, position if cursor is None else cursor
         )
-        pump = Pump(client.stream, client)
+        pump = StreamWriter(client.stream, client)
         client.pump = asyncio.create_task(pump.run(client.receive))
         pumps.append((client, client.pump))
         await until(lambda: client.chunks)

@@ -1,0 +1,82 @@
+"""Deadlines: how long an answer of PostgreSQL is waited for, before we hang up on it."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psycopg
+from django.db import connections
+
+logger = logging.getLogger("realtime")
+
+
+@contextmanager
+def deadline(seconds: float, connection: psycopg.AsyncConnection) -> Iterator[None]:
+    """Hang up on a server that doesn't answer before the block ends.
+
+    That raises one of CONNECTION_ERRORS.
+
+    The kernel notices a peer that is gone, see NOTICE_DEATH, but not one that acknowledges what
+    it never answers: a proxy in between, a server whose disk is stuck. Not `asyncio.timeout`:
+    psycopg answers a cancellation by asking that same server to cancel, and waits again.
+    """
+    timer = asyncio.get_running_loop().call_later(seconds, _hang_up, connection)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@contextmanager
+def django_deadline(
+    seconds: float,
+) -> Iterator[Callable[[Callable[..., Any]], Callable[..., Any]]]:
+    """The same for what Django's connections are asked in a thread: gives a wrapper for it.
+
+        with django_deadline(seconds) as watched:
+            user = await asyncio.to_thread(watched(get_user), key)
+
+    Otherwise that thread would be lost until TCP gives up, which may take hours. The time counts
+    from where the function begins: before that it may wait for a thread.
+    """
+    loop = asyncio.get_running_loop()
+    began: list[float] = []
+    of_thread: list[Any] = []
+
+    def watched(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            of_thread.extend(connections.all())
+            began.append(loop.time())
+            return function(*args)
+
+        return call
+
+    def look() -> None:
+        nonlocal timer
+        due = (began[0] if began else loop.time()) + seconds
+        if loop.time() < due:
+            timer = loop.call_at(due, look)
+            return
+        for wrapper in of_thread:
+            if isinstance(wrapper.connection, psycopg.Connection):
+                _hang_up(wrapper.connection)
+
+    timer = loop.call_later(seconds, look)
+    try:
+        yield watched
+    finally:
+        timer.cancel()
+
+
+def _hang_up(connection: psycopg.BaseConnection) -> None:
+    # Shut down, not closed: whoever waits for an answer gets the end of file, and closes it.
+    with suppress(psycopg.OperationalError, OSError):  # it is closed already
+        wire = socket.socket(fileno=connection.fileno())
+        try:
+            wire.shutdown(socket.SHUT_RDWR)
+        finally:
+            wire.detach()  # it stays libpq's
+        logger.warning("Hung up on a database that does not answer")
