@@ -12,7 +12,7 @@ from django.db.models.functions import TruncMinute
 from django.utils import timezone
 from django.utils.functional import Promise
 
-from .events import order_event, stream_position
+from .events import stream_position
 from .models import Order
 from .notifications import WORDS, OfStatus
 from .status import Status
@@ -67,7 +67,7 @@ class Row(OfStatus):
 
     @classmethod
     def from_order(cls, order: Order) -> "Row":
-        data: dict[str, Any] = order_event(order)
+        data: dict[str, Any] = order.event_data()
         return cls(
             status=data["status"],
             order=data["order"],

@@ -17,7 +17,9 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from .events import as_saved, publish_orders
+import realtime
+
+from .events import ORDER_TYPE, STREAM, utc_text
 from .exceptions import InvalidTransition, UnpublishedChange
 from .status import Status, check_transition
 
@@ -61,8 +63,7 @@ class OrderQuerySet(models.QuerySet):
         self._for_write = True
         with transaction.atomic(using=self.db):
             super().bulk_create(orders, batch_size=batch_size, **options)
-            created = Order.objects.using(self.db).filter(pk__in=[order.pk for order in orders])
-            publish_orders(as_saved(created), self.db)
+            Order.objects.using(self.db).filter(pk__in=[order.pk for order in orders]).publish()
         return orders
 
     bulk_create.alters_data = True
@@ -78,6 +79,12 @@ class OrderQuerySet(models.QuerySet):
         return super().update(**values)
 
     update.alters_data = True
+
+    def publish(self) -> None:
+        """Publish an event for each of these orders, as their rows are now."""
+        publish_orders(self.select_related("customer").order_by("pk"), self.db)
+
+    publish.alters_data = True
 
 
 class Order(models.Model):
@@ -182,6 +189,51 @@ class Order(models.Model):
         """When the order came to the status it has."""
         return self.status_changed_at or self.placed_at
 
+    def event_data(self) -> dict[str, Any]:
+        """What an event says of the order: as it is now, in JSON's own types."""
+        return {
+            "order": self.pk,
+            "status": self.status,
+            "product": self.product,
+            "quantity": self.quantity,
+            "unit_price": f"{self.unit_price:.2f}",
+            "total": f"{self.total:.2f}",
+            "customer": self.customer.get_username(),
+            "placed_at": utc_text(self.placed_at),
+            "changed_at": utc_text(self.changed_at),
+        }
+
+    def publish(self, using: str) -> None:
+        """Publish what a save() that is under way has made of the order.
+
+        using: the alias of the database that it is saved to, in a transaction.
+        """
+        if self._is_as_saved:
+            publish_orders([self], using)
+        else:
+            # This instance may hold a price not yet rounded, or a field changed in memory and left
+            # out of `update_fields`.
+            Order.objects.using(using).filter(pk=self.pk).publish()
+
+    publish.alters_data = True
+
+    @property
+    def _is_as_saved(self) -> bool:
+        """Whether an order just inserted is what its row is, so that it need not be read again.
+
+        It is if each value is of the type that comes out of the column, and needed no rounding.
+        """
+        return (
+            type(self.pk) is int
+            and type(self.product) is str
+            and type(self.quantity) is int
+            and type(self.unit_price) is Decimal
+            and self.unit_price == round(self.unit_price, 2)
+            and type(self.placed_at) is datetime
+            and timezone.is_aware(self.placed_at)
+            and self.status_changed_at is None
+        )
+
     def clean(self) -> None:
         super().clean()
         try:
@@ -214,6 +266,19 @@ class Order(models.Model):
         if lock:
             rows = rows.select_for_update()
         return rows.values_list("status", flat=True).first()
+
+
+def publish_orders(orders: Iterable[Order], using: str) -> None:
+    """Publish an event for each of these orders, in the transaction that is open now.
+
+    orders: with what their rows hold.
+    """
+    realtime.publish_many(
+        [realtime.Message(order.customer, order.event_data()) for order in orders],
+        stream=STREAM,
+        type=ORDER_TYPE,
+        using=using,
+    )
 
 
 class Bell(models.Model):

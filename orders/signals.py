@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from .events import as_saved, is_as_saved, publish_orders
 from .models import Order
 
 
@@ -15,7 +14,4 @@ def publish_order(
     """
     if raw or not (created or instance.status_changes):
         return
-    if created and is_as_saved(instance):
-        publish_orders([instance], using)
-    else:
-        publish_orders(as_saved(Order.objects.using(using).filter(pk=instance.pk)), using)
+    instance.publish(using)

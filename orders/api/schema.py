@@ -73,7 +73,7 @@ EVENT_STREAM = {
     },
 }
 
-# As `orders.events.order_event()` makes it; a test compares the two.
+# As `Order.event_data()` makes it; a test compares the two.
 ORDER_EVENT = {
     "type": "object",
     "description": "The order as it was after the change.",

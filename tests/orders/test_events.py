@@ -13,7 +13,7 @@ from django.db.models.signals import post_save
 from django.test.utils import CaptureQueriesContext
 from django.utils.safestring import mark_safe
 
-from orders.events import order_event, utc_text
+from orders.events import utc_text
 from orders.exceptions import InvalidTransition
 from orders.models import Order
 from realtime.exceptions import InvalidEvent
@@ -31,13 +31,13 @@ def test_placing_an_order_tells_its_customer(alice):
     order.save()
     event = OutboxEvent.objects.get()
     assert (event.stream, event.type, event.recipient) == ("orders", "orders", str(alice.pk))
-    assert events() == [order_event(order)]
+    assert events() == [order.event_data()]
 
 
 def test_the_event_is_the_order_in_json(alice):
     order = an_order(alice, pk=7, product="Tea", quantity=2, unit_price=Decimal("4.5"))
     order.placed_at = datetime(2026, 11, 22, 13, 5, 9, 120000, tzinfo=UTC)
-    assert order_event(order) == {
+    assert order.event_data() == {
         "order": 7,
         "status": "placed",
         "product": "Tea",
@@ -128,7 +128,7 @@ def test_the_event_tells_what_the_table_holds_and_not_what_the_instance_does(ali
 )
 def test_however_an_order_was_made_its_event_tells_what_the_table_holds(alice, values):
     an_order(alice, **values).save()
-    assert events() == [order_event(Order.objects.get())]
+    assert events() == [Order.objects.get().event_data()]
 
 
 def test_an_order_that_is_what_its_row_is_is_not_read_again(alice):

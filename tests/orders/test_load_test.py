@@ -69,7 +69,7 @@ def test_it_cleans_up_after_ctrl_c(server):
 def test_it_fails_when_deliveries_are_lost(server, monkeypatch):
     """As on a server that has another database: what is placed here never arrives there."""
     monkeypatch.setattr("orders.management.commands.load_test.LAST_SECONDS", 0.2)
-    monkeypatch.setattr("orders.signals.publish_orders", lambda orders, using: None)
+    monkeypatch.setattr("orders.models.publish_orders", lambda orders, using: None)
 
     with pytest.raises(CommandError, match=r"2 deliveries were lost.* use this database"):
         load_test(url=server.url, streams=2, orders_per_second=10, seconds=0.2)
