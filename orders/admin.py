@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.auth import get_user_model
 from django.db import router, transaction
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -40,10 +41,16 @@ class OrderAdmin(admin.ModelAdmin):
     list_filter = ["status", "placed_at"]
     list_select_related = ["customer"]
     date_hierarchy = "placed_at"
-    search_fields = ["product", "customer__username", "customer__email", "=id"]
     search_help_text = _("Product, customer (name or email), or the number of an order")
     autocomplete_fields = ["customer"]
     actions = ["mark_as_paid", "mark_as_shipped", "mark_as_delivered", "cancel"]
+
+    def get_search_fields(self, request: HttpRequest) -> list[str]:
+        # As the user model calls them: there are those without a `username`.
+        user = get_user_model()
+        names = dict.fromkeys([user.USERNAME_FIELD, user.get_email_field_name()])
+        existing = {field.name for field in user._meta.get_fields()}
+        return ["product", *(f"customer__{name}" for name in names if name in existing), "=id"]
 
     def get_fields(self, request: HttpRequest, obj: Order | None = None) -> list[str]:
         fields = ["customer", "product", "quantity", "unit_price"]

@@ -1,13 +1,17 @@
 """Orders and tokens as JSON."""
 
 from django.contrib.auth import get_user_model
+from django.utils.translation import gettext
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed
+from rest_framework_simplejwt.exceptions import InvalidToken
 from rest_framework_simplejwt.serializers import TokenRefreshSerializer
 
 from orders.exceptions import InvalidTransition
 from orders.models import Order
+
+from .authentication import MALFORMED
 
 
 class OrderSerializer(serializers.ModelSerializer):
@@ -62,3 +66,5 @@ class ActiveUserTokenRefreshSerializer(TokenRefreshSerializer):
             raise AuthenticationFailed(
                 self.error_messages["no_active_account"], "no_active_account"
             ) from error
+        except MALFORMED as error:
+            raise InvalidToken(gettext("The token's claims make no sense.")) from error

@@ -1,7 +1,12 @@
 """The REST API: customers place orders and see their own; the staff moves them on."""
 
+from typing import Any
+
 from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import mixins, permissions, viewsets
 from rest_framework.request import Request
@@ -38,6 +43,10 @@ class OrderViewSet(
     queryset = Order.objects.select_related("customer")
     serializer_class = OrderSerializer
     permission_classes = [permissions.IsAuthenticated, MayMoveOrders]
+
+    @method_decorator(never_cache)  # a proxy, or the next who uses the browser, is not to have them
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return super().dispatch(request, *args, **kwargs)
 
     def get_queryset(self) -> QuerySet[Order]:
         return super().get_queryset().visible_to(self.request.user)

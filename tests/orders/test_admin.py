@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.contrib.admin import site
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.contrib.messages import get_messages
@@ -128,6 +129,17 @@ def test_orders_are_found_by_customer_product_and_number(admin, alice, bob, sear
     query = str(order.pk) if search == "number" else search
     response = admin.get(LIST, {"q": query})
     assert list(response.context["cl"].queryset) == [order]
+
+
+def test_orders_are_found_where_users_have_no_username(admin, alice, monkeypatch):
+    # As a user model of one's own says it, whose users sign in by their e-mail address.
+    monkeypatch.setattr(type(alice), "USERNAME_FIELD", "email")
+    alice.email = "alice@example.org"
+    alice.save()
+    order = placed(alice)
+    names = OrderAdmin(Order, site).get_search_fields(None)
+    assert names == ["product", "customer__email", "=id"]
+    assert list(admin.get(LIST, {"q": "alice@ex"}).context["cl"].queryset) == [order]
 
 
 def test_the_list_is_filtered_by_status_and_by_date(admin, alice):

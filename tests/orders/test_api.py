@@ -46,6 +46,31 @@ def order(alice):
     return order
 
 
+@pytest.mark.parametrize(
+    "claims", [{"user_id": "x"}, {"user_id": [1]}, {"user_id": 10**30}, {"exp": 10**30}], ids=str
+)
+def test_a_signed_token_with_senseless_claims_is_refused(client, alice, claims):
+    for token, use in (
+        (AccessToken.for_user(alice), lambda token: bearer(client, token)),
+        (RefreshToken.for_user(alice), lambda token: refresh(client, token)),
+    ):
+        token.payload |= claims
+        assert use(token).status_code == 401
+
+
+def bearer(client, token):
+    return client.get(ORDERS, headers={"Authorization": f"Bearer {token}"})
+
+
+def refresh(client, token):
+    return client.post("/api/token/refresh/", {"refresh": str(token)})
+
+
+def test_no_cache_keeps_anybodys_orders(alice, order):
+    for url in (ORDERS, address(order)):
+        assert "no-store" in api(alice).get(url).headers["Cache-Control"]
+
+
 def test_a_customer_places_an_order_with_a_token_from_their_password(client, alice):
     tokens = client.post("/api/token/", {"username": "alice", "password": PASSWORD}).json()
     renewed = client.post("/api/token/refresh/", {"refresh": tokens["refresh"]}).json()
