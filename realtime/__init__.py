@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .log.publishing import Message, publish, publish_many
     from .views import EventStreamView
 
+__version__ = "0.1.0"
+
 __all__ = [
     "EventStreamView",
     "InvalidEvent",

@@ -1,6 +1,11 @@
 from django.apps import AppConfig
 from django.core.checks import register
 
+from . import installation
+
+# Before any other module of this package is imported.
+installation.refuse_unsupported()
+
 
 class RealtimeConfig(AppConfig):
     name = "realtime"
@@ -11,4 +16,5 @@ class RealtimeConfig(AppConfig):
         from .access import revocation
 
         register(checks.check_settings, "realtime")
+        register(installation.check_distributions, "realtime")
         revocation.connect()
