@@ -5,7 +5,10 @@ import socket
 import tempfile
 from pathlib import Path
 
+import httpx
 import pytest
+from django.db import connection
+from psycopg.conninfo import make_conninfo
 
 from config import demo
 from tests.realtime.postgres.embedded_processes import (
@@ -90,6 +93,48 @@ def test_a_port_in_use_is_said_and_nothing_is_started(checkout):
     assert f"Can't listen on 127.0.0.1:{port}: Address already in use." in output
     assert f"manage.py runserver {port + 1}" in output
     assert not checkout.postgres.exists()
+
+
+def test_a_database_that_cant_be_reached_is_one_sentence_and_no_welcome(checkout):
+    # Nobody listens where a socket was that is closed now.
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    status, output = checkout.manage(
+        "runserver", "0", DATABASE_URL=f"postgresql://shop:secret@127.0.0.1:{port}/shop"
+    )
+    assert status == 1
+    [line] = output.splitlines()
+    assert "The database 'shop' of DATABASE_URL can't be reached: " in line
+    assert "Connection refused" in line
+    assert "correct DATABASE_URL" in line
+    assert "secret" not in line
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_isnt_migrated_is_one_sentence_and_no_welcome(checkout):
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE DATABASE never_migrated")
+    try:
+        url = make_conninfo(database_url(), dbname="never_migrated")
+        status, output = checkout.manage("runserver", "0", DATABASE_URL=url)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP DATABASE never_migrated WITH (FORCE)")
+    assert status == 1
+    [line] = output.splitlines()
+    assert "The database 'never_migrated' is not up to date: it lacks" in line
+    assert line.endswith("Run: manage.py migrate")
+
+
+def test_requests_for_static_files_are_not_worth_a_line(checkout):
+    with checkout.runserver("--noreload") as site:
+        assert httpx.get(f"{site.url}/static/orders/site.css").status_code == 200
+        assert httpx.get(f"{site.url}/static/orders/none.css").status_code == 404
+        assert httpx.get(f"{site.url}/healthz").status_code == 200
+        site.wait_for_output("/healthz 200")
+        assert "/static/orders/none.css 404" in site.text
+        assert "site.css" not in site.text
+        site.end_by_ctrl_c(checkout)
 
 
 def test_what_needs_no_database_starts_none(checkout):

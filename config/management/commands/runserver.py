@@ -7,7 +7,7 @@ from typing import Any
 from daphne.management.commands import runserver
 from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from config import demo
@@ -21,12 +21,17 @@ class Command(runserver.Command):
     def run(self, **options: Any) -> None:
         if PREPARED not in os.environ:
             self.refuse_a_port_in_use()
-            # Only the checkout's own database. On somebody's server, Django says what is missing.
+            # Only the checkout's own database. On somebody's server, we say what is missing.
             is_to_try = (
                 settings.DEBUG and settings.DATABASES["default"]["ENGINE"] == EMBEDDED_ENGINE
             )
-            if is_to_try:
-                self.prepare_database()
+            try:
+                if is_to_try:
+                    self.prepare_database()
+                else:
+                    self.refuse_an_old_schema()
+            except OperationalError as error:
+                raise CommandError(unreachable(error)) from error
             self.stdout.write(self.welcome(with_accounts=is_to_try))
             os.environ[PREPARED] = "1"
         super().run(**options)
@@ -48,12 +53,34 @@ class Command(runserver.Command):
         with connection.cursor() as cursor:
             # Two that start at the same time take turns.
             cursor.execute("SELECT pg_advisory_lock(hashtext('runserver'))")
-        executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        if missing_migrations():
             self.stdout.write("Bringing the embedded database up to date …")
             call_command("migrate", verbosity=0, interactive=False)
         demo.create_accounts()
         connection.close()  # and with it the lock
+
+    def refuse_an_old_schema(self) -> None:
+        missing = missing_migrations()
+        connection.close()
+        if missing:
+            raise CommandError(
+                f"The database {connection.settings_dict['NAME']!r} is not up to date: it lacks "
+                f"{missing} migration{'s' if missing > 1 else ''}. Run: manage.py migrate"
+            )
+
+    def check_migrations(self) -> None:
+        # Once more, in each process that the autoreloader starts: this site runs on while its
+        # database is away, and says so.
+        try:
+            super().check_migrations()
+        except OperationalError as error:
+            self.stderr.write(self.style.WARNING(unreachable(error)))
+
+    def log_action(self, protocol: str, action: str, details: dict[str, Any]) -> None:
+        """Leave out what went well and tells nothing: a page has twenty static files."""
+        is_static = str(details.get("path", "")).startswith(settings.STATIC_URL)
+        if not (is_static and details.get("status", 500) < 400):
+            super().log_action(protocol, action, details)
 
     def welcome(self, *, with_accounts: bool) -> str:
         site = f"http://{self.host_to_visit()}:{self.port}"
@@ -72,3 +99,21 @@ class Command(runserver.Command):
         if self.addr in ("0", "0.0.0.0", "::"):
             return "localhost"
         return f"[{self.addr}]" if self._raw_ipv6 else self.addr
+
+
+def missing_migrations() -> int:
+    """How many migrations the database lacks. Raises OperationalError if it can't be asked."""
+    executor = MigrationExecutor(connection)
+    return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+def unreachable(error: OperationalError) -> str:
+    """What to do about a database that can't be reached, in one sentence."""
+    if connection.settings_dict["ENGINE"] == EMBEDDED_ENGINE:
+        return str(error)  # which says all that
+    place = connection.settings_dict
+    reason = next(iter(str(error).strip().splitlines()), "no reason given").rstrip(".")
+    return (
+        f"The database {place['NAME']!r} of DATABASE_URL can't be reached: {reason}. Start that "
+        "server or correct DATABASE_URL; without it, the project runs a PostgreSQL of its own."
+    )
