@@ -1,11 +1,18 @@
 """The demo accounts: whom a newcomer signs in as, and what must never reach production."""
 
+from functools import cache
 from typing import NamedTuple
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import check_password
 
 PASSWORD = "demo"
+
+
+def is_on() -> bool:
+    """Whether this site is for trying out, and for nothing else."""
+    return settings.DEBUG and not settings.PRODUCTION
 
 
 class Account(NamedTuple):
@@ -39,6 +46,14 @@ def accounts_text() -> str:
     return "\n".join([f"  Sign in with the password {PASSWORD} as", *lines])
 
 
+def accounts_to_try() -> list[Account]:
+    """Those that anybody may sign in as by one click: none, unless the site is for trying out."""
+    if not is_on():
+        return []
+    left = accounts_left()
+    return [account for account in ACCOUNTS if account.username in left]
+
+
 def accounts_left() -> list[str]:
     """Names of those with which anyone who has read the README could sign in.
 
@@ -49,5 +64,10 @@ def accounts_left() -> list[str]:
     return [
         username
         for username, password in users.values_list("username", "password")
-        if check_password(PASSWORD, password)
+        if _is_of_password(password)
     ]
+
+
+@cache  # the hash is slow on purpose, and the login page asks for it each time
+def _is_of_password(encoded: str) -> bool:
+    return check_password(PASSWORD, encoded)

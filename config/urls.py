@@ -1,9 +1,12 @@
 """The site's addresses. Each app owns the rest of its own."""
 
 from django.contrib import admin
+from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 
 from realtime import health
+
+from .views import SignInView
 
 urlpatterns = [
     path("admin/", admin.site.urls),
@@ -11,5 +14,7 @@ urlpatterns = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("healthz", health.live, name="health_live"),
     path("readyz", health.ready, name="health_ready"),
+    path("login/", SignInView.as_view(), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
     path("", include("orders.urls")),
 ]

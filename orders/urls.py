@@ -1,6 +1,5 @@
-"""The bell and what it leads to, the stream that rings it, and the way in and out."""
+"""The bell and what it leads to, and the stream that rings it."""
 
-from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path, reverse_lazy
 
 from realtime import EventStreamView, TokenCookieView
@@ -26,6 +25,4 @@ urlpatterns = [
         TokenCookieView.as_view(path=reverse_lazy("orders_realtime")),
         name="orders_realtime_cookie",
     ),
-    path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
-    path("logout/", LogoutView.as_view(), name="logout"),
 ]
