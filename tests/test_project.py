@@ -20,3 +20,13 @@ def test_it_is_written_in_one_style(command):
 @pytest.mark.django_db
 def test_no_migration_is_missing(capsys):
     call_command("makemigrations", check=True, dry_run=True)
+
+
+def test_the_hooks_for_commits_are_well_formed():
+    checked = subprocess.run(
+        [sys.executable, "-m", "pre_commit", "validate-config"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert checked.returncode == 0, checked.stdout
