@@ -41,3 +41,18 @@ def test_the_scripts_pass_the_tests_of_node():
 @pytest.mark.skipif(not TYPE_CHECK.exists(), reason="no TypeScript: npm ci")
 def test_the_types_of_the_scripts_agree():
     run(TYPE_CHECK)
+
+
+@pytest.mark.skipif(not TYPE_CHECK.exists(), reason="no TypeScript: npm ci")
+def test_the_declarations_for_typescript_are_those_of_the_scripts(tmp_path):
+    scripts = Path("realtime", "static", "realtime")
+    for config in ROOT.glob("tsconfig*.json"):
+        shutil.copy(config, tmp_path)
+    # Without those that are there: an import would be read from them, not from the script.
+    shutil.copytree(ROOT / scripts, tmp_path / scripts, ignore=shutil.ignore_patterns("*.d.ts"))
+    run(TYPE_CHECK, "-p", tmp_path / "tsconfig.declarations.json")
+    assert declarations(tmp_path / scripts) == declarations(ROOT / scripts), "npm run declarations"
+
+
+def declarations(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in folder.rglob("*.d.ts")}

@@ -95,12 +95,11 @@ class Following:
         self._client.logout()
         self.context.clear_cookies()
 
-    def open_tab(self, user: Any, *, cursor: int = 0, **options: Any) -> Tab:
+    def open_tab(self, user: Any, *, cursor: int | str = 0, **options: Any) -> Tab:
         """A tab with a page that was made for this user."""
         options = {
-            "url": STREAM,
-            "recipient": recipient_key(user),
-            "cursor": cursor,
+            "url": f"{STREAM}?recipient={recipient_key(user)}",
+            "cursor": str(cursor),
             "types": ["orders"],
             "heartbeatSeconds": 1,
             "openingSeconds": 2,

@@ -298,7 +298,7 @@ def test_a_cursor_that_cannot_be_honoured_gets_the_bell_rendered_anew(site, visi
 
     def from_a_database_that_was_restored_since(route: Route) -> None:
         response = route.fetch()
-        html = response.text().replace('data-cursor="2"', 'data-cursor="999"')
+        html = response.text().replace('cursor="2"', 'cursor="999"')
         html = re.sub(r'data-position="\d+" data-state="new"', 'data-position="0"', html)
         route.fulfill(response=response, body=html)
 

@@ -24,7 +24,7 @@ class FakeSource extends EventTarget {
 
   /** The server has said something. */
   say(position, type = "heartbeat") {
-    this.hear({ position, type, data: null });
+    this.hear({ id: `${position}-ab`, type, text: "" });
   }
 
   /** The connection is broken, or was ended; it reconnects by itself. */
@@ -72,15 +72,15 @@ beforeEach(() => {
   endpoint = new FakeEndpoint();
   states = [];
   heard = [];
-  cursor = 7;
+  cursor = "7-ab";
   connection = new Connection({
     endpoint,
     heartbeatMs: HEARTBEAT_MS,
     openingMs: OPENING_MS,
     cursor: () => cursor,
-    hear: ({ position, type }) => {
+    hear: ({ id, type }) => {
       heard.push(type);
-      cursor = position;
+      cursor = id;
     },
     show: (state) => states.push(state),
   });
@@ -108,7 +108,7 @@ async function beHeldBack() {
 }
 
 test("it opens after the cursor, and is live with the first heartbeat", () => {
-  assert.equal(endpoint.last.cursor, 7);
+  assert.equal(endpoint.last.cursor, "7-ab");
   assert.equal(endpoint.last.follow, true);
   assert.deepEqual(states, []);
   endpoint.last.say(7);
@@ -132,7 +132,7 @@ test("an EventSource that doesn't come back is replaced", async () => {
   await pass(LONGEST_RETRY_MS + OPENING_MS);
   await pass(500);
   assert.equal(endpoint.opened.length, 2);
-  assert.equal(endpoint.last.cursor, 9);
+  assert.equal(endpoint.last.cursor, "9-ab");
   assert.equal(endpoint.areOpen, 1);
 });
 
@@ -152,12 +152,17 @@ test("a stream that is silent for two and a half heartbeats is opened anew at on
   assert.equal(endpoint.opened.length, 1);
   await pass(1);
   assert.equal(endpoint.opened.length, 2);
-  assert.equal(endpoint.last.cursor, 10);
+  assert.equal(endpoint.last.cursor, "10-ab");
   assert.equal(endpoint.areOpen, 1);
   assert.equal(states.at(-1), "reconnecting");
 });
 
-for (const [answer, state] of [[401, "signed-out"], [403, "someone-else"]]) {
+for (const [answer, state] of [
+  [401, "signed-out"],
+  [403, "someone-else"],
+  [404, "gone"],
+  [410, "gone"],
+]) {
   test(`given up with ${answer} it is ${state}, and asks again when it is looked at`, async () => {
     endpoint.answer = answer;
     endpoint.last.giveUp();

@@ -5,6 +5,13 @@
 
 import { AsyncLocalStorage } from "node:async_hooks";
 
+import { positionOf } from "../../realtime/static/realtime/messages.js";
+
+/** The id that the server's log has given to a position. */
+export function idAt(position) {
+  return position === 0 ? "0" : `${position}-${(position * 7919).toString(16)}`;
+}
+
 /** What is under way to one receiver in a tab, in order. */
 class Line {
   #waiting = [];
@@ -157,7 +164,7 @@ export class FakeBrowser {
         constructor(url) {
           super();
           this.follow = url.searchParams.get("follow") !== "no";
-          this.cursor = Number(url.searchParams.get("last_event_id"));
+          this.cursor = positionOf(url.searchParams.get("last_event_id"));
           this.line = new Line(running.getStore());
           browser.server.sources.add(this);
           this.#ask();
@@ -187,7 +194,7 @@ export class FakeBrowser {
           this.line.put(() => {
             this.cursor = position;
             const data = type === "heartbeat" ? "" : String(position);
-            const fields = { lastEventId: String(position), data };
+            const fields = { lastEventId: idAt(position), data };
             this.dispatchEvent(Object.assign(new Event(type), fields));
           });
         }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
 
 import { LiveStream } from "../../realtime/static/realtime/live_stream.js";
-import { FakeBrowser } from "./fake_browser.js";
+import { FakeBrowser, idAt } from "./fake_browser.js";
 
 const HEARTBEAT_MS = 15_000;
 
@@ -21,8 +21,8 @@ beforeEach(() => {
 function openTab(cursor = browser.server.position) {
   const tab = Object.assign(browser.open(), { from: cursor, told: [] });
   tab.run(() => {
-    tab.stream = new LiveStream({ url: "/live", recipient: "7", cursor, types: ["orders"] });
-    tab.stream.addEventListener("event", ({ detail }) => tab.told.push(detail.position));
+    tab.stream = new LiveStream({ url: "/live", cursor: idAt(cursor), types: ["orders"] });
+    tab.stream.on("event", ({ position }) => tab.told.push(position));
     tab.stream.start();
   });
   return tab;
@@ -58,7 +58,7 @@ function assertToldEverythingOnce() {
     const expected = browser.server.own.filter((position) => position > tab.from);
     assert.deepEqual(tab.told, expected);
     assert.equal(tab.stream.state, "live");
-    assert.equal(tab.stream.cursor, browser.server.position);
+    assert.equal(tab.stream.cursor, idAt(browser.server.position));
   }
   assert.equal(browser.streams.length, browser.tabs.length && 1);
 }

@@ -54,12 +54,12 @@ def test_it_gives_its_script_the_state_from_which_the_stream_goes_on(page_for, a
     mark_all_read(alice, 2)
     mark_read(alice, 4)
     assert settings_of(page_for(alice)) == {
-        "stream-url": "/orders/realtime",
+        "live-url": f"/orders/realtime?recipient={alice.pk}",
+        "live-heartbeat": "15",
         "state-url": "/notifications/bell/",
         "seen-url": "/notifications/seen/",
         "read-url": "/notifications/read/",
-        "recipient": str(alice.pk),
-        "heartbeat-seconds": "15",
+        "live-cursor": "5",
         "cursor": "5",
         "new-positions": "3 4 5",
         "seen-position": "2",
@@ -72,7 +72,7 @@ def test_it_gives_its_script_the_state_from_which_the_stream_goes_on(page_for, a
 
 @override_settings(REALTIME={"HEARTBEAT_SECONDS": 0.5})
 def test_it_tells_its_script_how_often_the_stream_says_that_it_lives(page_for, alice):
-    assert settings_of(page_for(alice))["heartbeat-seconds"] == "0.5"
+    assert settings_of(page_for(alice))["live-heartbeat"] == "0.5"
 
 
 def test_it_brings_its_own_stylesheet_and_script_and_nothing_inline(page_for, alice):

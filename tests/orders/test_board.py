@@ -105,7 +105,7 @@ def test_list_and_cursor_leave_no_gap_to_the_stream(page, alice):
     late = an_order(alice)
     late.save()  # committed, and not numbered yet: it is in the list, and will be in the stream
     html = page()
-    assert 'data-cursor="3"' in html
+    assert 'data-live-cursor="3"' in html
     assert shown_orders(html)[0] == late.pk
 
 
@@ -231,7 +231,7 @@ def test_it_says_what_is_wrong_with_an_address(page, client, alice, parameters, 
     html = page(**parameters)
     assert problem in unescape(html)
     assert shown_orders(html) == []
-    assert "data-stream-url" not in html.partition("<main")[2]
+    assert "data-live-url" not in html.partition("<main")[2]
     assert client.get("/orders/", parameters).status_code == 400
     assert client.get("/orders/summary/", parameters).status_code == 400
 

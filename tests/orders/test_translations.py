@@ -176,7 +176,7 @@ def test_what_a_script_reads_is_written_alike_in_all_languages(german, client, a
     order.save()
     number_waiting()
     root = element(german("/"), data_bell=None)
-    assert attribute(root, "data-heartbeat-seconds") == "1.5"
+    assert attribute(root, "data-live-heartbeat") == "1.5"
     item = element(element(root, data_bell_list=None), "li")
     assert attribute(element(item, "a", data_bell_link=None), "href") == "/orders/12345/"
     assert shown_text(element(item, data_field="order")) == "12345"
@@ -185,7 +185,7 @@ def test_what_a_script_reads_is_written_alike_in_all_languages(german, client, a
     client.force_login(shop)
     board = element(page_of(client.get("/orders/", headers={"Accept-Language": "de"})), "main")
     root = element(board, data_board=None)
-    assert attribute(root, "data-heartbeat-seconds") == "1.5"
+    assert attribute(root, "data-live-heartbeat") == "1.5"
     row = element(element(root, data_board_rows=None), "tr")
     assert attribute(element(row, "data", data_field="total"), "value") == "1234.50"
     assert shown_text(element(row, "th", role="rowheader")) == "# 12345"

@@ -59,13 +59,7 @@ class LiveBell {
       template(root, "[data-toast-more]"),
       find(root, "[data-bell-button]"),
     );
-    this.#stream = new LiveStream({
-      url: root.dataset.streamUrl ?? "",
-      recipient: root.dataset.recipient ?? "",
-      cursor: this.#state.cursor,
-      types: ["orders", "bell"],
-      heartbeatSeconds: Number(root.dataset.heartbeatSeconds),
-    });
+    this.#stream = LiveStream.from(root, { types: ["orders", "bell"] });
     this.#renderSoon = onceAFrame(() => this.#render());
   }
 
@@ -81,11 +75,9 @@ class LiveBell {
   /* ---- The stream ---- */
 
   #followTheStream() {
-    this.#stream.addEventListener("event", (event) => this.#onEvent(detailOf(event)));
-    this.#stream.addEventListener("reset", () => this.#onReset());
-    this.#stream.addEventListener("state", (event) => {
-      this.#signs.showConnection(detailOf(event).state);
-    });
+    this.#stream.on("event", (event) => this.#onEvent(event));
+    this.#stream.on("reset", () => this.#onReset());
+    this.#stream.on("state", ({ state }) => this.#signs.showConnection(state));
   }
 
   /** @param {StreamEvent} event */
@@ -289,11 +281,6 @@ function toastOf(item) {
 function focusLinkBeside(button) {
   const link = button.closest("[data-position]")?.querySelector("[data-bell-link]");
   if (link instanceof HTMLElement) link.focus();
-}
-
-/** @param {Event} event */
-function detailOf(event) {
-  return /** @type {CustomEvent} */ (event).detail;
 }
 
 /** @param {number} ms */

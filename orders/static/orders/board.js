@@ -49,27 +49,16 @@ pauseButton.addEventListener("click", onPause);
 /* ---- The stream ---- */
 
 function follow() {
-  const stream = new LiveStream({
-    url: setting("streamUrl"),
-    recipient: setting("recipient"),
-    cursor: Number(setting("cursor")),
-    types: ["orders"],
-    heartbeatSeconds: Number(setting("heartbeatSeconds")),
-  });
-  stream.addEventListener("event", (event) => onOrder(detail(event).data));
-  stream.addEventListener("state", (event) => showConnection(detail(event).state));
+  const stream = LiveStream.from(root, { types: ["orders"] });
+  stream.on("event", ({ data }) => onOrder(data));
+  stream.on("state", ({ state }) => showConnection(state));
   // The cursor can't be honoured: the page that the server renders now has list and cursor anew.
-  stream.addEventListener("reset", () => {
+  stream.on("reset", () => {
     stream.close();
     setTimeout(() => location.reload(), Math.random() * RELOAD_SPREAD_MS);
   });
   find(root, "[data-board-connection]").hidden = false;
   stream.start();
-}
-
-/** @param {Event} event */
-function detail(event) {
-  return /** @type {CustomEvent} */ (event).detail;
 }
 
 /** @param {OrderEvent} event */

@@ -16,18 +16,11 @@ const times = new RelativeTimes(document.documentElement.lang);
 let changes = 0;
 
 // With the types of the bell, so that both share one connection.
-const stream = new LiveStream({
-  url: way.dataset.streamUrl ?? "",
-  recipient: way.dataset.recipient ?? "",
-  cursor: Number(way.dataset.cursor),
-  types: ["orders", "bell"],
-  heartbeatSeconds: Number(way.dataset.heartbeatSeconds),
-});
-stream.addEventListener("event", (event) => {
-  const { type, data } = /** @type {CustomEvent} */ (event).detail;
+const stream = LiveStream.from(way, { types: ["orders", "bell"] });
+stream.on("event", ({ type, data }) => {
   if (type === "orders" && String(data.order) === way.dataset.order) onChange();
 });
-stream.addEventListener("reset", onChange);
+stream.on("reset", onChange);
 stream.start();
 
 async function onChange() {

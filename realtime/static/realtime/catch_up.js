@@ -2,15 +2,15 @@
 
 /**
  * @param {import("./endpoint.js").Endpoint} endpoint
- * @param {number} cursor
+ * @param {string} cursor
  * @param {{milliseconds: number, signal: AbortSignal}} options how long to wait for the answer;
  *   what ends the wait at once
- * @returns {Promise<import("./said.js").Message[]>} what was said, in order: of an answer that
- *   broke off, as much as came; none if there was no answer
+ * @returns {Promise<import("./messages.js").Message[]>} the messages, in order: of an answer that
+ *   broke off, as many as came; none if there was no answer
  */
 export function catchUp(endpoint, cursor, { milliseconds, signal }) {
   return new Promise((resolve) => {
-    /** @type {import("./said.js").Message[]} */
+    /** @type {import("./messages.js").Message[]} */
     const messages = [];
     const source = endpoint.open(cursor, (message) => messages.push(message), { follow: false });
     const timer = setTimeout(end, milliseconds);

@@ -6,8 +6,8 @@
  * without a word, and where something in between holds the stream back until its end.
  *
  * @typedef {"connecting" | "live" | "polling" | "reconnecting" | "offline" | "signed-out"
- *   | "someone-else"} State
- * @typedef {import("./said.js").Message} Message
+ *   | "someone-else" | "gone"} State
+ * @typedef {import("./messages.js").Message} Message
  */
 
 import { LONGEST_RETRY_MS, fullJitter } from "./backoff.js";
@@ -21,6 +21,13 @@ const ASK_AGAIN_MS = 3_500;
 const POLL_FOR_MS = 5 * 60_000;
 /** How often a stream may say nothing, though the server answers, before it counts as held back. */
 const SILENT_OPENINGS = 2;
+/**
+ * The answers that asking again by itself doesn't change: nobody is signed in; somebody who may not
+ * follow this is; what was to be followed doesn't exist, or exists no longer.
+ *
+ * @type {Record<number, State>}
+ */
+const FINAL = { 401: "signed-out", 403: "someone-else", 404: "gone", 410: "gone" };
 
 export class Connection {
   #endpoint;
@@ -49,7 +56,7 @@ export class Connection {
    *   endpoint: import("./endpoint.js").Endpoint,
    *   heartbeatMs: number,
    *   openingMs: number,
-   *   cursor: () => number,
+   *   cursor: () => string,
    *   hear: (message: Message) => void,
    *   show: (state: State) => void,
    * }} options
@@ -94,7 +101,7 @@ export class Connection {
   }
 
   get #hasStopped() {
-    return this.#state === "signed-out" || this.#state === "someone-else";
+    return Object.values(FINAL).includes(this.#state);
   }
 
   #reopen() {
@@ -146,8 +153,8 @@ export class Connection {
     if (!this.#hasStopped) this.#sayBroken();
     const status = await this.#endpoint.status(this.#openingMs);
     if (source !== this.#source) return; // meanwhile it was closed, or opened anew
-    if (status === 401) this.#stop("signed-out");
-    else if (status === 403) this.#stop("someone-else");
+    const end = status === null ? undefined : FINAL[status];
+    if (end) this.#stop(end);
     else this.#reopenLater();
   }
 

@@ -1,35 +1,35 @@
 /** Where the server has the stream, and how to ask it. */
 
-import { HEARTBEAT, RESET } from "./said.js";
+import { HEARTBEAT, RESET, UNNAMED } from "./messages.js";
 
-/** @typedef {import("./said.js").Message} Message */
+/** @typedef {import("./messages.js").Message} Message */
 
 export class Endpoint {
   /**
-   * @param {{url: string, recipient: string, types: string[]}} stream
+   * @param {{url: string, types: readonly string[]}} stream
    */
-  constructor({ url, recipient, types }) {
+  constructor({ url, types }) {
     this.url = new URL(url, location.href);
-    // The page was made for this user; the server refuses it when another has signed in since.
-    this.url.searchParams.set("recipient", recipient);
-    this.types = [HEARTBEAT, RESET, ...types];
+    this.types = [...new Set([HEARTBEAT, RESET, UNNAMED, ...types])];
   }
 
   /**
-   * An EventSource that says what comes after the cursor.
+   * An EventSource that delivers what comes after the cursor.
    *
-   * @param {number} cursor
+   * @param {string} cursor
    * @param {(message: Message) => void} hear
    * @param {{follow?: boolean}} [options] follow: whether the server goes on when all is said;
    *   otherwise it ends there, and EventSource asks again in a few seconds
    */
   open(cursor, hear, { follow = true } = {}) {
     const url = new URL(this.url);
-    url.searchParams.set("last_event_id", String(cursor));
+    url.searchParams.set("last_event_id", cursor);
     if (!follow) url.searchParams.set("follow", "no");
     const source = new EventSource(url);
     for (const type of this.types) {
-      source.addEventListener(type, (event) => hear(message(event)));
+      source.addEventListener(type, ({ lastEventId, data }) => {
+        hear({ id: lastEventId, type, text: data });
+      });
     }
     return source;
   }
@@ -47,12 +47,4 @@ export class Endpoint {
       return null;
     }
   }
-}
-
-/**
- * @param {MessageEvent<string>} event
- * @returns {Message}
- */
-function message({ lastEventId, type, data }) {
-  return { position: Number(lastEventId), type, data: data === "" ? null : JSON.parse(data) };
 }

@@ -7,8 +7,8 @@
  * freezes or crashes. Without Web Locks or BroadcastChannel (they need HTTPS, or localhost) each
  * tab has a connection of its own.
  *
- *     const stream = new LiveStream({ url, recipient, cursor, types: ["orders"] });
- *     stream.addEventListener("event", ({ detail }) => show(detail.type, detail.data));
+ *     const stream = LiveStream.from(element, { types: ["body"] }); // with {% live … %} in its tag
+ *     stream.on("event", ({ type, data }) => show(type, data));
  *     stream.start();
  *
  * docs/in-the-browser.md has more.
@@ -19,22 +19,28 @@ import { catchUp } from "./catch_up.js";
 import { Connection, SILENT_HEARTBEATS } from "./connection.js";
 import { Endpoint } from "./endpoint.js";
 import { Leadership } from "./leadership.js";
-import { HEARTBEAT, RESET, verdict } from "./said.js";
+import { classify, eventOf, positionOf } from "./messages.js";
 import { Tabs } from "./tabs.js";
 import { Watchdog } from "./watchdog.js";
 
 /**
  * @typedef {import("./connection.js").State} State
- * @typedef {import("./said.js").Said} Said
+ * @typedef {import("./messages.js").Delivery} Delivery
  * @typedef {import("./tabs.js").TabMessage} TabMessage
  *
  * @typedef {object} LiveStreamOptions
  * @property {string} url the stream's address
- * @property {string} recipient the key of the user for whom the page was made
- * @property {number} cursor the position up to which the page shows everything
- * @property {string[]} types the events to follow, by name
+ * @property {string} cursor the id up to which the page shows everything
+ * @property {readonly string[]} [types] the events to follow, by name; those without a name come anyway
  * @property {number} [heartbeatSeconds] the server's HEARTBEAT_SECONDS
  * @property {number} [openingSeconds] how long the server may take to answer
+ *
+ * @typedef {object} LiveStreamDetails what comes with each event of a LiveStream
+ * @property {{id: string, position: number, type: string, data: any, text: string}} event
+ *   text: what was sent; data: the same as JSON, or the text where it is none
+ * @property {{id: string, position: number, reason: string}} reset
+ * @property {{id: string, position: number}} moved
+ * @property {{state: State}} state
  */
 
 /** How long a leader may take to greet a tab that has come. */
@@ -43,10 +49,12 @@ const GREETING_MS = 5_000;
 /**
  * Dispatches, as CustomEvents:
  *
- * - "event", detail `{position, type, data}`: in order of their positions, each once
- * - "reset", detail `{reason, position}`: the cursor could not be honoured. What the page shows has
- *   to be fetched anew; the stream goes on from that position
- * - "moved", detail `{position}`: there was nothing more up to here
+ * - "event", detail `{id, position, type, data, text}`: in order of their positions, each once
+ * - "reset", detail `{reason, id, position}`: the cursor could not be honoured. What the page shows
+ *   has to be fetched anew; the stream goes on from that id. Reasons: "invalid" (no cursor of this
+ *   stream), "pruned" (what came after it is no longer kept), "history" (the log isn't the one that
+ *   the cursor came from: a backup was restored, or a standby promoted)
+ * - "moved", detail `{id, position}`: there was nothing more up to here
  * - "state", detail `{state}`
  */
 export class LiveStream extends EventTarget {
@@ -80,20 +88,20 @@ export class LiveStream extends EventTarget {
    */
   #catchingUp = null;
   /**
-   * What the leader said meanwhile.
-   * @type {Said[]}
+   * What the leader told meanwhile.
+   * @type {Delivery[]}
    */
   #queue = [];
   /** Ends the listening to the page. */
   #closing = new AbortController();
 
   /** @param {LiveStreamOptions} options */
-  constructor({ url, recipient, cursor, types, heartbeatSeconds = 15, openingSeconds = 8 }) {
+  constructor({ url, cursor, types = [], heartbeatSeconds = 15, openingSeconds = 8 }) {
     super();
     this.#cursor = cursor;
     this.#heartbeatMs = heartbeatSeconds * 1000;
     this.#openingMs = openingSeconds * 1000;
-    this.#endpoint = new Endpoint({ url, recipient, types });
+    this.#endpoint = new Endpoint({ url, types });
     this.#connection = new Connection({
       endpoint: this.#endpoint,
       heartbeatMs: this.#heartbeatMs,
@@ -102,7 +110,7 @@ export class LiveStream extends EventTarget {
       hear: (message) => this.#onMessage(message),
       show: (state) => this.#onConnectionState(state),
     });
-    // Those who follow the same: the same address, for the same user, and the same events.
+    // Those who follow the same: the same address, and the same events.
     const name = `realtime ${this.#endpoint.url} ${[...types].sort()}`;
     this.#tabs = new Tabs(name, (message) => this.#onTabMessage(message));
     this.#leadership = new Leadership(name, {
@@ -111,13 +119,43 @@ export class LiveStream extends EventTarget {
     });
   }
 
-  /** The position up to which this tab has been told everything. */
+  /**
+   * The stream that an element names: `<div {% live "url-name" document %}>` in its template.
+   *
+   * @param {HTMLElement} element
+   * @param {{types?: readonly string[], openingSeconds?: number}} [options]
+   * @returns {LiveStream}
+   */
+  static from({ dataset }, options = {}) {
+    if (dataset.liveUrl === undefined || dataset.liveCursor === undefined) {
+      throw new Error("The element has no data-live-url and data-live-cursor: write {% live %} in it.");
+    }
+    return new LiveStream({
+      url: dataset.liveUrl,
+      cursor: dataset.liveCursor,
+      heartbeatSeconds: dataset.liveHeartbeat ? Number(dataset.liveHeartbeat) : undefined,
+      ...options,
+    });
+  }
+
+  /** The id up to which this tab has been told everything. */
   get cursor() {
     return this.#cursor;
   }
 
   get state() {
     return this.#state;
+  }
+
+  /**
+   * As `addEventListener`, for the detail alone.
+   *
+   * @template {keyof LiveStreamDetails} Name
+   * @param {Name} name
+   * @param {(detail: LiveStreamDetails[Name]) => void} hear
+   */
+  on(name, hear) {
+    this.addEventListener(name, (event) => hear(/** @type {CustomEvent} */ (event).detail));
   }
 
   /** Begin to follow. */
@@ -223,11 +261,11 @@ export class LiveStream extends EventTarget {
 
   /* ---- What the leader hears, and tells ---- */
 
-  /** @param {import("./said.js").Message} message */
+  /** @param {import("./messages.js").Message} message */
   #onMessage(message) {
-    const said = { after: this.#cursor, ...message };
-    this.#tabs.tell({ kind: "said", said });
-    this.#take(said);
+    const delivery = { after: this.#cursor, ...message };
+    this.#tabs.tell({ kind: "delivery", delivery });
+    this.#take(delivery);
   }
 
   /** @param {State} state */
@@ -253,7 +291,7 @@ export class LiveStream extends EventTarget {
     // Not all at the same time: the first who seizes the lead is heard by the others.
     this.#leaderWatchdog.expect(this.#heartbeatMs * (SILENT_HEARTBEATS + Math.random() / 2));
     if (message.kind === "status") this.#onStatus(message);
-    else this.#onSaid(message.said);
+    else this.#onDelivery(message.delivery);
   }
 
   /** Somebody has come, who may have signed in again meanwhile. */
@@ -262,11 +300,13 @@ export class LiveStream extends EventTarget {
     this.#connection.check();
   }
 
-  /** @param {{cursor: number, state: State}} status */
+  /** @param {{cursor: string, state: State}} status */
   #onStatus({ cursor, state }) {
     // Who has just come asks the server even when they seem to be ahead: a page kept from before
     // a backup was restored would take what comes now for known.
-    const isBehind = this.#isGreeted ? this.#cursor < cursor : this.#cursor !== cursor;
+    const isBehind = this.#isGreeted
+      ? positionOf(this.#cursor) < positionOf(cursor)
+      : this.#cursor !== cursor;
     this.#isGreeted = true;
     this.#leaderState = state;
     if (isBehind) this.#catchUp();
@@ -278,10 +318,10 @@ export class LiveStream extends EventTarget {
     return this.#leaderState === "live" || this.#leaderState === "polling";
   }
 
-  /** @param {Said} said */
-  #onSaid(said) {
-    if (this.#catchingUp) this.#queue.push(said);
-    else if (this.#take(said) === "gap") this.#catchUp(); // the answer has this one too
+  /** @param {Delivery} delivery */
+  #onDelivery(delivery) {
+    if (this.#catchingUp) this.#queue.push(delivery);
+    else if (this.#take(delivery) === "gap") this.#catchUp(); // the answer has this one too
   }
 
   /** Ask the server for what was missed, until there is no gap any more. */
@@ -303,24 +343,21 @@ export class LiveStream extends EventTarget {
     this.#show(this.#leaderState);
   }
 
-  /** Whether what the leader said meanwhile could be taken without a gap. */
+  /** Whether what the leader told meanwhile could be taken without a gap. */
   #takeQueue() {
     const queue = this.#queue;
     this.#queue = [];
-    return queue.every((said) => this.#take(said) !== "gap");
+    return queue.every((delivery) => this.#take(delivery) !== "gap");
   }
 
   /* ---- What a tab is told ---- */
 
-  /** @param {Said} said */
-  #take(said) {
-    const { position, type, data } = said;
-    const found = verdict(this.#cursor, said);
+  /** @param {Delivery} delivery */
+  #take(delivery) {
+    const found = classify(this.#cursor, delivery);
     if (found !== "next") return found;
-    this.#cursor = position;
-    if (type === HEARTBEAT) this.#dispatch("moved", { position });
-    else if (type === RESET) this.#dispatch("reset", { reason: data.reason, position });
-    else this.#dispatch("event", { position, type, data });
+    this.#cursor = delivery.id;
+    this.dispatchEvent(eventOf(delivery));
     return found;
   }
 
@@ -328,15 +365,7 @@ export class LiveStream extends EventTarget {
   #show(state) {
     if (state === this.#state) return;
     this.#state = state;
-    this.#dispatch("state", { state });
-  }
-
-  /**
-   * @param {string} name
-   * @param {object} detail
-   */
-  #dispatch(name, detail) {
-    this.dispatchEvent(new CustomEvent(name, { detail }));
+    this.dispatchEvent(new CustomEvent("state", { detail: { state } }));
   }
 }
 

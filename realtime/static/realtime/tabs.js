@@ -1,15 +1,15 @@
 /**
  * What the tabs of a browser say to one another about one stream.
  *
- * @typedef {import("./said.js").Said} Said
+ * @typedef {import("./messages.js").Delivery} Delivery
  * @typedef {import("./connection.js").State} State
  * @typedef {(
  *   | { kind: "hello" }
- *   | { kind: "status", cursor: number, state: State }
- *   | { kind: "said", said: Said }
+ *   | { kind: "status", cursor: string, state: State }
+ *   | { kind: "delivery", delivery: Delivery }
  * )} TabMessage
  *   hello: somebody has come, and asks the leader how it stands; status: that, and also how the
- *   leader shows that it is there; said: what the stream has said to the leader
+ *   leader shows that it is there; delivery: what the stream has told the leader
  */
 export class Tabs {
   #name;

@@ -1,0 +1,31 @@
+/** Where the server has the stream, and how to ask it. */
+export type Message = import("./messages.js").Message;
+/** @typedef {import("./messages.js").Message} Message */
+export declare class Endpoint {
+    url: URL;
+    types: string[];
+    /**
+     * @param {{url: string, types: readonly string[]}} stream
+     */
+    constructor({ url, types }: {
+        url: string;
+        types: readonly string[];
+    });
+    /**
+     * An EventSource that delivers what comes after the cursor.
+     *
+     * @param {string} cursor
+     * @param {(message: Message) => void} hear
+     * @param {{follow?: boolean}} [options] follow: whether the server goes on when all is said;
+     *   otherwise it ends there, and EventSource asks again in a few seconds
+     */
+    open(cursor: string, hear: (message: Message) => void, { follow }?: {
+        follow?: boolean;
+    }): EventSource;
+    /**
+     * What the server answers now: EventSource doesn't say why it gave up.
+     * @param {number} milliseconds how long to wait for it
+     * @returns {Promise<number | null>} the status; null if there is no answer
+     */
+    status(milliseconds: number): Promise<number | null>;
+}
