@@ -14,7 +14,9 @@ class RealtimeConfig(AppConfig):
     def ready(self) -> None:
         from . import checks
         from .access import revocation
+        from .postgres import sessions
 
         register(checks.check_settings, "realtime")
         register(installation.check_distributions, "realtime")
         revocation.connect()
+        sessions.connect_signals()

@@ -9,6 +9,7 @@ thread, whatever threads wait for a database that hangs; and to any `Host` and o
 for such probes come by address.
 """
 
+import asyncio
 from typing import Any
 
 from django.http import HttpRequest, JsonResponse
@@ -16,6 +17,7 @@ from django.views.decorators.http import require_safe
 
 from .exceptions import DatabaseUnavailable
 from .hub.hub import Hub, State
+from .postgres.writability import NO_NEW_CONNECTIONS
 
 # Kubernetes waits for one second unless told otherwise.
 ANSWER_SECONDS = 0.9
@@ -38,23 +40,32 @@ async def live(request: HttpRequest) -> JsonResponse:
 async def ready(request: HttpRequest) -> JsonResponse:
     """Whether to send clients here: 200, or 503 with the reason.
 
-    It asks the database, by a query of the hub that all who ask at the same time share.
+    It asks the database, by a query of the hub that all who ask at the same time share, and by a
+    new connection, whether a request could write now: else every order is an error.
     Without a listener the process is ready too: it finds events by looking every few seconds,
     and where notifications are swallowed for one process, they are for the others.
     """
     hub = Hub.current()
-    try:
-        lag = await hub.measure_lag(seconds=ANSWER_SECONDS)
-    except DatabaseUnavailable:
-        lag = None
+    lag, not_writable = await asyncio.gather(
+        _measure_lag(hub), hub.writability.why_not(ANSWER_SECONDS)
+    )
     state = hub.state
-    reason = DRAINING if hub.is_draining else _why_not(lag, state)
+    reason = DRAINING if hub.is_draining else _why_not(lag, state, not_writable)
     if reason is not None:
         return _answer(503, status="not ready", reason=reason, **_figures(lag, state))
     return _answer(200, status="ready", **_figures(lag, state))
 
 
-def _why_not(lag: float | None, state: State) -> str | None:
+async def _measure_lag(hub: Hub) -> float | None:
+    try:
+        return await hub.measure_lag(seconds=ANSWER_SECONDS)
+    except DatabaseUnavailable:
+        return None
+
+
+def _why_not(lag: float | None, state: State, not_writable: str | None) -> str | None:
+    if not_writable is not None and not_writable != NO_NEW_CONNECTIONS:
+        return not_writable
     # Not the reason itself, which names hosts and accounts: anyone may ask.
     if state.away is not None:
         return NOT_REACHED
@@ -62,7 +73,7 @@ def _why_not(lag: float | None, state: State) -> str | None:
     answers = state.seconds_since_answer
     if lag is None and (answers is None or answers > ANSWER_SECONDS):
         return NO_ANSWER
-    return None
+    return not_writable
 
 
 def _figures(lag: float | None, state: State) -> dict[str, Any]:

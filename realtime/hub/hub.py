@@ -30,6 +30,7 @@ from ..postgres.connections import (
     direct_parameters,
 )
 from ..postgres.listener import Listener
+from ..postgres.writability import Writability, why_not_writable
 from .access_monitor import AccessMonitor
 from .heartbeat import Heartbeat
 from .open_streams import OpenStreams
@@ -92,6 +93,7 @@ class Hub:
         self._query_seconds: float = conf.get("QUERY_SECONDS")
         self._log = EventLog(self._query_seconds)
         self.replays = Replays(self._log, self._parameters, self._query_seconds)
+        self.writability = Writability(why_not_writable)
         self._tails: dict[str, RecentEvents] = {}
         # What the next turn of `work` has to do.
         self._work_due = asyncio.Event()
@@ -135,6 +137,7 @@ class Hub:
 
     async def _close(self) -> None:
         await self.replays.close()
+        await self.writability.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

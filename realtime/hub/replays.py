@@ -10,7 +10,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from .. import conf
 from ..exceptions import DatabaseUnavailable
 from ..log.event_log import EventLog, Replay
-from ..postgres.connections import CONNECTION_ERRORS, Parameters
+from ..postgres.connections import CONNECTION_ERRORS, Parameters, PreparedConnection
 from ..postgres.deadlines import deadline
 
 # How long the pool may take to end what it is at: it may be connecting to a database that is away.
@@ -32,7 +32,7 @@ class Replays:
         self._log = log
         self._parameters = parameters
         self._query_seconds = query_seconds
-        self._pool: asyncio.Task[AsyncConnectionPool] | None = None
+        self._pool: asyncio.Task[AsyncConnectionPool[PreparedConnection]] | None = None
 
     async def read(self, stream: str, recipient: str | None, *, after: int, through: int) -> Replay:
         """See `EventLog.replay()`. Raises DatabaseUnavailable."""
@@ -45,7 +45,7 @@ class Replays:
         except (*CONNECTION_ERRORS, PoolTimeout) as error:
             raise DatabaseUnavailable(f"Could not read the event log: {error}") from error
 
-    async def _opened_pool(self) -> AsyncConnectionPool:
+    async def _opened_pool(self) -> AsyncConnectionPool[PreparedConnection]:
         if self._pool is None:
             # In a context of its own: whichever request came first must not live on in it.
             self._pool = asyncio.get_running_loop().create_task(
@@ -53,12 +53,17 @@ class Replays:
             )
         return await asyncio.shield(self._pool)
 
-    async def _open_pool(self) -> AsyncConnectionPool:
+    async def _open_pool(self) -> AsyncConnectionPool[PreparedConnection]:
         pool = AsyncConnectionPool(
-            kwargs={**await self._parameters(), "autocommit": True},
+            connection_class=PreparedConnection,
+            # Asked for each connection: a password may have changed.
+            kwargs=self._parameters,
             min_size=0,
             max_size=conf.get("REPLAY_CONNECTIONS"),
             max_idle=60,
+            # No longer than anybody waits: else, after the database was away, those who come next
+            # would wait for the end of an ever longer pause between its attempts.
+            reconnect_timeout=self._query_seconds,
             check=self._check,
             name="realtime-replay",
             open=False,

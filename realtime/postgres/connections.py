@@ -5,11 +5,16 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 from django.db import OperationalError, connections
 from psycopg.conninfo import conninfo_to_dict
+
+from .. import conf
+from . import sessions
+from .deadlines import deadline
+from .explanations import explain
 
 logger = logging.getLogger("realtime")
 
@@ -44,11 +49,15 @@ CONNECTION_ERRORS = (
 
 
 async def connection_parameters(alias: str) -> Parameters:
-    """libpq's parameters of a database in `DATABASES`."""
+    """The parameters of a database in `DATABASES`: libpq's, and Django's `assume_role`.
+
+    To be asked for each new connection: a backend may read a fresh password each time.
+    """
     # In a thread: a backend may have to start its server first.
     parameters = await asyncio.to_thread(lambda: connections[alias].get_connection_params())
     own = {name: value for name, value in parameters.items() if name not in DJANGO_ONLY}
-    return {"application_name": "realtime", **NOTICE_DEATH, **own}
+    role = connections[alias].settings_dict.get("OPTIONS", {}).get("assume_role")
+    return {"application_name": "realtime", **NOTICE_DEATH, **own, "assume_role": role}
 
 
 def direct_parameters(url: str) -> Parameters:
@@ -65,9 +74,30 @@ def keep_django_connections() -> None:
         connection.close_at = None
 
 
-async def connect(parameters: Parameters) -> psycopg.AsyncConnection:
-    """A connection in autocommit. Raises one of CONNECTION_ERRORS if there is no way to it."""
-    return await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
+class PreparedConnection(psycopg.AsyncConnection):
+    """A connection in autocommit, set up as our sessions are, see sessions.py."""
+
+    @classmethod
+    async def connect(cls, conninfo: str = "", **parameters: Any) -> Self:
+        """parameters: those of `connection_parameters()`.
+
+        Raises one of CONNECTION_ERRORS if there is no way to it, and another psycopg.Error if the
+        role may not be assumed.
+        """
+        assume_role = parameters.pop("assume_role", None)
+        connection = await super().connect(conninfo, **{**parameters, "autocommit": True})
+        try:
+            with deadline(conf.get("QUERY_SECONDS"), connection):
+                await sessions.prepare(connection, assume_role)
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+
+async def connect(parameters: Parameters) -> PreparedConnection:
+    """See PreparedConnection."""
+    return await PreparedConnection.connect(**parameters)
 
 
 class KeptConnection:
@@ -119,7 +149,15 @@ class KeptConnection:
                     await connection.close()
             except CONNECTION_ERRORS as error:
                 reason = " ".join(str(error).split()) or "it did not answer in time"
+                if (explanation := explain(error)) is not None:
+                    reason = f"{explanation} ({reason})"
                 self._ended(reason, "Lost the connection to %s, trying again: %s", reason)
+            except psycopg.Error as error:
+                if (explanation := explain(error)) is None:
+                    self._ended(repr(error), "Could not %s, trying again", exc_info=error)
+                else:
+                    reason = f"{explanation} ({' '.join(str(error).split())})"
+                    self._ended(reason, "Could not %s, trying again: %s", reason)
             except Exception as error:
                 # A bug, or tables that are not there yet. It must not leave a process with open
                 # streams and nobody who feeds them.

@@ -10,6 +10,8 @@ from typing import Any
 import psycopg
 from django.db import connections
 
+from . import sessions
+
 logger = logging.getLogger("realtime")
 
 
@@ -50,7 +52,8 @@ def django_deadline(
         def call(*args: Any) -> Any:
             of_thread.extend(connections.all())
             began.append(loop.time())
-            return function(*args)
+            with sessions.noticing_hang_ups():
+                return function(*args)
 
         return call
 

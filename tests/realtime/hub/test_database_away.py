@@ -6,14 +6,16 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import httpx
+import psycopg
 import pytest
 from httpx_sse import connect_sse
 
 from config.demo import PASSWORD
 from realtime import health
+from realtime.postgres.explanations import READ_ONLY, TOO_MANY_CONNECTIONS
 from tests.clients import STREAM, WAIT_SECONDS, open_stream, signed_in
 from tests.servers import ROOT, running_server
 from tests.storm.cluster import running_cluster
@@ -173,8 +175,9 @@ def test_when_the_database_goes_away_streams_stay_and_all_heals_by_itself(runnin
         assert_asked_to_come_back(server, program, **token)
         lines.heartbeats(8)
         assert readiness(server) == NOT_REACHED
-        # Two connections were lost and could not be made again, each said once. And the guard.
-        assert len(said(server, before)) <= 5, server.output[before:]
+        # Two connections were lost and could not be made again, each said once. And the guard, and
+        # the look whether anything can be written, while it shuts down and when it is gone.
+        assert len(said(server, before)) <= 7, server.output[before:]
 
         running.start()
         place_without_a_hint(running)
@@ -236,6 +239,54 @@ def test_a_database_that_hangs_is_noticed_and_holds_up_no_probe(running):
         until_readiness(server, READY)
         assert_opens(server, alice)
         assert not any(line.startswith("event: reset") for line in lines.seen)
+        assert_no_traceback(server)
+
+
+def test_a_database_without_a_free_connection_is_told_and_what_waits_comes_later(running):
+    """The hub's own connections live on; but nobody who would place an order gets one."""
+    with (
+        server_on(running.url(DATABASE)) as server,
+        signed_in(server, "alice", PASSWORD) as alice,
+        open_lines(server, alice) as lines,
+    ):
+        until_readiness(server, READY)
+        with ExitStack() as taken:
+            last = taken.enter_context(running.connect(DATABASE))
+            with suppress(psycopg.OperationalError):
+                while True:
+                    taken.enter_context(running.connect(DATABASE))
+            until_readiness(server, (503, TOO_MANY_CONNECTIONS))
+            server.wait_for_output(TOO_MANY_CONNECTIONS)
+            last.execute(INSERT, [PLACED])
+            lines.until(f"data: {PLACED}")
+        until_readiness(server, READY)
+        server.wait_for_output("The database takes writes again.")
+        assert_no_traceback(server)
+
+
+def test_a_database_that_takes_no_writes_is_told_and_what_waits_comes_later(running):
+    with (
+        server_on(running.url(DATABASE)) as server,
+        signed_in(server, "alice", PASSWORD) as alice,
+        open_lines(server, alice) as lines,
+        running.connect(DATABASE) as administrator,
+    ):
+        until_readiness(server, READY)
+        administrator.execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        try:
+            administrator.execute("SELECT pg_reload_conf()")
+            until_readiness(server, (503, READ_ONLY))
+            server.wait_for_output(READ_ONLY)
+            administrator.execute("SET default_transaction_read_only = off")
+            administrator.execute(INSERT, [PLACED])
+            lines.heartbeats(2)
+            assert f"data: {PLACED}" not in lines.seen
+        finally:
+            administrator.execute("SET default_transaction_read_only = off")
+            administrator.execute("ALTER SYSTEM RESET default_transaction_read_only")
+            administrator.execute("SELECT pg_reload_conf()")
+        lines.until(f"data: {PLACED}")
+        until_readiness(server, READY)
         assert_no_traceback(server)
 
 
