@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from .models import Bell
 
 STREAM = "orders"
-# The types of its events: an order was placed or moved on; a bell was looked at.
+# The types of its events: an order was placed or moved on; an order was deleted; a bell was looked
+# at.
 ORDER_TYPE = STREAM
+DELETED_TYPE = "order-deleted"
 BELL_TYPE = "bell"
 
 

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 import realtime
 
-from .events import ORDER_TYPE, STREAM, utc_text
+from .events import DELETED_TYPE, ORDER_TYPE, STREAM, utc_text
 from .exceptions import InvalidTransition, UnpublishedChange
 from .status import Status, check_transition
 
@@ -88,7 +88,10 @@ class OrderQuerySet(models.QuerySet):
 
 
 class Order(models.Model):
-    """One product, ordered by one customer. Its placing and each change of status are events."""
+    """One product, ordered by one customer.
+
+    Its placing, each change of status and its deletion are events.
+    """
 
     Status = Status
 
@@ -216,6 +219,21 @@ class Order(models.Model):
             Order.objects.using(using).filter(pk=self.pk).publish()
 
     publish.alters_data = True
+
+    def publish_deletion(self, using: str) -> None:
+        """Tell the pages that show this order that it is gone, in the transaction that deletes it.
+
+        using: the alias of the database that it is deleted from.
+        """
+        realtime.publish(
+            stream=STREAM,
+            recipient=self.customer_id,
+            type=DELETED_TYPE,
+            data={"order": self.pk},
+            using=using,
+        )
+
+    publish_deletion.alters_data = True
 
     @property
     def _is_as_saved(self) -> bool:

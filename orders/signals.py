@@ -1,4 +1,4 @@
-"""A saved order rings: connected in `OrdersConfig.ready()`."""
+"""What is done to an order is published: connected in `OrdersConfig.ready()`."""
 
 from typing import Any
 
@@ -15,3 +15,8 @@ def publish_order(
     if raw or not (created or instance.status_changes):
         return
     instance.publish(using)
+
+
+def publish_deletion(sender: type[Order], instance: Order, using: str, **kwargs: Any) -> None:
+    """Publish one event for each order that is deleted, by whatever way Django deletes it."""
+    instance.publish_deletion(using)

@@ -92,6 +92,17 @@ def test_orders_come_on_top_and_change_in_place_in_the_table_the_counts_and_the_
     assert page.locator(".board-chart rect").count() in (1, 2)
 
 
+def test_an_order_that_is_deleted_leaves_the_list_and_the_counts(visit, shop, alice):
+    stays, goes = place(alice, "Tea"), place(alice, "Espresso cups")
+    page = open_board(visit(shop))
+    expect(products(page)).to_have_text(["Espresso cups", "Tea"])
+    goes.delete()
+    expect(products(page)).to_have_text(["Tea"])
+    expect(count(page, "placed")).to_have_text("1", timeout=RECONNECTED_MS)
+    stays.delete()
+    expect(page.get_by_text("No orders yet")).to_be_visible()
+
+
 @pytest.mark.parametrize("locale", ["en-GB", "de-DE"])
 def test_what_comes_live_looks_as_if_the_server_had_rendered_it(visit, shop, alice, locale):
     page = open_board(visit(shop, locale=locale), "?customer=alice")

@@ -55,3 +55,16 @@ def test_it_keeps_trying_while_the_server_fails(visit, complaints, alice):
     order.status = "paid"
     order.save()
     expect(page.locator(".timeline h3")).to_have_text(["Placed", "Paid"])
+
+
+def test_it_says_that_its_order_has_been_deleted(visit, complaints, alice):
+    complaints.expect("404")
+    order = an_order(alice)
+    order.save()
+    page = visit(alice)
+    page.goto(f"/orders/{order.pk}/")
+    expect_live(page)
+    order.delete()
+    expect(page.get_by_role("heading", name="This order has been deleted")).to_be_visible()
+    expect(page.locator(".timeline")).to_have_count(0)
+    expect(page.locator(".facts")).to_contain_text("Tea")

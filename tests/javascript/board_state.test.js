@@ -2,7 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { addOlder, applyOrder, isRunningLow, matches } from "../../orders/static/orders/board_state.js";
+import {
+  addOlder,
+  applyDeletion,
+  applyOrder,
+  isRunningLow,
+  matches,
+} from "../../orders/static/orders/board_state.js";
 
 /** @typedef {import("../../orders/static/orders/board_state.js").Board} Board */
 /** @typedef {import("../../orders/static/orders/board_state.js").OrderEvent} OrderEvent */
@@ -50,6 +56,12 @@ const only = (filter) => ({ status: "", customer: "", product: "", ...filter });
 
 test("it puts a new order on top", () => {
   assert.deepEqual(shown(after(aBoard(), anEvent(1), anEvent(2))), ["2 placed", "1 placed"]);
+});
+
+test("an order that was deleted leaves, and one that isn't shown changes nothing", () => {
+  const board = after(aBoard(), anEvent(1), anEvent(2));
+  assert.deepEqual(shown(applyDeletion(board, 2)), ["1 placed"]);
+  assert.equal(applyDeletion(board, 3), board);
 });
 
 test("it puts an order that comes late where it belongs", () => {

@@ -1,3 +1,4 @@
+import json
 import logging
 import threading
 from datetime import UTC, datetime, timedelta, timezone
@@ -308,3 +309,35 @@ def test_of_two_admins_at_once_the_second_meets_what_the_first_has_done(alice):
     other.join(10)
     assert outcome == ["An order that is “Shipped” can't become “Cancelled”, only “Delivered”."]
     assert told() == [(order.pk, "placed"), (order.pk, "paid"), (order.pk, "shipped")]
+
+
+def deletions() -> list[tuple[str, dict[str, int]]]:
+    """Topic and data of each deletion that was published."""
+    rows = OutboxEvent.objects.filter(type="order-deleted").order_by("id")
+    return [(row.recipient, json.loads(row.data)) for row in rows]
+
+
+def test_an_order_that_is_deleted_tells_its_customer_by_its_number(alice, bob):
+    order, other, third = an_order(alice), an_order(bob), an_order(bob)
+    for each in (order, other, third):
+        each.save()
+    numbers = [each.pk for each in (order, other, third)]
+    order.delete()
+    Order.objects.filter(customer=bob).delete()
+    assert sorted(deletions(), key=str) == sorted(
+        [
+            (str(alice.pk), {"order": numbers[0]}),
+            (str(bob.pk), {"order": numbers[1]}),
+            (str(bob.pk), {"order": numbers[2]}),
+        ],
+        key=str,
+    )
+
+
+def test_a_deletion_that_is_rolled_back_is_not_told(alice):
+    order = an_order(alice)
+    order.save()
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        order.delete()
+        _ = 1 / 0
+    assert deletions() == []

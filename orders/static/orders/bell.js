@@ -59,7 +59,7 @@ class LiveBell {
       template(root, "[data-toast-more]"),
       find(root, "[data-bell-button]"),
     );
-    this.#stream = LiveStream.from(root, { types: ["orders", "bell"] });
+    this.#stream = LiveStream.from(root, { types: ["orders", "order-deleted", "bell"] });
     this.#renderSoon = onceAFrame(() => this.#render());
   }
 

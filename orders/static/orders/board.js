@@ -6,13 +6,12 @@
  * are shown is in board_state.js, how in board_rows.js; counts and chart are in board_summary.js.
  *
  * @typedef {import("./board_state.js").Board} Board
- * @typedef {import("./board_state.js").OrderEvent} OrderEvent
  * @typedef {import("./board_state.js").Place} Place
  */
 import { LiveStream } from "../realtime/live_stream.js";
 import { announcer } from "./announcer.js";
 import { renderedRows, rowOf, Rows } from "./board_rows.js";
-import { addOlder, applyOrder, isRunningLow } from "./board_state.js";
+import { addOlder, applyDeletion, applyOrder, isRunningLow } from "./board_state.js";
 import { Summary } from "./board_summary.js";
 import { onceAFrame } from "./once_a_frame.js";
 import { RelativeTimes } from "./relative_times.js";
@@ -37,8 +36,12 @@ let board = renderedBoard();
 let isPaused = false;
 /** How many events have changed the board since it was shown. */
 let waiting = 0;
+/**
+ * What the stream tells: an order as it is now, or one that is gone.
+ * @typedef {(board: Board) => Board} Change
+ */
 /** What has been told since older ones were asked for; undefined: they are not.
- * @type {OrderEvent[] | undefined} */
+ * @type {Change[] | undefined} */
 let toldMeanwhile;
 
 times.keep(document);
@@ -49,8 +52,8 @@ pauseButton.addEventListener("click", onPause);
 /* ---- The stream ---- */
 
 function follow() {
-  const stream = LiveStream.from(root, { types: ["orders"] });
-  stream.on("event", ({ data }) => onOrder(data));
+  const stream = LiveStream.from(root, { types: ["orders", "order-deleted"] });
+  stream.on("event", onEvent);
   stream.on("state", ({ state }) => showConnection(state));
   // The cursor can't be honoured: the page that the server renders now has list and cursor anew.
   stream.on("reset", () => {
@@ -61,11 +64,17 @@ function follow() {
   stream.start();
 }
 
-/** @param {OrderEvent} event */
-function onOrder(event) {
-  toldMeanwhile?.push(event);
+/** @param {{type: string, data: any}} event */
+function onEvent({ type, data }) {
+  if (type === "orders") onChange((board) => applyOrder(board, data));
+  else if (type === "order-deleted") onChange((board) => applyDeletion(board, data.order));
+}
+
+/** @param {Change} change */
+function onChange(change) {
+  toldMeanwhile?.push(change);
   const before = board;
-  board = applyOrder(board, event);
+  board = change(board);
   if (board !== before) {
     waiting += 1;
     showSoon();
@@ -130,7 +139,7 @@ function showOlderLink() {
 
 /** Many have left the list: those of the next page take their places. */
 async function fetchOlder() {
-  const told = (toldMeanwhile = /** @type {OrderEvent[]} */ ([]));
+  const told = (toldMeanwhile = /** @type {Change[]} */ ([]));
   try {
     const response = await fetch(olderLink.href);
     if (!response.ok || response.redirected) return;
@@ -146,7 +155,7 @@ async function fetchOlder() {
 
 /**
  * @param {HTMLElement} page the board with the next ones
- * @param {OrderEvent[]} told
+ * @param {Change[]} told
  */
 function addPage(page, told) {
   const elements = renderedRows(page);
@@ -156,7 +165,7 @@ function addPage(page, told) {
   }
   board = addOlder(board, { rows: elements.map(rowOf), oldest: placeIn(page, "oldest") });
   // It may have been rendered before some of what the stream has told since it was asked for.
-  board = told.reduce(applyOrder, board);
+  for (const change of told) board = change(board);
   showSoon();
 }
 

@@ -46,6 +46,17 @@ export function applyOrder(board, event) {
 }
 
 /**
+ * The board after an order was deleted.
+ * @param {Board} board
+ * @param {number} order
+ * @returns {Board}
+ */
+export function applyDeletion(board, order) {
+  const rows = board.rows.filter((row) => row.order !== order);
+  return rows.length === board.rows.length ? board : { ...board, rows };
+}
+
+/**
  * The board with those that come next in time, as another page of it lists them.
  * @param {Board} board
  * @param {{rows: readonly Row[], oldest: Place | null}} older

@@ -1,8 +1,7 @@
 // @ts-check
 /**
- * Counts and chart, as the server renders them now. They are asked for, not counted along: an order
- * that is deleted has no event, the chart moves on when nothing happens, and a board hangs on a wall
- * for weeks. In a storm of orders it is one short request a second.
+ * Counts and chart, as the server renders them now. They are asked for, not counted along: the
+ * chart moves on when nothing happens, and a board hangs on a wall for weeks. In a storm of orders it is one short request a second.
  */
 
 /** How long after an event, at a random time: not all boards of the shop at the same moment. */
