@@ -9,6 +9,8 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from .emptying import emptied_by_deleting  # noqa: F401
 from .servers import ServerProcess, running_server
 
+pytest_plugins = ["tests.tiers", "tests.distribution"]
+
 PASSWORD = "correct horse battery staple"
 
 
@@ -41,14 +43,14 @@ def shop(django_user_model):
 
 
 @pytest.fixture
-def server(transactional_db) -> Iterator[ServerProcess]:
+def server(transactional_db, processes) -> Iterator[ServerProcess]:
     """A daphne process on the test database, with the project's own settings."""
     with running_server("daphne") as process:
         yield process
 
 
 @pytest.fixture
-def site(transactional_db) -> Iterator[ServerProcess]:
+def site(transactional_db, processes) -> Iterator[ServerProcess]:
     """`manage.py runserver` on the test database: what a developer looks at, static files too."""
     with running_server("runserver") as process:
         yield process

@@ -26,9 +26,9 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def database_url() -> str:
-    """The test database, for another process."""
-    parameters = connection.get_connection_params()
+def database_url(**parts: str) -> str:
+    """The test database, for another process; or, by the names of libpq, one like it."""
+    parameters = {**connection.get_connection_params(), **parts}
     names = ("dbname", "user", "password", "host", "port")
     return make_conninfo(**{name: parameters[name] for name in names if parameters.get(name)})
 

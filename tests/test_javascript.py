@@ -24,9 +24,12 @@ def node_version() -> int:
     return int(version.removeprefix("v").partition(".")[0])
 
 
-pytestmark = pytest.mark.skipif(
-    node_version() < OLDEST_NODE, reason=f"no Node of version {OLDEST_NODE} or newer"
-)
+pytestmark = [
+    pytest.mark.usefixtures("processes"),
+    pytest.mark.skipif(
+        node_version() < OLDEST_NODE, reason=f"no Node of version {OLDEST_NODE} or newer"
+    ),
+]
 
 
 def run(*command: str | Path) -> None:

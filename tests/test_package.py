@@ -16,6 +16,7 @@ from realtime import installation
 
 from .servers import ROOT
 
+pytestmark = pytest.mark.usefixtures("processes")
 NAME = "django_postgres_realtime"
 
 

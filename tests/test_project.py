@@ -10,7 +10,7 @@ from .servers import ROOT
 
 
 @pytest.mark.parametrize("command", [["check"], ["format", "--check"]])
-def test_it_is_written_in_one_style(command):
+def test_it_is_written_in_one_style(processes, command):
     ruff = subprocess.run(
         [sys.executable, "-m", "ruff", *command, "."], cwd=ROOT, capture_output=True, text=True
     )
@@ -22,7 +22,7 @@ def test_no_migration_is_missing(capsys):
     call_command("makemigrations", check=True, dry_run=True)
 
 
-def test_the_hooks_for_commits_are_well_formed():
+def test_the_hooks_for_commits_are_well_formed(processes):
     checked = subprocess.run(
         [sys.executable, "-m", "pre_commit", "validate-config"],
         cwd=ROOT,

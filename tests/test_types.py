@@ -15,7 +15,7 @@ def mypy(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_types_of_library_and_shop_are_right():
+def test_the_types_of_library_and_shop_are_right(processes):
     checked = mypy()
     assert checked.returncode == 0, checked.stdout + checked.stderr
 

@@ -28,9 +28,13 @@ from ..servers import database_url
 
 CORES = Cores.of_this_machine()
 
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("cc") or shutil.which("gcc")), reason="the load generator needs a C compiler"
-)
+pytestmark = [
+    pytest.mark.usefixtures("processes"),
+    pytest.mark.skipif(
+        not (shutil.which("cc") or shutil.which("gcc")),
+        reason="the load generator needs a C compiler",
+    ),
+]
 
 
 @pytest.fixture(scope="session", autouse=True)

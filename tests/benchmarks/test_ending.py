@@ -21,7 +21,7 @@ END_SECONDS = 15
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_no_process_outlives_it(transactional_db, tmp_path, how):
+def test_no_process_outlives_it(processes, transactional_db, tmp_path, how):
     run = subprocess.Popen(
         [sys.executable, "-m", "benchmarks", "tiny", "--only", "idle", "--to", tmp_path],
         cwd=places.ROOT,

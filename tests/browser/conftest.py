@@ -12,20 +12,12 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, P
 from .chromium import EXECUTABLE, chromium, playing
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if EXECUTABLE:
-        return
-    for item in items:
-        if item.get_closest_marker("browser"):
-            item.add_marker(
-                pytest.mark.skip(reason="no `chromium` on the PATH: apt-get install chromium")
-            )
-
-
 # For the whole folder, and no longer: it leaves an event loop running in this thread, in which the
 # async tests of other folders could not run theirs. The test database is made outside of it.
 @pytest.fixture(scope="package")
 def playwright(django_db_setup) -> Iterator[Playwright]:
+    if not EXECUTABLE:
+        pytest.skip("no `chromium` on the PATH: apt-get install chromium")
     with playing() as playwright:
         yield playwright
 

@@ -14,8 +14,6 @@ from orders.models import Order
 
 from .bells import badge, expect_live, items, move_on, open_bell, panel, place, products
 
-pytestmark = pytest.mark.browser
-
 ROOT = Path(__file__).resolve().parent.parent.parent
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 # The guidelines up to 2.2 AA, and what axe's makers have seen to help besides.

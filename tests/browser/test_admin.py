@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from orders.models import Order
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_the_shop_places_an_order_for_a_customer_and_moves_it_on(visit, shop, alice, bob):

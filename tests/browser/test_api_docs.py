@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from orders.models import Order
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_an_order_can_be_placed_from_the_page_to_try_the_api(visit, alice):

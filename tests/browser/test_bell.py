@@ -3,7 +3,6 @@
 import re
 from datetime import UTC, datetime
 
-import pytest
 from django.contrib.sessions.models import Session
 from playwright.sync_api import Page, Route, expect
 
@@ -31,8 +30,6 @@ from .bells import (
     shown,
 )
 from .chromium import sign_in
-
-pytestmark = pytest.mark.browser
 
 
 def create_in_the_admin(page: Page, customer: str, product: str) -> None:

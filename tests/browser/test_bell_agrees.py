@@ -34,8 +34,6 @@ from .bells import (
     shown,
 )
 
-pytestmark = pytest.mark.browser
-
 STEPS = 30
 AGREED_SECONDS = 20
 

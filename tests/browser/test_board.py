@@ -14,8 +14,6 @@ from orders.models import Order
 from ..servers import running_server
 from .test_accessibility import AXE, violations
 
-pytestmark = pytest.mark.browser
-
 # For what includes the wait before a browser reconnects.
 RECONNECTED_MS = 20_000
 

@@ -6,8 +6,6 @@ from playwright.sync_api import expect
 from ..orders.samples import an_order
 from .bells import badge, expect_live, panel
 
-pytestmark = pytest.mark.browser
-
 
 def test_what_rings_in_is_german_in_a_german_browser(visit, alice):
     page = visit(alice, locale="de-DE")

@@ -26,8 +26,6 @@ from .buffering_proxy import running_buffering_proxy
 from .chromium import everyday_chromium
 from .following import Following
 
-pytestmark = pytest.mark.browser
-
 # A heartbeat each second: a silence is noticed after two and a half.
 SETTINGS = "tests.realtime.quick_settings"
 # The same, and a look into the tables each second.

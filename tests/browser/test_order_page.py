@@ -2,13 +2,10 @@
 
 import re
 
-import pytest
 from playwright.sync_api import expect
 
 from ..orders.samples import an_order
 from .bells import expect_live
-
-pytestmark = pytest.mark.browser
 
 
 def test_it_goes_the_way_of_its_order(visit, alice):

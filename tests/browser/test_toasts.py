@@ -2,7 +2,6 @@
 
 import re
 
-import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from orders.bell import KEPT
@@ -18,8 +17,6 @@ from .bells import (
     place_many,
     products,
 )
-
-pytestmark = pytest.mark.browser
 
 STORM = 200
 AT_A_TIME = 3

@@ -1,11 +1,8 @@
 """A page that knows a token and no session, and the browser's own EventSource."""
 
-import pytest
 from rest_framework_simplejwt.tokens import AccessToken
 
 from orders.models import Order
-
-pytestmark = pytest.mark.browser
 
 TAKE_THE_COOKIE = """token => fetch("/orders/realtime/cookie", {
     method: "POST", headers: {Authorization: `Bearer ${token}`},

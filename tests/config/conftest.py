@@ -7,7 +7,7 @@ from .checkout import Checkout
 
 
 @pytest.fixture
-def checkout(tmp_path):
+def checkout(processes, tmp_path):
     """A fresh copy of the project, in a folder whose path holds a space."""
     checkout = Checkout.copy_to(tmp_path / "the shop")
     with removed_at_the_end(checkout.postgres):

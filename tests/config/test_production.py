@@ -87,7 +87,7 @@ def test_the_deployment_checks_find_demo_accounts(checkout):
 # uvicorn imports the application inside its event loop, where Django allows no queries.
 @pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
 @pytest.mark.django_db(transaction=True)
-def test_no_server_starts_with_demo_accounts(kind):
+def test_no_server_starts_with_demo_accounts(processes, kind):
     demo.create_accounts()
     with (
         pytest.raises(AssertionError, match=r"shop, alice, bob.*changepassword"),
@@ -97,7 +97,7 @@ def test_no_server_starts_with_demo_accounts(kind):
 
 
 @pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
-def test_it_starts_while_the_database_is_away(kind):
+def test_it_starts_while_the_database_is_away(processes, kind):
     nowhere = f"postgresql://shop@127.0.0.1:{free_port()}/shop"
     with running_server(kind, **{**READY, "DATABASE_URL": nowhere}) as server:
         assert httpx.get(server.url, headers={"Host": "shop.example.com"}).status_code == 301

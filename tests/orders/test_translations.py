@@ -43,7 +43,7 @@ def tags(text: str) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def collected(tmp_path_factory) -> Path:
+def collected(processes, tmp_path_factory) -> Path:
     """The catalogues as they are once the texts of the sources have been collected anew."""
     if not shutil.which("msgfmt"):
         pytest.skip("no GNU gettext on the PATH: apt-get install gettext")

@@ -11,7 +11,7 @@ from django.utils.dateparse import parse_datetime
 
 from realtime import health
 from realtime.hub.hub import Hub
-from tests.servers import running_server
+from tests.servers import database_url, running_server
 
 from .conftest import soon, until
 
@@ -88,12 +88,10 @@ async def test_a_process_that_is_about_to_end_is_not_ready(http, hub):
     assert (await http.get(LIVE)).status_code == 200
 
 
-async def test_a_deaf_listener_is_told_and_keeps_nobody_away(
-    http, hub, elsewhere, settings, monkeypatch
-):
+async def test_a_deaf_listener_is_told_and_keeps_nobody_away(http, hub, settings, monkeypatch):
     """It names another database, as in test_hub.py."""
     await Hub.close_current()
-    settings.REALTIME = {"LISTEN_URL": elsewhere().info.dsn.replace("test_", "", 1)}
+    settings.REALTIME = {"LISTEN_URL": database_url(dbname="postgres")}
     monkeypatch.setattr("realtime.postgres.listener.PROBE_SECONDS", 0.1)
     await until(lambda: Hub.current().state.is_deaf)
     response = await http.get(READY)
@@ -140,7 +138,7 @@ async def test_other_methods_are_not_allowed(http, path, method):
 
 
 @pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
-def test_probes_need_no_name_no_tls_and_no_thread(transactional_db, kind):
+def test_probes_need_no_name_no_tls_and_no_thread(processes, transactional_db, kind):
     """They come by address, and over plain HTTP, to a site that redirects everybody else."""
     with (
         running_server(kind, DJANGO_SSL_REDIRECT="true") as server,

@@ -5,8 +5,8 @@ import pytest
 from .fleet import Fleet, open_fleet
 
 
-@pytest.fixture(scope="session")
-def fleet(tmp_path_factory) -> Iterator[Fleet]:
+@pytest.fixture(scope="package")
+def fleet(processes, tmp_path_factory) -> Iterator[Fleet]:
     """Three server processes in a hurry, see settings.py; the tests of this folder share them."""
     folder = tmp_path_factory.mktemp("fleet") / "cluster"
     with open_fleet(folder, "tests.storm.settings") as fleet:
@@ -14,7 +14,7 @@ def fleet(tmp_path_factory) -> Iterator[Fleet]:
 
 
 @pytest.fixture
-def fleet_as_shipped(tmp_path_factory) -> Iterator[Fleet]:
+def fleet_as_shipped(processes, tmp_path_factory) -> Iterator[Fleet]:
     """Three server processes with the project's own settings."""
     folder = tmp_path_factory.mktemp("fleet-as-shipped") / "cluster"
     with open_fleet(folder, "config.settings") as fleet:

@@ -57,7 +57,9 @@ def check(crowd, events):
 
 
 @pytest.mark.parametrize("tabs", [200, pytest.param(1000, marks=pytest.mark.slow)])
-async def test_processes_restarted_one_after_the_other_lose_nothing(transactional_db, alice, tabs):
+async def test_processes_restarted_one_after_the_other_lose_nothing(
+    processes, transactional_db, alice, tabs
+):
     """A deploy. The reconnects come spread out, because the streams were closed so."""
     ports = [free_port(), free_port()]
     with ExitStack() as servers:
@@ -97,7 +99,7 @@ async def test_processes_restarted_one_after_the_other_lose_nothing(transactiona
 )
 @pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
 async def test_who_stops_reading_is_not_felt_by_the_others(
-    transactional_db, alice, kind, tabs, stalled, seconds
+    processes, transactional_db, alice, kind, tabs, stalled, seconds
 ):
     with running_server(kind, DJANGO_SETTINGS_MODULE=SETTINGS) as server:
         crowd = Crowd([server.port], header(alice), cursor=0)

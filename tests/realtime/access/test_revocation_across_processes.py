@@ -20,7 +20,7 @@ END_SECONDS = 2  # what is promised
 
 
 @pytest.fixture
-def both(transactional_db):
+def both(processes, transactional_db):
     """Two processes of one site."""
     with running_server("daphne") as first, running_server("daphne") as second:
         yield first, second

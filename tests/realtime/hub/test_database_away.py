@@ -42,7 +42,7 @@ HEAL_SECONDS = 20
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
+def cluster(processes, tmp_path_factory):
     """A PostgreSQL that only these tests use, with the demo accounts."""
     with running_cluster(tmp_path_factory.mktemp("away") / "cluster") as cluster:
         for command in ("migrate", "demo_accounts"):

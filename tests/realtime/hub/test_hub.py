@@ -12,6 +12,7 @@ from realtime.hub.hub import Hub
 from realtime.hub.stream import EventStream
 from realtime.log import wire
 from tests.realtime.conftest import publish, soon, until
+from tests.servers import database_url
 
 pytestmark = pytest.mark.usefixtures("hub")
 
@@ -103,13 +104,11 @@ async def test_when_a_connection_dies_nothing_is_lost(hub, elsewhere, victims, c
     assert "Lost the connection" in caplog.text
 
 
-async def test_a_listener_that_hears_nothing_says_what_to_do(
-    hub, elsewhere, settings, monkeypatch, caplog
-):
+async def test_a_listener_that_hears_nothing_says_what_to_do(hub, settings, monkeypatch, caplog):
     """As behind PgBouncer in transaction mode, or with a URL that names another database."""
     monkeypatch.setattr("realtime.postgres.listener.PROBE_SECONDS", 0.5)
     await Hub.close_current()
-    settings.REALTIME = {"LISTEN_URL": elsewhere().info.dsn.replace("test_", "", 1)}
+    settings.REALTIME = {"LISTEN_URL": database_url(dbname="postgres")}
     with caplog.at_level(logging.ERROR, "realtime"):
         Hub.current()
         await until(lambda: "LISTEN_URL" in caplog.text)

@@ -23,7 +23,7 @@ from tests.servers import ServerProcess, running_server
 
 
 @pytest.fixture
-def forgetful(transactional_db) -> Iterator[ServerProcess]:
+def forgetful(processes, transactional_db) -> Iterator[ServerProcess]:
     """A daphne process that replays from the table."""
     with running_server("daphne", DJANGO_SETTINGS_MODULE="tests.realtime.forgetful") as process:
         yield process

@@ -23,7 +23,7 @@ TIMES = 8
 
 
 @pytest.fixture
-def pgbouncer(transactional_db):
+def pgbouncer(processes, transactional_db):
     with running_pgbouncer() as url:
         yield url
 

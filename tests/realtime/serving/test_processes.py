@@ -128,7 +128,7 @@ def test_a_second_process_gets_it_too_and_takes_over(server, alice):
             assert stream.next_event().json()["product"] == "Teapot"
 
 
-def test_orders_placed_while_no_process_runs_are_not_lost(transactional_db, alice):
+def test_orders_placed_while_no_process_runs_are_not_lost(processes, transactional_db, alice):
     with running_server("daphne") as first, open_stream(first, **bearer(alice)) as stream:
         cursor = stream.last_event_id
     place(alice)
@@ -139,7 +139,7 @@ def test_orders_placed_while_no_process_runs_are_not_lost(transactional_db, alic
         assert stream.next_event().json()["product"] == "Espresso cups"
 
 
-def test_it_runs_under_uvicorn(transactional_db, alice):
+def test_it_runs_under_uvicorn(processes, transactional_db, alice):
     with running_server("uvicorn") as server, open_stream(server, **bearer(alice)) as stream:
         place(alice)
         assert stream.next_event().json()["customer"] == "alice"
@@ -211,7 +211,7 @@ def test_a_client_that_leaves_frees_what_it_held(server, alice, eventually):
 
 @pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
 @pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGTERM])
-def test_it_ends_in_time_with_streams_open(transactional_db, alice, kind, with_signal):
+def test_it_ends_in_time_with_streams_open(processes, transactional_db, alice, kind, with_signal):
     with running_server(kind) as server, ExitStack() as streams:
         for _ in range(5):
             streams.enter_context(open_stream(server, **bearer(alice)))

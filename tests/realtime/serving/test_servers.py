@@ -232,7 +232,7 @@ async def _awaited(awaitable):
 
 @pytest.mark.skipif(not shutil.which("ss"), reason="no ss (Debian: iproute2)")
 @pytest.mark.parametrize("kind", ["daphne", "runserver", "uvicorn"])
-def test_a_crowd_may_wait_to_be_accepted(transactional_db, kind):
+def test_a_crowd_may_wait_to_be_accepted(processes, transactional_db, kind):
     """A thousand clients that come back at once find a place, and need not try again."""
     with running_server(kind) as server:
         httpx.get(f"{server.url}/healthz").raise_for_status()

@@ -44,7 +44,9 @@ def read_all(client, events):
 
 
 @pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
-def test_who_stops_reading_costs_a_bounded_piece_of_memory(transactional_db, alice, bob, kind):
+def test_who_stops_reading_costs_a_bounded_piece_of_memory(
+    processes, transactional_db, alice, bob, kind
+):
     stalled, events = 20, 4000
     with running_server(kind) as server, open_stream(server, **bearer(bob)) as reader:
         publish(alice, events)  # 8 MB, more than the kernel takes for a client
@@ -68,7 +70,7 @@ def test_who_stops_reading_costs_a_bounded_piece_of_memory(transactional_db, ali
 
 
 @pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
-def test_who_never_reads_on_is_hung_up_on(transactional_db, alice, kind, eventually):
+def test_who_never_reads_on_is_hung_up_on(processes, transactional_db, alice, kind, eventually):
     quick = {"DJANGO_SETTINGS_MODULE": "tests.realtime.quick_settings"}
     with running_server(kind, **quick) as server:
         publish(alice, 4000)

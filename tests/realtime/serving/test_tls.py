@@ -53,7 +53,7 @@ def certificate(tmp_path_factory):
 
 
 @pytest.fixture(params=["daphne-tls", "uvicorn-tls"])
-def tls_server(request, transactional_db, certificate):
+def tls_server(request, processes, transactional_db, certificate):
     key, pem = certificate
     with running_server(request.param, TLS_KEY=str(key), TLS_CERTIFICATE=str(pem)) as server:
         server.url = server.url.replace("http:", "https:")

@@ -1,0 +1,58 @@
+"""What a test needs decides how fast it can be: the tiers, told by its fixtures.
+
+unit        nothing
+database    PostgreSQL
+process     programs of its own: servers, commands, other clusters
+browser     Chromium
+
+`quick` are the first two. In them a test can't start a program, so that none is there by mistake.
+"""
+
+import subprocess
+from typing import Any
+
+import pytest
+
+UNIT, DATABASE, PROCESS, BROWSER = ("unit", "database", "process", "browser")
+QUICK = {UNIT, DATABASE}
+
+
+def tier_of(item: pytest.Item) -> str:
+    """By all fixtures that it uses, those that its fixtures use among them."""
+    fixtures = getattr(item, "fixturenames", ())
+    if "playwright" in fixtures:
+        return BROWSER
+    if "processes" in fixtures:
+        return PROCESS
+    if "django_db_setup" in fixtures or item.get_closest_marker("django_db"):
+        return DATABASE
+    return UNIT
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each by its tier."""
+    for item in items:
+        tier = tier_of(item)
+        item.add_marker(tier)
+        if tier in QUICK and not item.get_closest_marker("slow"):
+            item.add_marker("quick")
+
+
+@pytest.fixture(scope="session")
+def processes() -> None:
+    """Allows a test to start programs, and so puts it into a tier that isn't quick."""
+
+
+@pytest.fixture(autouse=True)
+def no_program_in_a_quick_test(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if tier_of(request.node) in QUICK:
+
+        def refuse(*args: Any, **options: Any) -> None:
+            pytest.fail(
+                "This test starts a program, and is counted among the quick ones: let it, or the "
+                "fixture that starts the program, ask for the fixture `processes`."
+            )
+
+        monkeypatch.setattr(subprocess.Popen, "__init__", refuse)
