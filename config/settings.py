@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "csp",
+    "axes",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -57,7 +58,28 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
+
+# The first refuses whoever has guessed too often, before a password is looked at.
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+# For each account and address: who guesses from elsewhere must not lock out the account's owner.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = environment.number("DJANGO_WRONG_PASSWORDS", default=10)
+AXES_COOLOFF_TIME = timedelta(minutes=10)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_CALLABLE = "config.sign_in.locked_out"
+AXES_DISABLE_ACCESS_LOG = True  # who signs in is nobody's business; only failures are kept
+AXES_VERBOSE = False
+
+# How many requests a process works on at a time: each takes a database connection. And how many
+# sign-ins beside them, which take a processor. See requests_at_once.py.
+REQUESTS_AT_ONCE = environment.number("DJANGO_REQUESTS_AT_ONCE", default=20)
+SIGN_INS_AT_ONCE = environment.number("DJANGO_SIGN_INS_AT_ONCE", default=2)
 
 ROOT_URLCONF = "config.urls"
 ASGI_APPLICATION = "config.asgi.application"
@@ -184,5 +206,5 @@ LOGGING = {
     # Warnings of everything, `realtime` among it. No level here: `daphne -v` sets its own.
     "root": {"handlers": ["console"]},
     # Without its own handler, which is silent unless DEBUG is on: errors have to be seen.
-    "loggers": {"django": {"level": "INFO"}},
+    "loggers": {"django": {"level": "INFO"}, "axes": {"level": "WARNING"}},
 }

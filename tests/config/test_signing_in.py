@@ -1,10 +1,14 @@
 """The way in, and the short way of those who try the site out."""
 
 import pytest
+from axes.models import AccessAttempt
+from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from config import demo
 
+from ..conftest import PASSWORD
 from ..orders.pages import element, elements, page_of
 
 pytestmark = pytest.mark.django_db
@@ -41,3 +45,68 @@ def test_nothing_of_it_is_offered_anywhere_else(client, settings, debug, product
     settings.DEBUG, settings.PRODUCTION = debug, production
     settings.SECURE_SSL_REDIRECT = False
     assert names(client) == []
+
+
+class FromHere:
+    """The three ways in. Each is told the password, and says whether it let one in."""
+
+    def __init__(self, page):
+        self._page = page
+
+    def __call__(self, password, address="192.0.2.7"):
+        fields = {"username": "shop", "password": password}
+        kind = "application/json" if self._page == TOKEN else None
+        options = {"REMOTE_ADDR": address, **({"content_type": kind} if kind else {})}
+        return Client().post(self._page, fields, **options)
+
+
+ADMIN, TOKEN = reverse("admin:login"), reverse("token_obtain_pair")
+
+
+def is_in(response):
+    return response.status_code in (200, 302) and (
+        "access" in response.json()
+        if response.headers["Content-Type"] == "application/json"
+        else bool(response.cookies.get("sessionid"))
+    )
+
+
+@pytest.fixture(params=[LOGIN, ADMIN, TOKEN])
+def sign_in(shop, request):
+    return FromHere(request.param)
+
+
+def test_after_ten_wrong_passwords_the_right_one_is_no_longer_looked_at(sign_in, settings):
+    for _ in range(settings.AXES_FAILURE_LIMIT):
+        assert not is_in(sign_in("wrong"))
+    locked = sign_in(PASSWORD)
+    assert locked.status_code == 429
+    assert int(locked["Retry-After"]) == settings.AXES_COOLOFF_TIME.total_seconds()
+    # Who guesses somebody else's password doesn't lock them out.
+    assert is_in(sign_in(PASSWORD, address="198.51.100.9"))
+
+
+@pytest.mark.parametrize("sign_in", [LOGIN, ADMIN], indirect=True)
+def test_a_wrong_password_now_and_then_is_nothing(sign_in, settings):
+    for _ in range(settings.AXES_FAILURE_LIMIT - 1):
+        sign_in("wrong")
+    assert is_in(sign_in(PASSWORD))
+    for _ in range(settings.AXES_FAILURE_LIMIT - 1):
+        sign_in("wrong")
+    assert is_in(sign_in(PASSWORD))
+
+
+def test_the_door_opens_again_after_a_while(sign_in, settings):
+    for _ in range(settings.AXES_FAILURE_LIMIT + 1):
+        sign_in("wrong")
+    AccessAttempt.objects.update(attempt_time=timezone.now() - settings.AXES_COOLOFF_TIME)
+    assert is_in(sign_in(PASSWORD))
+
+
+def test_a_person_is_told_on_a_page_and_a_program_as_json(shop, settings):
+    for page in (LOGIN, TOKEN):
+        for _ in range(settings.AXES_FAILURE_LIMIT + 1):
+            answer = FromHere(page)("wrong", address="192.0.2.8")
+    assert answer.json()["detail"].startswith("Too many wrong passwords")
+    page = page_of(FromHere(LOGIN)(PASSWORD, address="192.0.2.8"))
+    assert element(page, "h1").children == ["Too many attempts"]
