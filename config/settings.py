@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "daphne",
     "orders",
     "realtime",
+    "tools",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.usefixtures("processes")
-CHECKED = ["config", "orders", "realtime"]
+CHECKED = ["config", "orders", "realtime", "tools"]
 
 
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:

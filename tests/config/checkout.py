@@ -20,7 +20,7 @@ from tests.realtime.postgres.embedded_processes import (
 )
 from tests.servers import ROOT, ServerProcess, free_port
 
-PARTS = ["manage.py", "config", "orders", "realtime", "templates"]
+PARTS = ["manage.py", "config", "orders", "realtime", "templates", "tools"]
 READY = "Quit the server with"
 
 

@@ -48,7 +48,7 @@ def collected(processes, tmp_path_factory) -> Path:
     if not shutil.which("msgfmt"):
         pytest.skip("no GNU gettext on the PATH: apt-get install gettext")
     copy = tmp_path_factory.mktemp("sources")
-    for folder in ("config", "locale", "orders", "realtime", "templates"):
+    for folder in ("config", "locale", "orders", "realtime", "templates", "tools"):
         shutil.copytree(ROOT / folder, copy / folder)
     run(copy, sys.executable, "-m", "django", "makemessages", "--all", "--no-obsolete")
     return copy / "locale"

@@ -68,7 +68,7 @@ def test_it_cleans_up_after_ctrl_c(server):
 
 def test_it_fails_when_deliveries_are_lost(server, monkeypatch):
     """As on a server that has another database: what is placed here never arrives there."""
-    monkeypatch.setattr("orders.management.commands.load_test.LAST_SECONDS", 0.2)
+    monkeypatch.setattr("tools.management.commands.load_test.LAST_SECONDS", 0.2)
     monkeypatch.setattr("orders.models.publish_orders", lambda orders, using: None)
 
     with pytest.raises(CommandError, match=r"2 deliveries were lost.* use this database"):
@@ -78,7 +78,7 @@ def test_it_fails_when_deliveries_are_lost(server, monkeypatch):
 def test_it_says_why_its_streams_were_refused(server, monkeypatch):
     """As by a server that has another key."""
     monkeypatch.setattr(
-        "orders.management.commands.load_test._token", lambda person, seconds: "of another key"
+        "tools.management.commands.load_test._token", lambda person, seconds: "of another key"
     )
 
     with pytest.raises(CommandError, match=r"(?s)401.*DJANGO_SECRET_KEY"):

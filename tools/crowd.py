@@ -2,7 +2,7 @@
 
 One task reads all of them, with as little work for each event as Python can do: some ten thousand
 deliveries a second. For `manage.py` commands that publish something meanwhile and know when; see
-orders/management/commands/load_test.py.
+management/commands/load_test.py.
 """
 
 import asyncio
@@ -14,13 +14,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from .exceptions import RealtimeError
-
 AT_A_TIME = 50
 CONNECT_SECONDS = 30
 
 
-class NotOpened(RealtimeError):
+class NotOpened(Exception):
     """Not all streams could be opened."""
 
 

@@ -29,7 +29,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from orders.models import Order
 from realtime import conf
-from realtime.load import Crowd, Delivered, NotOpened
+from tools.crowd import Crowd, Delivered, NotOpened
 
 PREFIX = "load-"
 # By which the client knows when the order's transaction began.
