@@ -1,21 +1,22 @@
-"""Load: many streams of a running server at once, to see what a deployment carries.
+"""Many clients of a running server at once: what a deployment carries, and who is lost in a storm.
 
-One task reads all of them, with as little work for each event as Python can do: some ten thousand
-deliveries a second. For `manage.py` commands that publish something meanwhile and know when; see
-management/commands/load_test.py.
+They do what a browser's EventSource does: when a stream ends they wait as long as the server's
+last `retry:` said, and come back with the last id that they have seen.
 """
 
 import asyncio
-import ssl
+import random
 import time
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, Self
 
+from .event_source import Block, Connection, NotAStream, connect
+
+# How many connect at a time, as far as nobody has sent them away together.
 AT_A_TIME = 50
-CONNECT_SECONDS = 30
+REFUSED_SECONDS = 0.1
 
 
 class NotOpened(Exception):
@@ -25,7 +26,7 @@ class NotOpened(Exception):
 class Delivered(NamedTuple):
     """What a crowd has got. Latencies in seconds, from the sending to the read; None: no event.
 
-    doubled: events at or below a position that their stream had been at before.
+    doubled: events at or below a position that their client had been at before.
     ended: streams that the server has closed.
     """
 
@@ -39,133 +40,171 @@ class Delivered(NamedTuple):
 
 
 class Crowd:
-    """Many open streams, and what they have got so far.
+    """Clients, and what they have got so far.
 
-    url: of the stream. sent_at: from an event's data, as text, to the time in seconds since the
-    epoch at which it was sent; None for an event that isn't to be counted.
+    urls: of the stream, in as many processes as there are; each client takes any of them, each
+    time. sent_at: from an event's data to the time in seconds since the epoch at which it was
+    sent; None for an event that isn't to be counted. last_id: what they come with at first.
+    openings: how many streams began in each second of the monotonic clock.
     """
 
-    def __init__(self, url: str, sent_at: Callable[[bytes], float | None]) -> None:
-        parts = urlsplit(url)
-        self._ssl = ssl.create_default_context() if parts.scheme == "https" else None
-        self._host = parts.hostname or "127.0.0.1"
-        self._port = parts.port or (443 if self._ssl else 80)
-        self._netloc = parts.netloc
-        self._target = parts.path + (f"?{parts.query}" if parts.query else "")
-        self._sent_at = sent_at
-        self._readers: list[_Reader] = []
-        self._latencies = array("d")
-        self.events = self.doubled = self.resets = self.ended = 0
-        self.refusals: Counter[str] = Counter()
+    def __init__(
+        self,
+        urls: Sequence[str],
+        sent_at: Callable[[str], float | None],
+        last_id: str | None = None,
+    ) -> None:
+        self.urls = list(urls)
+        self.last_id = last_id
+        self.clients: list[Client] = []
+        self.openings: Counter[int] = Counter()
+        self.latencies = array("d")
+        self.turns = asyncio.Semaphore(AT_A_TIME)
+        self.sent_at = sent_at
+        self.events = self.ended = 0
+        self._tasks: list[asyncio.Task[None]] = []
 
-    async def open(self, headers: Iterable[Mapping[str, str]]) -> float:
-        """Open a stream with each of these headers; the seconds it took. Raises NotOpened."""
-        turns = asyncio.Semaphore(AT_A_TIME)
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    async def open(self, headers: Iterable[Mapping[str, str]], seconds: float = 120) -> float:
+        """Let a client come with each of these headers, until `close()`.
+
+        Returns the seconds until all have a stream. Raises NotOpened.
+        """
         began = time.monotonic()
-        async with asyncio.TaskGroup() as group:
-            for of_one in headers:
-                group.create_task(self._open_one(of_one, turns), name="open a stream")
-        if self.refusals:
-            [(refusal, _)] = self.refusals.most_common(1)
+        clients = [Client(self, of_one) for of_one in headers]
+        self.clients += clients
+        self._tasks += [
+            asyncio.create_task(client.run(), name="client of a stream") for client in clients
+        ]
+        try:
+            async with asyncio.timeout(seconds):
+                await asyncio.gather(*(client.first_answer for client in clients))
+        except TimeoutError:
+            missing = sum(not client.first_answer.done() for client in clients)
+            raise NotOpened(f"{missing} streams were not opened in {seconds:g} seconds") from None
+        refusals = Counter(refusal for client in clients if (refusal := client.refusal))
+        if refusals:
+            [(refusal, _)] = refusals.most_common(1)
             raise NotOpened(
-                f"{self.refusals.total()} streams were not opened, most of them because: {refusal}"
+                f"{refusals.total()} streams were not opened, most of them because: {refusal}"
             )
         return time.monotonic() - began
 
-    async def _open_one(self, headers: Mapping[str, str], turns: asyncio.Semaphore) -> None:
-        # HTTP/1.0: the body comes as it is, without chunks.
-        lines = [f"GET {self._target} HTTP/1.0", f"Host: {self._netloc}"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        request = "\r\n".join([*lines, "Accept: text/event-stream", "", ""]).encode("latin1")
-        async with turns:
-            try:
-                async with asyncio.timeout(CONNECT_SECONDS):
-                    _, reader = await asyncio.get_running_loop().create_connection(
-                        lambda: _Reader(self, request), self._host, self._port, ssl=self._ssl
-                    )
-                    self._readers.append(reader)
-                    refusal = await reader.answered
-            except TimeoutError:
-                refusal = f"no answer in {CONNECT_SECONDS} seconds"
-            except OSError as error:
-                refusal = str(error)
-        if refusal:
-            self.refusals[refusal] += 1
+    async def close(self) -> None:
+        """All of them leave, for good."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def close(self) -> None:
-        for reader in self._readers:
-            reader.close()
+    async def all_open(self, seconds: float) -> None:
+        """Wait until each has a stream, after some were closed. Raises TimeoutError."""
+        async with asyncio.timeout(seconds):
+            for client in self.clients:
+                await client.is_open.wait()
+
+    async def received_by_each(self, events: int, seconds: float) -> None:
+        """Wait until each has so many events, or for so long."""
+        deadline = time.monotonic() + seconds
+        # Asked now and then: a wake-up for each event of each client would be what takes the time.
+        while (  # noqa: ASYNC110
+            any(client.received < events for client in self.clients) and time.monotonic() < deadline
+        ):
+            await asyncio.sleep(0.05)
+
+    def percentile(self, percent: int) -> float | None:
+        """Seconds from the sending of an event to a client; None without one."""
+        ordered = sorted(self.latencies)
+        return ordered[len(ordered) * percent // 100] if ordered else None
+
+    @property
+    def doubled(self) -> int:
+        return sum(client.doubled for client in self.clients)
+
+    @property
+    def resets(self) -> int:
+        return sum(client.resets for client in self.clients)
 
     @property
     def delivered(self) -> Delivered:
-        ordered = sorted(self._latencies)
-
-        def percentile(percent: int) -> float | None:
-            return ordered[len(ordered) * percent // 100] if ordered else None
-
         return Delivered(
             events=self.events,
             doubled=self.doubled,
             resets=self.resets,
             ended=self.ended,
-            p50=percentile(50),
-            p95=percentile(95),
-            p99=percentile(99),
+            p50=self.percentile(50),
+            p95=self.percentile(95),
+            p99=self.percentile(99),
         )
 
-    def _take(self, reader: "_Reader", block: bytes, now: float) -> None:
-        if block.startswith(b"event: reset"):
+
+class Client:
+    """One of the crowd. refusal: why its first attempt failed; empty if it did not."""
+
+    def __init__(self, crowd: Crowd, headers: Mapping[str, str]) -> None:
+        self.received = self.doubled = self.resets = 0
+        self.is_open = asyncio.Event()
+        self.first_answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.refusal = ""
+        self._crowd = crowd
+        self._headers = dict(headers)
+        self._last_id = crowd.last_id
+        self._position = 0
+        self._retry_seconds = 1.0
+
+    async def run(self) -> None:
+        """Be connected, again and again."""
+        while True:
+            try:
+                connection = await self._connect()
+            except (OSError, TimeoutError, NotAStream) as error:
+                self._answered(str(error) or "no answer in time")
+                await asyncio.sleep(REFUSED_SECONDS)  # a balancer takes another one
+                continue
+            try:
+                self._answered("")
+                self.is_open.set()
+                self._crowd.openings[int(time.monotonic())] += 1
+                await connection.closed
+                self._crowd.ended += 1
+            finally:
+                self.is_open.clear()
+                connection.close()
+            await asyncio.sleep(self._retry_seconds)
+
+    async def _connect(self) -> Connection:
+        headers = self._headers
+        if self._last_id is not None:
+            headers = {**headers, "Last-Event-ID": self._last_id}
+        async with self._crowd.turns:
+            return await connect(random.choice(self._crowd.urls), headers, self._take)
+
+    def _answered(self, refusal: str) -> None:
+        if not self.first_answer.done():
+            self.refusal = refusal
+            self.first_answer.set_result(None)
+
+    def _take(self, block: Block) -> None:
+        now = time.time()
+        if block.id is not None:
+            self._last_id = block.id
+        if block.retry_milliseconds is not None:
+            self._retry_seconds = block.retry_milliseconds / 1000
+        if block.type == "reset":
             self.resets += 1
-        data = block.partition(b"\ndata: ")[2]
-        sent = self._sent_at(data) if data else None
+            return
+        sent = self._crowd.sent_at(block.data) if block.data else None
         if sent is None:
             return
-        position = int(block.partition(b"id: ")[2].partition(b"\n")[0])
-        if position <= reader.position:
+        position = block.position
+        if position <= self._position:
             self.doubled += 1
             return
-        reader.position = position
-        self.events += 1
-        self._latencies.append(now - sent)
-
-
-class _Reader(asyncio.Protocol):
-    """One stream. answered: why it was refused, or an empty text."""
-
-    def __init__(self, crowd: Crowd, request: bytes) -> None:
-        self.position = 0
-        self.answered: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._crowd = crowd
-        self._request = request
-        self._rest = b""
-        self._is_closing = False
-        self._transport: Any = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-        self._transport.write(self._request)
-
-    def data_received(self, data: bytes) -> None:
-        now = time.time()
-        text = self._rest + data
-        if not self.answered.done():
-            head, end, text = text.partition(b"\r\n\r\n")
-            if not end:
-                self._rest = head
-                return
-            status = head.split(b"\r\n", 1)[0].decode("latin1")
-            is_stream = b" 200 " in head[:16] and b"text/event-stream" in head.lower()
-            self.answered.set_result("" if is_stream else f"the answer was {status}")
-        *blocks, self._rest = text.split(b"\n\n")
-        for block in blocks:
-            self._crowd._take(self, block, now)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        if not self.answered.done():
-            self.answered.set_result("the server hung up before it answered")
-        elif not self._is_closing:
-            self._crowd.ended += 1
-
-    def close(self) -> None:
-        self._is_closing = True
-        self._transport.abort()
+        self._position = position
+        self.received += 1
+        self._crowd.events += 1
+        self._crowd.latencies.append(now - sent)

@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, Protocol
 
+from tools.event_source import Block, NotAStream, connect
+
+from ..clients import STREAM
 from .people import Person
 
-PATH = "/orders/realtime"
 # How long a client that was turned away waits. EventSource would wait for seconds.
 AWAY_SECONDS = (0.1, 0.4)
 
@@ -20,14 +22,6 @@ class Address(Protocol):
 class Received(NamedTuple):
     position: int
     data: str
-
-
-class TurnedAway(Exception):
-    """The server answered something else than a stream."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
 
 
 class Client:
@@ -59,6 +53,8 @@ class Client:
         # some) and from one event to the next.
         self.longest_silence = 0.0
         self.longest_pause = 0.0
+        self._heard: float | None = None
+        self._event_heard: float | None = None
         self._servers = servers
         self._chance = chance
         self._stays_seconds = stays_seconds
@@ -71,20 +67,16 @@ class Client:
 
     async def run(self) -> None:
         while True:
-            server = self._chance.choice(self._servers)
             try:
-                async with asyncio.timeout(self._stays()), self._connected(server) as reader:
-                    try:
-                        await self._read(reader)
-                    except (OSError, asyncio.IncompleteReadError):
-                        self.cut_off += 1
-                        self._news.set()
+                async with asyncio.timeout(self._stays()):
+                    await self._stay_until_cut_off(self._chance.choice(self._servers))
             except TimeoutError:
                 continue  # it had enough
-            except TurnedAway as answer:
-                self.turned_away.append(answer.status)
-                self._news.set()
-            except (OSError, asyncio.IncompleteReadError):
+            except NotAStream as answer:
+                if answer.status is not None:
+                    self.turned_away.append(answer.status)
+                    self._news.set()
+            except OSError:
                 pass  # nobody there
             await asyncio.sleep(self._chance.uniform(*AWAY_SECONDS))
 
@@ -97,52 +89,36 @@ class Client:
     def _stays(self) -> float | None:
         return self._stays_seconds and self._chance.uniform(*self._stays_seconds)
 
-    @asynccontextmanager
-    async def _connected(self, server: Address) -> AsyncIterator[asyncio.StreamReader]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    async def _stay_until_cut_off(self, server: Address) -> None:
+        self._heard = self._event_heard = None
+        query = "?scope=all" if self.person.is_staff else ""
+        headers = {"Authorization": f"Bearer {self.person.token}", "Last-Event-ID": self.cursor}
+        connection = await connect(
+            f"http://127.0.0.1:{server.port}{STREAM}{query}", headers, self._take
+        )
         try:
-            # HTTP/1.0: a body without chunks, up to the end of the connection.
-            path = PATH + ("?scope=all" if self.person.is_staff else "")
-            writer.write(
-                f"GET {path} HTTP/1.0\r\nHost: localhost\r\n"
-                f"Authorization: Bearer {self.person.token}\r\n"
-                f"Last-Event-ID: {self.cursor}\r\n\r\n".encode()
-            )
-            head = await reader.readuntil(b"\r\n\r\n")
-            status = int(head.split(maxsplit=2)[1])
-            if status != 200:
-                raise TurnedAway(status)
-            yield reader
+            await connection.closed
         finally:
-            writer.transport.abort()
+            connection.close()
+        self.cut_off += 1
+        self._news.set()
 
-    async def _read(self, reader: asyncio.StreamReader) -> None:
-        clock = asyncio.get_running_loop().time
-        heard = clock()
-        event_heard = None
-        while True:
-            block = await reader.readuntil(b"\n\n")
-            now = clock()
-            self.longest_silence = max(self.longest_silence, now - heard)
-            heard = now
-            if self._take(block.decode()):
-                self.longest_pause = max(self.longest_pause, now - (event_heard or now))
-                event_heard = now
-
-    def _take(self, block: str) -> bool:
-        """Keep what a block says; whether it is an event."""
-        fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line)
-        self.cursor = fields.get("id", self.cursor)
-        if "retry" in fields:
+    def _take(self, block: Block) -> None:
+        now = asyncio.get_running_loop().time()
+        self.longest_silence = max(self.longest_silence, now - (self._heard or now))
+        self._heard = now
+        self.cursor = self.cursor if block.id is None else block.id
+        if block.retry_milliseconds is not None:
             self.opened += 1
-        elif fields.get("event") == "reset":
-            self.resets.append(fields["data"])
-        elif "data" in fields:
-            self.received.append(Received(int(fields["id"]), fields["data"]))
+        elif block.type == "reset":
+            self.resets.append(block.data)
+        elif block.data:  # that of a heartbeat is empty
+            self.longest_pause = max(self.longest_pause, now - (self._event_heard or now))
+            self._event_heard = now
+            self.received.append(Received(block.position, block.data))
         else:
             self.heartbeats += 1
         self._news.set()
-        return "data" in fields  # that of a heartbeat is empty
 
 
 @asynccontextmanager

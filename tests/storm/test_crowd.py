@@ -2,8 +2,9 @@
 
 import asyncio
 import signal
+import socket
 import time
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -11,18 +12,36 @@ from django.db import connections
 
 import realtime
 from realtime import conf
-from tests.clients import bearer
+from tests.clients import STREAM, bearer
 from tests.realtime.resources import Resources
 from tests.servers import free_port, running_server
-
-from .crowd import Crowd, gathered, stalled_sockets
+from tools.crowd import Crowd
 
 SETTINGS = "tests.storm.crowd_settings"
 
 
-def header(user):
-    [(name, value)] = bearer(user).items()
-    return f"{name}: {value}"
+def sent_at(data):
+    return float(data.partition('"at":')[2].partition(",")[0])
+
+
+def crowd_of(ports):
+    """Who comes to any of these servers, and has seen nothing yet."""
+    return Crowd([f"http://127.0.0.1:{port}{STREAM}" for port in ports], sent_at, last_id="0")
+
+
+@contextmanager
+def stalled_clients(server, user, count):
+    """Clients that ask for a stream and then read nothing at all."""
+    with ExitStack() as stalled:
+        for _ in range(count):
+            client = stalled.enter_context(socket.socket())
+            # The smallest buffer there is: what they don't read is soon the server's to keep.
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(("127.0.0.1", server.port))
+            lines = [f"GET {STREAM} HTTP/1.0", "Host: localhost"]
+            lines += [f"{name}: {value}" for name, value in bearer(user).items()]
+            client.sendall("\r\n".join([*lines, "", ""]).encode())
+        yield
 
 
 @asynccontextmanager
@@ -52,8 +71,9 @@ async def steady_events(user, each_second, pad=""):
 
 def check(crowd, events):
     """Each tab has each event once, in order."""
-    assert [tab.received for tab in crowd.tabs] == [events] * len(crowd.tabs)
-    assert not any(tab.out_of_order or tab.resets for tab in crowd.tabs)
+    assert [client.received for client in crowd.clients] == [events] * len(crowd.clients)
+    assert not crowd.doubled
+    assert not crowd.resets
 
 
 @pytest.mark.parametrize("tabs", [200, pytest.param(1000, marks=pytest.mark.slow)])
@@ -70,23 +90,21 @@ async def test_processes_restarted_one_after_the_other_lose_nothing(
             )
 
         running = [start(port) for port in ports]
-        crowd = Crowd(ports, header(alice), cursor=0)
-        async with gathered(crowd, tabs):
-            crowd.opened.clear()
+        async with crowd_of(ports) as crowd:
+            await crowd.open([bearer(alice)] * tabs)
+            crowd.openings.clear()
             async with steady_events(alice, each_second=5) as published:
                 for number, port in enumerate(ports):
                     await asyncio.to_thread(running[number].stop, signal.SIGTERM, 20)
                     running[number] = await asyncio.to_thread(start, port)
-                    async with asyncio.timeout(30):
-                        for tab in crowd.tabs:
-                            await tab.is_open.wait()
+                    await crowd.all_open(seconds=30)
             await crowd.received_by_each(len(published), seconds=30)
             check(crowd, len(published))
     evenly = tabs / len(ports) / conf.DEFAULTS["DRAIN_SECONDS"]
-    busiest = max(crowd.opened.values())
+    busiest = max(crowd.openings.values())
     print(
-        f"{tabs} tabs, 2 restarts, {len(published)} events: {crowd.opened.total()} reconnects, at "
-        f"most {busiest} in a second; {evenly:.0f} if a server's were spread evenly over its end"
+        f"{tabs} tabs, 2 restarts, {len(published)} events: {crowd.openings.total()} reconnects, "
+        f"at most {busiest} in a second; {evenly:.0f} if a server's were spread evenly over its end"
     )
     # Without the spreading all tabs of a server would come back in the same second. Among a few
     # tabs, chance weighs more.
@@ -102,13 +120,13 @@ async def test_who_stops_reading_is_not_felt_by_the_others(
     processes, transactional_db, alice, kind, tabs, stalled, seconds
 ):
     with running_server(kind, DJANGO_SETTINGS_MODULE=SETTINGS) as server:
-        crowd = Crowd([server.port], header(alice), cursor=0)
-        async with gathered(crowd, tabs):
+        async with crowd_of([server.port]) as crowd:
+            await crowd.open([bearer(alice)] * tabs)
 
             async def measure():
                 """The p99 of so many seconds of events of 2 KB."""
-                crowd.latencies.clear()
-                before = min(tab.received for tab in crowd.tabs)
+                del crowd.latencies[:]
+                before = min(client.received for client in crowd.clients)
                 async with steady_events(alice, each_second=5, pad="x" * 2048) as published:
                     await crowd.received_by_each(before + 5 * seconds, seconds=2 * seconds)
                 await crowd.received_by_each(before + len(published), seconds=30)
@@ -116,14 +134,10 @@ async def test_who_stops_reading_is_not_felt_by_the_others(
 
             without = await measure()
             memory = Resources(server).memory
-            sockets = await asyncio.to_thread(
-                lambda: list(stalled_sockets(server.port, header(alice), stalled))
-            )
-            beside = await measure()
-            grown = Resources(server).memory - memory
-            for stalled_socket in sockets:
-                stalled_socket.close()
-        check(crowd, crowd.tabs[0].received)
+            with stalled_clients(server, alice, stalled):
+                beside = await measure()
+                grown = Resources(server).memory - memory
+        check(crowd, crowd.clients[0].received)
     print(
         f"{kind}: p99 of {tabs} tabs {without * 1000:.0f} ms alone, {beside * 1000:.0f} ms beside "
         f"{stalled} that don't read; {grown / stalled / 1024:.0f} kB for each of those"

@@ -87,10 +87,13 @@ class Command(BaseCommand):
             try:
                 asyncio.run(run.run())
             except NotOpened as error:
-                raise CommandError(
-                    f"{error}. (To 401: the server has to use the same DJANGO_SECRET_KEY and "
-                    "database as this command.)"
-                ) from error
+                hint = (
+                    " The server has to use the same DJANGO_SECRET_KEY and database as this "
+                    "command."
+                    if " 401 " in str(error)
+                    else ""
+                )
+                raise CommandError(f"{error}.{hint}") from error
         self.stdout.write(run.table())
         if run.lost or run.delivered.doubled:
             raise CommandError(
@@ -144,7 +147,7 @@ class Run:
         self.seconds = seconds
         self.say = say
         self.readers_of_each = len(tokens) if scope == "all" else 1
-        self.crowd = Crowd(f"{url}?scope={scope}", _sent_at)
+        self.crowd = Crowd([f"{url}?scope={scope}"], _sent_at)
         self._ending = threading.Event()
         self.connect_seconds = 0.0
         self.placed = 0
@@ -172,7 +175,7 @@ class Run:
         finally:
             # After Ctrl-C asyncio.run() waits for the thread that places orders.
             self._ending.set()
-            self.crowd.close()
+            await self.crowd.close()
 
     def _place_orders(self) -> None:
         """In a thread, with a connection of its own."""
@@ -229,9 +232,9 @@ class Run:
         return "\n".join(f"{name:>34}  {value}" for name, value in rows)
 
 
-def _sent_at(data: bytes) -> float | None:
-    mark = data.partition(PRODUCT.encode())[2]
-    return float(mark.partition(b'"')[0]) if mark else None
+def _sent_at(data: str) -> float | None:
+    mark = data.partition(PRODUCT)[2]
+    return float(mark.partition('"')[0]) if mark else None
 
 
 def _token(person: Any, seconds: float) -> str:
