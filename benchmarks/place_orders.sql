@@ -8,9 +8,9 @@ WITH wanted AS (
     FROM wanted
     RETURNING id, customer_id, product, quantity, unit_price, status, placed_at
 )
-INSERT INTO realtime_outbox (stream, recipient, type, data, created_at)
+INSERT INTO realtime_outbox (stream, topic, type, data, created_at)
 SELECT
-    %(stream)s, placed.customer_id::text, %(type)s,
+    %(stream)s, 'auth.user:' || placed.customer_id, %(type)s,
     format(
         '{"order":%%s,"status":%%s,"product":%%s,"quantity":%%s,"unit_price":"%%s","total":"%%s",'
         '"customer":%%s,"placed_at":"%%s","changed_at":"%%s"}',

@@ -30,7 +30,7 @@ ORDERS_PER_SECOND = 500
 FOLLOW_SECONDS = 8
 STORED = 200_000
 HINT = "SELECT pg_notify('realtime_pending', 'orders')"
-NUMBER = "SELECT moved FROM realtime_number_events_v2('orders', %s, 4, '100 ms')"
+NUMBER = "SELECT moved FROM realtime_number_events('orders', %s, 4, '100 ms')"
 
 
 def main() -> None:

@@ -191,7 +191,10 @@ SPECTACULAR_SETTINGS = {
 
 # Where DATABASE_URL leads to PgBouncer in transaction mode, LISTEN needs a direct way, and cursors
 # can't live in a session.
-REALTIME = {"LISTEN_URL": environment.text("REALTIME_LISTEN_URL") or None}
+REALTIME = {
+    "STREAMS": ["orders"],
+    "LISTEN_URL": environment.text("REALTIME_LISTEN_URL") or None,
+}
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = REALTIME["LISTEN_URL"] is not None
 
 LOGGING = {

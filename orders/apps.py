@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 class OrdersConfig(AppConfig):
     name = "orders"
+    default_auto_field = "django.db.models.BigAutoField"
     verbose_name = _("Orders")
 
     def ready(self) -> None:

@@ -8,8 +8,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+import realtime
 from realtime import conf
-from realtime.log.publishing import recipient_key
 
 from .board import Filter, board_snapshot, summary
 from .models import Order
@@ -51,7 +51,7 @@ def orders_board(request: HttpRequest) -> HttpResponse:
         "form": form,
         "filter": form.filter(),
         "board": board_snapshot(form.filter(), before=form.cleaned_data["before"]),
-        "recipient": recipient_key(request.user),
+        "recipient": realtime.topic_of(request.user),
         "heartbeat_seconds": conf.get("HEARTBEAT_SECONDS"),
     }
     return render(request, "orders/board.html", context)

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from django.contrib.auth import get_user_model
+
 import realtime
 from realtime.models import Stream
 
@@ -29,7 +31,11 @@ def bell_event(bell: "Bell") -> dict[str, Any]:
 def publish_bell(bell: "Bell", using: str) -> None:
     """Publish what the user of this saved bell has seen and read, to all their pages."""
     realtime.publish(
-        stream=STREAM, type=BELL_TYPE, recipient=bell.user_id, data=bell_event(bell), using=using
+        to=realtime.Topic(get_user_model()._meta.label_lower, bell.user_id),
+        type=BELL_TYPE,
+        data=bell_event(bell),
+        stream=STREAM,
+        using=using,
     )
 
 

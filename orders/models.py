@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
@@ -226,10 +227,10 @@ class Order(models.Model):
         using: the alias of the database that it is deleted from.
         """
         realtime.publish(
-            stream=STREAM,
-            recipient=self.customer_id,
+            to=realtime.Topic(get_user_model()._meta.label_lower, self.customer_id),
             type=DELETED_TYPE,
             data={"order": self.pk},
+            stream=STREAM,
             using=using,
         )
 

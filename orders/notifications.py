@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from realtime.log.publishing import recipient_key
+import realtime
 from realtime.models import Event
 
 from .events import ORDER_TYPE, STREAM, utc_text
@@ -96,4 +96,4 @@ BLANKS = [Notification(status) for status in (*WORDS, "")]
 
 def order_events(user: AbstractBaseUser) -> QuerySet[Event]:
     """The events of the user's own orders, as far as the log keeps them."""
-    return Event.objects.filter(stream=STREAM, recipient=recipient_key(user), type=ORDER_TYPE)
+    return Event.objects.filter(stream=STREAM, topic=realtime.topic_of(user), type=ORDER_TYPE)

@@ -47,5 +47,5 @@ def _times_in_log(order: Order) -> dict[str, datetime]:
         if "changed_at" in event
         else created_at
         for data, created_at in events.values_list("data", "created_at")
-        if (event := json.loads(data))
+        if (event := json.loads(data or "null"))
     }

@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+import realtime
 from realtime import conf
-from realtime.log.publishing import recipient_key
 
 from .bell import bell_of, mark_all_read, mark_read, mark_seen
 from .history import history_page
@@ -73,7 +73,7 @@ def order(request: HttpRequest, pk: int) -> HttpResponse:
         "order": order,
         "timeline": timeline(order),
         "cursor": cursor,
-        "recipient": recipient_key(request.user),
+        "recipient": realtime.topic_of(request.user),
         "heartbeat_seconds": conf.get("HEARTBEAT_SECONDS"),
     }
     return render(request, "orders/order.html", context)

@@ -2,7 +2,7 @@
 
     import realtime
 
-    realtime.publish(stream="orders", recipient=order.customer, data={"order": order.pk})
+    realtime.publish(to=document, type="changed", data={"title": document.title})
 
     # urls.py
     path("orders/realtime", realtime.EventStreamView.as_view(stream="orders"))
@@ -15,26 +15,33 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .access.token_cookie import TokenCookieView
-    from .exceptions import InvalidEvent, RealtimeError
-    from .log.publishing import Message, publish, publish_many
+    from .exceptions import InvalidEvent, InvalidTopic, RealtimeError
+    from .log.publishing import Message, apublish, publish, publish_many
+    from .log.topics import EVERYTHING, PUBLIC, Topic, topic_of
     from .views import EventStreamView
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "EVERYTHING",
+    "PUBLIC",
     "EventStreamView",
     "InvalidEvent",
+    "InvalidTopic",
     "Message",
     "RealtimeError",
     "TokenCookieView",
+    "Topic",
+    "apublish",
     "publish",
     "publish_many",
+    "topic_of",
 ]
 
 
 def __getattr__(name: str) -> Any:
     # Imported on first use: Django imports this package before its app registry can load models.
-    for module in ("exceptions", "log.publishing", "access.token_cookie", "views"):
+    for module in ("exceptions", "log.topics", "log.publishing", "access.token_cookie", "views"):
         if name in __all__ and hasattr(home := import_module(f".{module}", __name__), name):
             return getattr(home, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

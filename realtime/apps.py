@@ -9,6 +9,7 @@ installation.refuse_unsupported()
 
 class RealtimeConfig(AppConfig):
     name = "realtime"
+    default_auto_field = "django.db.models.BigAutoField"  # whatever the project's is
     verbose_name = "Realtime streams"
 
     def ready(self) -> None:

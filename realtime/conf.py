@@ -7,6 +7,14 @@ from django.conf import settings
 DEFAULTS: dict[str, Any] = {
     # Alias of the database that holds the event log.
     "DATABASE": "default",
+    # The names of its streams: one that isn't listed is refused, for it is most likely misspelt.
+    # `orders-*` stands for all that begin so.
+    "STREAMS": ["default"],
+    # Dotted path of a function that returns the name of the tenant of now: it becomes a part of
+    # each topic, so that user 1 of one tenant is not user 1 of another.
+    "TENANT": None,
+    # The longest data of an event, in bytes of UTF-8.
+    "MAX_EVENT_BYTES": 1024 * 1024,
     # A libpq connection string or URL for the LISTEN connection, where the database above is
     # reached through PgBouncer in transaction mode, which swallows LISTEN.
     "LISTEN_URL": None,

@@ -9,5 +9,9 @@ class InvalidEvent(RealtimeError, ValueError):
     """The event can't be sent over the wire, so it was refused before it was written."""
 
 
+class InvalidTopic(InvalidEvent):
+    """What was given is no topic: nobody could follow it, or more people than were meant."""
+
+
 class DatabaseUnavailable(RealtimeError):
     """The event log can't be read now; it will be again when the database is back."""

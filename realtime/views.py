@@ -18,7 +18,7 @@ from .exceptions import DatabaseUnavailable
 from .hub.hub import Hub
 from .hub.stream import EventStream
 from .log.cursor import InvalidCursor, requested_cursor
-from .log.publishing import recipient_key
+from .log.topics import EVERYTHING, Topics, topic_of
 from .postgres.deadlines import django_deadline
 from .serving import request_threads
 from .serving.rejections import UNBUFFERED, Rejected, TryAgainLater, check_server
@@ -69,10 +69,10 @@ def _say_what_is_missing() -> None:
 class EventStreamView(View):
     """A stream of server-sent events: `EventStreamView.as_view(stream="orders")`.
 
-    Everybody who is signed in gets the events published for them as the recipient. With
-    `?scope=all` those who hold `view_all_permission` get the events of all recipients.
+    Everybody who is signed in gets the events published to them. With `?scope=all` those who hold
+    `view_all_permission` get the events of all topics.
 
-    `?recipient=<key>` is for a page, which knows for whom it was rendered: when somebody else has
+    `?recipient=<topic>` is for a page, which knows for whom it was rendered: when somebody else has
     signed in since in the same browser, it is refused instead of being told what is theirs.
 
     `?follow=no` ends the stream once it has said what there is, and lets EventSource ask again
@@ -128,7 +128,7 @@ class EventStreamView(View):
     def get_in_thread(self, request: HttpRequest) -> HttpResponse | EventStreamResponse:
         """All of the answer that may query the database; the stream is yet to be opened."""
         try:
-            access = self.admit(request)
+            access, topics = self.admit(request)
             follow = self.follows(request)
         except Rejected as refused:
             return refused.response
@@ -137,11 +137,11 @@ class EventStreamView(View):
         if request.method == "HEAD":
             return EventStreamResponse()
         return EventStreamResponse(
-            open_stream=partial(self.open_stream, access=access, follow=follow)
+            open_stream=partial(self.open_stream, access=access, topics=topics, follow=follow)
         )
 
-    def admit(self, request: HttpRequest) -> Grant:
-        """Who is asking, for whose events, and what that rests on. Raises Rejected."""
+    def admit(self, request: HttpRequest) -> tuple[Grant, Topics]:
+        """What they who ask may follow, and what that rests on. Raises Rejected."""
         try:
             signed_in = authenticate(request)
         except InvalidCredentials as error:
@@ -154,18 +154,18 @@ class EventStreamView(View):
                 "Sign in, or send an access token: Authorization: Bearer <access token>",
                 WWW_Authenticate='Bearer realm="events"',
             )
-        own = recipient_key(signed_in.user)
+        own = topic_of(signed_in.user)
         if request.GET.get("recipient", own) != own:
             raise Rejected(403, "Somebody else is signed in than the recipient asked for.")
         scope = request.GET.get("scope", "own")
         if scope == "own":
-            return signed_in.access()
+            return signed_in.access(), (own,)
         if scope != "all":
             raise Rejected(400, "scope has to be “own” (or left out) or “all”.")
         permission = self.view_all_permission
         if permission is None or not signed_in.user.has_perm(permission):
             raise Rejected(403, "You may not see everybody's events.")
-        return signed_in.access(permission=permission)
+        return signed_in.access(permission=permission), EVERYTHING
 
     def follows(self, request: HttpRequest) -> bool:
         """Whether the client stays when all has been said. Raises Rejected."""
@@ -175,7 +175,7 @@ class EventStreamView(View):
         return follow == "yes"
 
     async def open_stream(
-        self, request: HttpRequest, *, access: Grant, follow: bool
+        self, request: HttpRequest, *, access: Grant, topics: Topics, follow: bool
     ) -> EventStream:
         """The stream, standing where the client left off. Raises Rejected."""
         hub = Hub.current()
@@ -195,4 +195,4 @@ class EventStreamView(View):
                 cursor = tail.position
         except InvalidCursor:
             cursor = None
-        return EventStream(hub, self.stream, access.recipient, cursor, access=access, follow=follow)
+        return EventStream(hub, self.stream, topics, cursor, access=access, follow=follow)

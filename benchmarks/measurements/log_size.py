@@ -13,6 +13,8 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.auth.models import User
 from django.db import connection
 
+from realtime import topic_of
+
 from .. import people, placing
 from ..site import Ours
 from ..streams import Streams
@@ -24,9 +26,9 @@ PUBLISHED_PER_SECOND = 50
 PAGES = 100
 BATCH = 1_000_000
 FILL = """
-    INSERT INTO realtime_event (stream, position, recipient, type, data, created_at, published_at)
+    INSERT INTO realtime_event (stream, position, mark, topic, type, data, created_at, published_at)
     SELECT
-        'orders', number, (%(recipients)s::text[])[1 + number %% %(count)s], 'orders',
+        'orders', number, 1, (%(topics)s::text[])[1 + number %% %(count)s], 'orders',
         '{"order":' || number || ',"status":"placed","product":"load ' || number || ' 0",'
         '"quantity":2,"unit_price":"4.50","total":"9.00","customer":"customer-1",'
         '"placed_at":"2026-11-22T13:59:42.492031Z"}',
@@ -47,12 +49,12 @@ class LogSize(NamedTuple):
 
 def fill(events: int) -> None:
     """Nothing but so many events in the log, of a hundred customers in turn."""
-    recipients = [str(user.pk) for user in people.customers(READERS)]
+    topics = [topic_of(user) for user in people.customers(READERS)]
     with connection.cursor() as cursor:
         cursor.execute("TRUNCATE realtime_event, realtime_outbox")
         for first in range(1, events + 1, BATCH):
             last = min(events, first + BATCH - 1)
-            values = {"recipients": recipients, "count": READERS, "first": first, "last": last}
+            values = {"topics": topics, "count": READERS, "first": first, "last": last}
             cursor.execute(FILL, values)
         cursor.execute(
             "INSERT INTO realtime_stream (name, position, pruned_through) VALUES ('orders', %s, 0)"

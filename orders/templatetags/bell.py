@@ -6,8 +6,8 @@ from django import template
 from django.http import HttpRequest
 from django.urls import reverse
 
+import realtime
 from realtime import conf
-from realtime.log.publishing import recipient_key
 
 from ..bell import bell_of
 
@@ -27,7 +27,7 @@ def bell(context: template.Context) -> dict[str, Any]:
         return {"bell": None}
     return {
         "bell": bell_of(request),
-        "recipient": recipient_key(user),
+        "recipient": realtime.topic_of(user),
         "heartbeat_seconds": conf.get("HEARTBEAT_SECONDS"),
         "here": _page_of(request),
     }

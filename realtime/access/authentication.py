@@ -14,7 +14,6 @@ from django.utils.module_loading import import_string
 
 from .. import conf
 from ..exceptions import RealtimeError
-from ..log.publishing import recipient_key
 from .grants import Grant, digest
 
 # The cookie that carries an access token to a stream, see token_cookie.py.
@@ -41,11 +40,9 @@ class SignedIn(NamedTuple):
     secret: str | None = None
 
     def access(self, *, permission: str | None = None) -> Grant:
-        """What a stream for this user rests on; with a permission: one for everybody's events."""
-        own = recipient_key(self.user)
+        """What a stream for this user rests on; permission: what it takes beside being active."""
         return Grant(
-            recipient=own if permission is None else None,
-            user=own,
+            user=str(self.user.pk),
             # A user made from a token alone can't be looked up again.
             is_in_table=isinstance(self.user, get_user_model()),
             permission=permission,

@@ -20,8 +20,7 @@ BATCH = 500
 class Grant:
     """What one open stream rests on. Small, for a process has thousands of them.
 
-    recipient: whose events it gets; None: everybody's.
-    user: the user's key, as `publishing.recipient_key` has it.
+    user: the user's primary key as text; empty: nobody.
     is_in_table: whether that is the key of a user who can be looked up again.
     permission: what it takes beside being active.
     ends_at: when it ends by itself, in seconds since the epoch; None: not known.
@@ -30,7 +29,6 @@ class Grant:
     credential: the digest of the session key or of the token, by which a hint names it.
     """
 
-    recipient: str | None
     user: str = ""
     is_in_table: bool = False
     permission: str | None = None

@@ -18,11 +18,13 @@ from weakref import WeakKeyDictionary
 import psycopg
 
 from .. import conf
+from ..access.grants import Grant
 from ..exceptions import DatabaseUnavailable
 from ..log import wire
 from ..log.event_log import EventLog
 from ..log.notifications import ACCESS_CHANNEL, PENDING_CHANNEL, PUBLISHED_CHANNEL, parse_published
 from ..log.polling_lease import PollingLeases
+from ..log.topics import Topics
 from ..postgres.connections import (
     KeptConnection,
     Parameters,
@@ -99,7 +101,7 @@ class Hub:
         self._work_due = asyncio.Event()
         self._poll_due = True
         self._to_number: set[str] = set()
-        self._watches = PollingLeases(asyncio.get_running_loop().time)
+        self._leases = PollingLeases(asyncio.get_running_loop().time)
         self._published: dict[str, int] = {}  # streams, and how far they have come
         # What this process said itself, last: it has read that, or is about to.
         self._told: tuple[str, int] | None = None
@@ -167,6 +169,24 @@ class Hub:
 
     def remove(self, stream: "EventStream") -> None:
         self.streams.remove(stream)
+
+    def open_stream(
+        self,
+        name: str,
+        topics: Topics,
+        cursor: int | None,
+        *,
+        grant: Grant | None = None,
+        follow: bool = True,
+    ) -> "EventStream":
+        """A client's stream, which begins when it is entered (`async with`).
+
+        topics: what it tells of. cursor: after which position; None: one that wasn't valid.
+        grant: what it rests on. follow: whether it waits for more when all has been said.
+        """
+        from .stream import EventStream
+
+        return EventStream(self, name, topics, cursor, access=grant, follow=follow)
 
     async def catch_up(self, stream: str) -> RecentEvents:
         """The tail of a stream, holding all that was published before this call.
@@ -283,7 +303,7 @@ class Hub:
             await self._turn(connection)
             self._working.works()
             with suppress(TimeoutError):
-                async with asyncio.timeout_at(min(next_poll, self._watches.next_look)):
+                async with asyncio.timeout_at(min(next_poll, self._leases.next_look)):
                     await self._work_due.wait()
             # By the clock, after each turn: hints of one stream must not put off the look that
             # finds a lost hint of another.
@@ -304,8 +324,8 @@ class Hub:
             if poll_due:
                 await self._poll(connection, to_number, to_read)
             # Hints of what is watched can wait: there will be a look that is later than they are.
-            to_number = {name for name in to_number if name not in self._watches}
-            for stream in to_number | self._watches.due():
+            to_number = {name for name in to_number if name not in self._leases}
+            for stream in to_number | self._leases.due():
                 if not await self._number(connection, stream):
                     to_read.add(stream)
             for stream in to_read & self._tails.keys() | to_catch_up.keys():
@@ -354,11 +374,11 @@ class Hub:
         numbered = await self._log.number(
             connection, stream, read_after=None if tail is None else tail.position
         )
-        self._watches.looked(
+        self._leases.looked(
             stream,
             began=began,
             finished=numbered.moved is not None,
-            promised=numbered.promised,
+            leased=numbered.leased,
             more=numbered.more,
         )
         if numbered.moved:

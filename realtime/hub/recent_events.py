@@ -1,10 +1,11 @@
-"""The tail of one stream: its recent events in this process's memory, and who waits for more."""
+"""The recent events of one stream in this process's memory, and who waits for more."""
 
 from collections import deque
 from collections.abc import Iterable
 from typing import Protocol
 
 from ..log.event_log import RecentEvent
+from ..log.topics import EVERYTHING, Everything, Topics
 from ..log.wire import CHUNK_BYTES
 
 # How many joined chunks are kept: clients that keep up all stand at the same few positions.
@@ -12,9 +13,9 @@ JOINED_CHUNKS = 8
 
 
 class Follower(Protocol):
-    """Somebody who reads a tail: for one recipient, or for the whole stream (None)."""
+    """Somebody who reads the events of some topics, or of the whole stream."""
 
-    recipient: str | None
+    topics: Topics
 
     def wake(self) -> None: ...
 
@@ -33,66 +34,82 @@ class RecentEvents:
         self._keep_bytes = keep_bytes
         self._bytes = 0
         self._events: deque[RecentEvent] = deque()
-        self._by_recipient: dict[str, deque[RecentEvent]] = {}
-        self._followers: dict[str | None, set[Follower]] = {}
-        # Clients of the whole stream that stand at the same position get the same bytes.
-        self._joined: dict[int, tuple[bytes, int]] = {}
+        # Those of them that have something to say.
+        self._by_topic: dict[str, deque[RecentEvent]] = {}
+        # Of each topic and key the newest event, which the next one replaces.
+        self._latest: dict[tuple[str, str], RecentEvent] = {}
+        self._followers: dict[str | Everything, set[Follower]] = {}
+        # Clients that follow the same and stand at the same position get the same bytes.
+        self._joined: dict[tuple[str | Everything, int], tuple[bytes, int]] = {}
 
     @property
     def is_followed(self) -> bool:
         return bool(self._followers)
 
     def follow(self, follower: Follower) -> None:
-        """From now on, wake the follower whenever something arrives for its recipient."""
-        self._followers.setdefault(follower.recipient, set()).add(follower)
+        """From now on, wake the follower whenever something arrives for one of its topics."""
+        for topic in _keys(follower.topics):
+            self._followers.setdefault(topic, set()).add(follower)
 
     def unfollow(self, follower: Follower) -> None:
-        group = self._followers[follower.recipient]
-        group.remove(follower)
-        if not group:
-            del self._followers[follower.recipient]
+        for topic in _keys(follower.topics):
+            group = self._followers[topic]
+            group.discard(follower)
+            if not group:
+                del self._followers[topic]
 
     def append(self, events: Iterable[RecentEvent]) -> None:
         """Add the next events of the stream and wake those whom they concern.
 
-        After a hole (the process was behind, and the log was pruned meanwhile) the tail begins
-        anew behind it; a client that stood before the hole goes on from the table, which knows.
+        After a hole (the process was behind, and the log was pruned meanwhile) it begins anew
+        behind it; a client that stood before the hole goes on from the table, which knows.
         """
         self._joined.clear()
-        recipients: set[str | None] = set()
+        topics: set[str | Everything] = set()
         for event in events:
             if event.position <= self.position:
                 continue
             if event.position != self.position + 1:
                 self._forget_all(event.position - 1)
-            self._events.append(event)
-            self._by_recipient.setdefault(event.recipient, deque()).append(event)
-            self._bytes += len(event.chunk)
-            self.position = event.position
-            recipients.add(event.recipient)
+            self._add(event)
+            topics.add(event.topic)
         while len(self._events) > self._keep_events or self._bytes > self._keep_bytes:
             self._forget_oldest()
-        if recipients:
-            self._wake(recipients | {None})
+        if topics:
+            self._wake(topics | {EVERYTHING})
 
     def restart(self, position: int) -> None:
         """Begin anew at a position, because the log itself went back (a restored backup)."""
         self._forget_all(position)
         self._wake(set(self._followers))
 
-    def read(self, after: int, recipient: str | None) -> tuple[bytes, int]:
-        """What comes after a position for a recipient (None: for everybody), as one chunk.
+    def read(self, after: int, topics: Topics) -> tuple[bytes, int]:
+        """What comes after a position for a reader of these topics, as one chunk.
 
         `start <= after <= position`. Returns the chunk, empty if there is nothing, and the
         position it leads to, which is the next one to read after.
         """
-        if recipient is not None:
-            return self._join(self._newer(self._by_recipient.get(recipient, ()), after))
-        if after not in self._joined:
+        if topics is EVERYTHING:
+            return self._shared(EVERYTHING, after)
+        if len(topics) > 1:
+            own = [self._newer(self._by_topic.get(topic, ()), after) for topic in topics]
+            return self._join(sorted((e for events in own for e in events), key=_position))
+        [topic] = topics
+        if topic not in self._by_topic:
+            return b"", self.position
+        if len(self._followers.get(topic, ())) > 1:
+            return self._shared(topic, after)
+        return self._join(self._newer(self._by_topic[topic], after))
+
+    def _shared(self, topic: str | Everything, after: int) -> tuple[bytes, int]:
+        """The same bytes for all that stand at the same position."""
+        joined = self._joined.get((topic, after))
+        if joined is None:
             if len(self._joined) >= JOINED_CHUNKS:
                 self._joined.clear()
-            self._joined[after] = self._join(self._newer(self._events, after))
-        return self._joined[after]
+            events = self._events if topic is EVERYTHING else self._by_topic[topic]
+            joined = self._joined[topic, after] = self._join(self._newer(events, after))
+        return joined
 
     @staticmethod
     def _newer(events: Iterable[RecentEvent], after: int) -> list[RecentEvent]:
@@ -112,24 +129,52 @@ class RecentEvents:
                 return b"".join(e.chunk for e in events[:count]), events[count - 1].position
         return b"".join(event.chunk for event in events), self.position
 
+    def _add(self, event: RecentEvent) -> None:
+        self._events.append(event)
+        self.position = event.position
+        if not event.chunk:  # replaced before it was read from the table
+            return
+        self._bytes += len(event.chunk)
+        self._by_topic.setdefault(event.topic, deque()).append(event)
+        if event.key:
+            replaced = self._latest.get((event.topic, event.key))
+            if replaced is not None:
+                self._bytes -= len(replaced.chunk)
+                replaced.chunk = b""
+            self._latest[event.topic, event.key] = event
+
     def _forget_oldest(self) -> None:
         event = self._events.popleft()
         self._bytes -= len(event.chunk)
         self.start = event.position
-        own = self._by_recipient[event.recipient]
-        own.popleft()
-        if not own:
-            del self._by_recipient[event.recipient]
+        own = self._by_topic.get(event.topic)
+        if own and own[0] is event:
+            own.popleft()
+            if not own:
+                del self._by_topic[event.topic]
+        if event.key and self._latest.get((event.topic, event.key)) is event:
+            del self._latest[event.topic, event.key]
 
     def _forget_all(self, position: int) -> None:
         self._events.clear()
-        self._by_recipient.clear()
+        self._by_topic.clear()
+        self._latest.clear()
         self._joined.clear()
         self._bytes = 0
         self.start = self.position = position
 
-    def _wake(self, recipients: set[str | None]) -> None:
-        for recipient in recipients:
-            # A copy: who is woken may be written to, and leave, there and then.
-            for follower in tuple(self._followers.get(recipient, ())):
-                follower.wake()
+    def _wake(self, topics: Iterable[str | Everything]) -> None:
+        # A copy, each follower once: who is woken may be written to, and leave, there and then.
+        woken: dict[Follower, None] = {}
+        for topic in topics:
+            woken |= dict.fromkeys(self._followers.get(topic, ()))
+        for follower in woken:
+            follower.wake()
+
+
+def _keys(topics: Topics) -> Iterable[str | Everything]:
+    return (EVERYTHING,) if topics is EVERYTHING else topics
+
+
+def _position(event: RecentEvent) -> int:
+    return event.position

@@ -10,6 +10,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from .. import conf
 from ..exceptions import DatabaseUnavailable
 from ..log.event_log import EventLog, Replay
+from ..log.topics import Topics
 from ..postgres.connections import CONNECTION_ERRORS, Parameters, PreparedConnection
 from ..postgres.deadlines import deadline
 
@@ -34,13 +35,13 @@ class Replays:
         self._query_seconds = query_seconds
         self._pool: asyncio.Task[AsyncConnectionPool[PreparedConnection]] | None = None
 
-    async def read(self, stream: str, recipient: str | None, *, after: int, through: int) -> Replay:
+    async def read(self, stream: str, topics: Topics, *, after: int, through: int) -> Replay:
         """See `EventLog.replay()`. Raises DatabaseUnavailable."""
         try:
             pool = await self._opened_pool()
             async with pool.connection(timeout=self._query_seconds) as connection:
                 return await self._log.replay(
-                    connection, stream, recipient, after=after, through=through
+                    connection, stream, topics, after=after, through=through
                 )
         except (*CONNECTION_ERRORS, PoolTimeout) as error:
             raise DatabaseUnavailable(f"Could not read the event log: {error}") from error

@@ -14,6 +14,7 @@ from .. import conf
 from ..access.grants import Grant
 from ..exceptions import DatabaseUnavailable
 from ..log import wire
+from ..log.topics import Topics
 from .hub import Hub
 from .recent_events import RecentEvents
 
@@ -27,7 +28,7 @@ ASK_AGAIN_MILLISECONDS = (2500, 3500)
 
 
 class EventStream:
-    """The stream of one client, for one recipient (None: for the whole stream).
+    """The stream of one client, of some topics or the whole stream.
 
     access: what it rests on; the default is nothing that could end.
     cursor: the position after which it begins; None for one that wasn't valid.
@@ -53,21 +54,21 @@ class EventStream:
         "access",
         "on_stall",
         "on_wake",
-        "recipient",
+        "topics",
     )
 
     def __init__(
         self,
         hub: Hub,
         name: str,
-        recipient: str | None,
+        topics: Topics,
         cursor: int | None,
         *,
         access: Grant | None = None,
         follow: bool = True,
     ) -> None:
-        self.recipient = recipient
-        self.access = access or Grant(recipient)
+        self.topics = topics
+        self.access = access or Grant()
         # What to do when there may be more to take.
         self.on_wake: Callable[[], None] | None = None
         # What to do about a client that has stopped reading; the default is to close.
@@ -99,6 +100,16 @@ class EventStream:
     async def __aexit__(self, *error: Any) -> None:
         self._hub.remove(self)
         self._tail.unfollow(self)
+
+    def change_topics(self, topics: Topics) -> None:
+        """From now on, tell of these: access was looked at again."""
+        if topics == self.topics:
+            return
+        if self._tail is not None:
+            self._tail.unfollow(self)
+        self.topics = topics
+        if self._tail is not None:
+            self._tail.follow(self)
 
     def wake(self) -> None:
         """There may be something to take."""
@@ -151,7 +162,7 @@ class EventStream:
         """Read the next events from the table, for `take()`."""
         try:
             replay = await self._hub.replays.read(
-                self._name, self.recipient, after=self._cursor, through=self._tail.position
+                self._name, self.topics, after=self._cursor, through=self._tail.position
             )
         except DatabaseUnavailable:
             self._replay_due = False  # the next event or heartbeat tries again
@@ -195,7 +206,7 @@ class EventStream:
             return self._reset(AHEAD)
         if self._cursor < self._tail.start:
             return b""
-        chunk, self._cursor = self._tail.read(self._cursor, self.recipient)
+        chunk, self._cursor = self._tail.read(self._cursor, self.topics)
         return chunk
 
     def _reset(self, reason: str) -> bytes:

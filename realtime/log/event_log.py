@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import psycopg
@@ -11,12 +12,13 @@ from . import wire
 from .notifications import PUBLISHED_CHANNEL, published
 from .polling_lease import BUSY_ROWS, LEASE_SECONDS
 from .sql import load
+from .topics import EVERYTHING, Topics
 from .wire import CHUNK_BYTES
 
 # At this isolation level, see the head of its file, whatever the project's default is.
 NUMBER_EVENTS = """
     BEGIN ISOLATION LEVEL READ COMMITTED;
-    SELECT moved, last_position, promised FROM realtime_number_events_v2(
+    SELECT moved, last_position, leased FROM realtime_number_events(
         %(stream)s, %(number_rows)s, %(busy_rows)s, make_interval(secs => %(lease_seconds)s)
     );
     COMMIT
@@ -25,12 +27,13 @@ NOTIFY = "SELECT pg_notify(%(channel)s, %(payload)s)"
 POSITION = "SELECT position FROM realtime_stream WHERE name = %(stream)s"
 READ_TAIL = load("read_tail")
 NUMBER_AND_READ = f"{NUMBER_EVENTS};\n{READ_TAIL}"
-REPLAY = load("replay")
+REPLAY_EVERYTHING = load("replay_everything")
+REPLAY_TOPICS = load("replay_topics")
 STREAMS_BEHIND = load("streams_behind")
 OLDEST_WAITING = load("oldest_waiting")
 
 # Bounded, so that an import of a million orders does not hold a stream's lock for minutes. So many
-# are the beginning of a watch: it finds the rest.
+# are the beginning of a lease: its looks find the rest.
 NUMBER_ROWS = 1000
 # What one query brings into memory at most, unless a single event is larger.
 READ_ROWS = 1000
@@ -40,10 +43,18 @@ REPLAY_ROWS = 500
 Rows = list[tuple[Any, ...]]
 
 
-class RecentEvent(NamedTuple):
+@dataclass(slots=True, eq=False)
+class RecentEvent:
+    """An event as it is kept in memory.
+
+    chunk: what clients are sent, encoded once for however many; empty: a newer event with the
+        same topic and key has replaced this one.
+    """
+
     position: int
-    recipient: str
-    chunk: bytes  # encoded once, for however many clients
+    topic: str
+    chunk: bytes
+    key: str = ""
 
 
 class Batch(NamedTuple):
@@ -56,14 +67,14 @@ class Batch(NamedTuple):
 class Numbered(NamedTuple):
     """moved: how many events; None: another session is at it. position: the stream's last.
 
-    promised: to watch the stream from now on, see watches.py.
+    leased: to poll the stream from now on, see polling_lease.py.
     more: events may be left that wait for their number.
     read: what has its number now; None: it wasn't asked for.
     """
 
     moved: int | None
     position: int | None
-    promised: bool
+    leased: bool
     more: bool
     read: Batch | None
 
@@ -112,8 +123,8 @@ class EventLog:
             parameters |= _read_parameters(stream, read_after)
             [counts], rows = await self._query_all(connection, NUMBER_AND_READ, parameters)
             read = _batch(rows)
-        moved, position, promised = counts
-        return Numbered(moved, position, bool(promised), moved == NUMBER_ROWS, read)
+        moved, position, leased = counts
+        return Numbered(moved, position, bool(leased), moved == NUMBER_ROWS, read)
 
     async def tell_others(
         self, connection: psycopg.AsyncConnection, stream: str, position: int
@@ -138,24 +149,25 @@ class EventLog:
         self,
         connection: psycopg.AsyncConnection,
         stream: str,
-        recipient: str | None,
+        topics: Topics,
         *,
         after: int,
         through: int,
     ) -> Replay:
-        """What lies after one position up to another, at most a batch of it.
-
-        recipient: None for the whole stream.
-        """
+        """What lies after one position up to another, at most a batch of it."""
         parameters = {
             "stream": stream,
-            "recipient": recipient,
             "after": after,
             "through": through,
             "batch_rows": REPLAY_ROWS,
             "batch_bytes": CHUNK_BYTES,
         }
-        rows = await self._query(connection, REPLAY, parameters)
+        if topics is EVERYTHING:
+            statement = REPLAY_EVERYTHING
+        else:
+            statement = REPLAY_TOPICS
+            parameters["topics"] = list(topics)
+        rows = await self._query(connection, statement, parameters)
         events = [event for _, _, *event in rows if event[0] is not None]
         return Replay(
             chunk=b"".join(wire.event(*event) for event in events),
@@ -221,8 +233,8 @@ def _read_parameters(stream: str, after: int) -> dict[str, Any]:
 def _batch(rows: Rows) -> Batch:
     """Of what READ_TAIL returns."""
     events = [
-        RecentEvent(position, recipient, wire.event(position, type, data))
-        for _, position, recipient, type, data in rows
+        RecentEvent(position, topic, wire.event(position, type, data), key)
+        for _, position, topic, type, data, key in rows
     ]
     return Batch(events, _is_all(rows, READ_ROWS))
 

@@ -1,16 +1,19 @@
 """The event log: what is waiting for a number, what has one, and how far each stream has come.
 
 The way of a row: `publish()` inserts an `OutboxEvent` in the caller's own transaction; after that
-transaction has committed, the function in `sql/number_events_v2.sql` moves it into the log as an
+transaction has committed, the function in `sql/number_events.sql` moves it into the log as an
 `Event` with the next position of its stream. See README.md, “How it works”.
 """
 
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
+
+from .topics import LONGEST
 
 
 class Stream(models.Model):
-    """How far a stream has come. Publishers lock this row; writers never touch it.
+    """How far a stream has come. Who numbers its events locks this row; writers never touch it.
 
     `OutboxEvent` and `Event` name their stream as text, without a foreign key: a foreign key would
     make every writer share-lock this one row until its commit.
@@ -20,16 +23,20 @@ class Stream(models.Model):
     position = models.BigIntegerField(
         default=0, help_text="The last position given out; the first event has position 1."
     )
+    mark = models.IntegerField(null=True, help_text="The mark of the event at that position.")
     pruned_through = models.BigIntegerField(
         default=0, help_text="Events up to this position have been pruned from the log."
+    )
+    pruned_mark = models.IntegerField(
+        null=True, help_text="The mark that the event at that position had."
     )
 
     def __str__(self) -> str:
         return self.name
 
 
-class Watch(models.Model):
-    """That a process looks for the events of a stream by itself, see `watches.py`.
+class PollingLease(models.Model):
+    """That a process looks for the events of a stream by itself, see `polling_lease.py`.
 
     Not in the row of the stream: that one is written for each batch of events. While a transaction
     stays open for an hour, PostgreSQL keeps all its versions, and every checkout would go through
@@ -41,9 +48,6 @@ class Watch(models.Model):
         help_text="Who commits an event before then need not hint at it: there will be a look."
     )
 
-    class Meta:
-        verbose_name_plural = "watches"
-
     def __str__(self) -> str:
         return f"{self.stream}, until {self.until}"
 
@@ -51,14 +55,26 @@ class Watch(models.Model):
 class EventFields(models.Model):
     """What an event is, before and after it is numbered."""
 
+    class Format(models.TextChoices):
+        """How the data is to be read."""
+
+        JSON = "json"
+        TEXT = "text"
+
     stream = models.CharField(max_length=100)
-    recipient = models.CharField(
+    topic = models.CharField(
+        max_length=LONGEST, help_text="Who or what it concerns, as `topic_of()` has it."
+    )
+    type = models.CharField(
+        max_length=100, blank=True, help_text="The `event:` field on the wire; empty: unnamed."
+    )
+    format = models.CharField(max_length=10, choices=Format, db_default=Format.JSON)
+    key = models.CharField(
         max_length=100,
         blank=True,
-        help_text="Primary key of the user it is meant for; empty: only for whole-stream readers.",
+        db_default="",
+        help_text="Of the events of a topic with the same key only the newest is kept; empty: all.",
     )
-    type = models.CharField(max_length=100, help_text="The `event:` field on the wire.")
-    data = models.TextField(help_text="JSON text, exactly as it is sent.")
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -68,12 +84,22 @@ class EventFields(models.Model):
 class OutboxEvent(EventFields):
     """An event written by a transaction and not yet numbered."""
 
+    id = models.BigAutoField(primary_key=True)
+    data = models.TextField(help_text="The text of the `data:` field; JSON's is one line.")
+
     class Meta:
         db_table = "realtime_outbox"
         indexes = [models.Index(fields=["stream", "id"], name="realtime_outbox_stream_id")]
 
     def __str__(self) -> str:
         return f"{self.stream}: {self.type} (waiting)"
+
+
+class KeptEvents(models.Manager["Event"]):
+    """The events that have not been replaced by a newer one with their key."""
+
+    def get_queryset(self) -> models.QuerySet["Event"]:
+        return super().get_queryset().filter(data__isnull=False)
 
 
 class Event(EventFields):
@@ -84,14 +110,32 @@ class Event(EventFields):
 
     pk = models.CompositePrimaryKey("stream", "position")
     position = models.BigIntegerField()
+    # A random number, the same for all events that were numbered together: it tells this event from
+    # another one that takes this position after the log went back.
+    mark = models.IntegerField()
+    data = models.TextField(  # noqa: DJ001  an empty text is an event's data like any other
+        null=True,
+        help_text="The text of the `data:` field; null: replaced by a newer event with this key.",
+    )
     published_at = models.DateTimeField(db_default=Now())
+
+    objects = KeptEvents()
 
     class Meta:
         db_table = "realtime_event"
         ordering = ["stream", "position"]
         indexes = [
             models.Index(
-                fields=["stream", "recipient", "position"], name="realtime_event_recipient"
+                fields=["stream", "topic", "position"],
+                condition=Q(data__isnull=False),
+                name="realtime_event_topic",
+            )
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["stream", "topic", "key"],
+                condition=Q(data__isnull=False) & ~Q(key=""),
+                name="realtime_event_latest",
             )
         ]
 

@@ -1,16 +1,16 @@
 """Polling leases: while many events come, a process polls instead of hearing of each.
 
 A hint for every commit is cheap until there are thousands: each is a statement of its own for who
-commits, and wakes every process that listens. So a process that finds several events at once
-promises to go on looking, and for as long nobody needs to hint. The promise stands in a table
-(`models.Watch`), where `publish()` finds it as it writes an event.
+commits, and wakes every process that listens. So a process that finds several events at once takes
+out a lease: it goes on looking, and for as long nobody needs to hint. The lease stands in a table
+(`models.PollingLease`), where `publish()` finds it as it writes an event.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 
-# So many events at one look are the beginning of a watch, and prolong it.
+# So many events at one look are the beginning of a lease, and prolong it.
 BUSY_ROWS = 8
 # Longer than nearly every commit takes from its event on: who needs more time hints after all.
 LEASE_SECONDS = 0.2
@@ -29,40 +29,54 @@ class PollingLease:
 
 
 class PollingLeases:
-    """The streams that this process watches, by the clock of its event loop."""
+    """The streams that this process polls, by the clock of its event loop."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._watches: dict[str, PollingLease] = {}
+        self._leases: dict[str, PollingLease] = {}
 
     def __contains__(self, stream: str) -> bool:
-        return stream in self._watches
+        return stream in self._leases
 
     @property
     def next_look(self) -> float:
-        return min((watch.next_look for watch in self._watches.values()), default=inf)
+        return min((lease.next_look for lease in self._leases.values()), default=inf)
 
     def due(self) -> set[str]:
         """The streams to look at now."""
         now = self._clock()
-        return {name for name, watch in self._watches.items() if watch.next_look <= now}
+        return {name for name, lease in self._leases.items() if lease.next_look <= now}
 
     def looked(
-        self, stream: str, *, began: float, finished: bool, promised: bool, more: bool
+        self,
+        stream: str,
+        *,
+        began: float,
+        finished: bool,
+        leased: bool,
+        more: bool,
+        replaced: bool = False,
     ) -> None:
         """There was a look at a stream.
 
         began: when. finished: not if another session was at it, that might have looked earlier.
-        promised: to watch from now on. more: it took no more than a batch of what there is.
+        leased: to be polled from now on. more: it took no more than a batch of what there is.
+        replaced: it found events that newer ones had replaced: the longer the rest, the more of
+            them never need a position.
         """
         now = self._clock()
         shortest, longest = REST_SECONDS
-        next_look = now if more else now + min(max(REST * (now - began), shortest), longest)
-        watch = self._watches.get(stream)
-        if promised:
+        if more:
+            next_look = now
+        elif replaced:
+            next_look = now + longest
+        else:
+            next_look = now + min(max(REST * (now - began), shortest), longest)
+        lease = self._leases.get(stream)
+        if leased:
             # From now, which is later than the database's clock_timestamp() was.
-            self._watches[stream] = PollingLease(now + LEASE_SECONDS, next_look)
-        elif watch is not None and finished and began >= watch.until:
-            del self._watches[stream]
-        elif watch is not None:
-            watch.next_look = next_look
+            self._leases[stream] = PollingLease(now + LEASE_SECONDS, next_look)
+        elif lease is not None and finished and began >= lease.until:
+            del self._leases[stream]
+        elif lease is not None:
+            lease.next_look = next_look

@@ -2,121 +2,213 @@
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
 from math import inf
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+from asgiref.sync import sync_to_async
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connections, router, transaction
 
+from .. import conf
 from ..exceptions import InvalidEvent
 from . import wire
-from .models import OutboxEvent
+from .models import EventFields, OutboxEvent
 from .notifications import PENDING_CHANNEL
 from .polling_lease import LEASE_SECONDS
+from .topics import topics_of
 
-# Returns for how many more seconds somebody watches the outbox for events of this stream, see
-# watches.py: nothing, or less than 0, if nobody does. In the statement that writes, for each
+DEFAULT_STREAM = "default"
+LONGEST_NAME = 100
+
+# Returns for how many more seconds somebody polls the outbox for events of this stream, see
+# polling_lease.py: nothing, or less than 0, if nobody does. In the statement that writes, for each
 # checkout waits for it. Not as a function, which each new connection would have to compile.
 WRITE = """
     WITH written AS (
-        INSERT INTO realtime_outbox (stream, recipient, type, data) {events}
+        INSERT INTO realtime_outbox (stream, type, topic, format, data, key) {events}
     )
     SELECT extract(epoch FROM until - clock_timestamp())::float
-    FROM realtime_watch
+    FROM realtime_pollinglease
     WHERE stream = %(stream)s
 """
-WRITE_EVENT = WRITE.format(events="VALUES (%(stream)s, %(recipient)s, %(type)s, %(data)s)")
+WRITE_EVENT = WRITE.format(
+    events="VALUES (%(stream)s, %(type)s, %(topic)s, %(format)s, %(data)s, %(key)s)"
+)
 # Of several: binding lists takes psycopg as long as writing one row takes PostgreSQL.
 WRITE_EVENTS = WRITE.format(
     events="""
-        SELECT %(stream)s, recipient, %(type)s, data
-        FROM unnest(%(recipients)s::text[], %(datas)s::text[])
-            WITH ORDINALITY AS event (recipient, data, number)
+        SELECT %(stream)s, %(type)s, topic, format, data, key
+        FROM unnest(%(topics)s::text[], %(formats)s::text[], %(datas)s::text[], %(keys)s::text[])
+            WITH ORDINALITY AS event (topic, format, data, key, number)
         ORDER BY number
     """
 )
 
 
-class Message(NamedTuple):
-    """One event for `publish_many()`: who gets it, and its JSON-serialisable data."""
+class _Nothing:
+    """That no data was given: None is JSON's null."""
 
-    recipient: Any
-    data: Any
+    def __repr__(self) -> str:
+        return "<nothing>"
+
+
+NOTHING: Any = _Nothing()
+
+
+class Message(NamedTuple):
+    """One event for `publish_many()`; its fields are as the arguments of `publish()`."""
+
+    to: Any
+    data: Any = NOTHING
+    text: str | None = None
+    html: str | None = None
+    latest: str | None = None
+
+
+class _Row(NamedTuple):
+    topic: str
+    format: str
+    data: str
+    key: str
 
 
 def publish(
-    *, stream: str, recipient: Any, data: Any, type: str | None = None, using: str | None = None
+    *,
+    to: Any,
+    type: str | None = None,
+    data: Any = NOTHING,
+    text: str | None = None,
+    html: str | None = None,
+    stream: str = DEFAULT_STREAM,
+    latest: str | None = None,
+    using: str | None = None,
 ) -> None:
     """Publish one event, in the transaction that is open now.
 
     The event is written with whatever else that transaction writes: both commit or neither does.
     To make that one unit of a save and its event, wrap both in `transaction.atomic()`.
 
-    stream: the stream's name, 1 to 100 characters without line breaks.
-    recipient: a user (or a primary key); only that user's streams get the event, and those of
-        whoever may read the whole stream. None: only the latter.
-    data: anything `DjangoJSONEncoder` takes (decimals and dates become strings).
-    type: the event's name in the browser (`addEventListener(type, …)`); the stream's name if None.
+    to: who or what it concerns: a saved model instance, a `Topic`, or `PUBLIC`. Several of them in
+        a queryset, list, tuple or set get one event each.
+    type: the event's name in the browser (`addEventListener(type, …)`), 1 to 100 characters
+        without line breaks; None: an unnamed event (`onmessage`).
+    data: anything that `DjangoJSONEncoder` takes (decimals and dates become strings), sent as JSON.
+    text, html: sent as it is, on as many lines as it has; either instead of data.
+    stream: a name of `REALTIME["STREAMS"]`.
+    latest: a key, 1 to 100 characters: of the events of this topic with the same key only the
+        newest is kept and sent.
     using: the database alias; the one models of this app are written to if None.
 
-    Raises InvalidEvent, before anything is written, for what can't be sent over the wire.
+    Raises InvalidEvent, before anything is written, for what can't be sent over the wire, and its
+    subclass InvalidTopic for what is no topic.
     """
-    publish_many([Message(recipient, data)], stream=stream, type=type, using=using)
+    publish_many([Message(to, data, text, html, latest)], type=type, stream=stream, using=using)
 
 
 def publish_many(
-    messages: Iterable[Message], *, stream: str, type: str | None = None, using: str | None = None
+    messages: Iterable[Message],
+    *,
+    type: str | None = None,
+    stream: str = DEFAULT_STREAM,
+    using: str | None = None,
 ) -> None:
     """Publish several events of one stream, in their order: as `publish()`, in one statement."""
-    _check_name("stream", stream)
-    type = stream if type is None else type
-    _check_name("type", type)
-    if type in wire.OWN_TYPES:
-        raise InvalidEvent(f"type={type!r} is what a stream itself says: choose another name.")
-    rows = [(recipient_key(who), encode(data)) for who, data in messages]
+    check_stream(stream)
+    check_type(type)
+    rows = [row for message in messages for row in _rows(message)]
     if not rows:
         return
     connection = connections[using or router.db_for_write(OutboxEvent)]
+    parameters = {"stream": stream, "type": type or ""}
     asked = time.monotonic()
     with connection.cursor() as cursor:
-        parameters = {"stream": stream, "type": type}
         if len(rows) == 1:
-            [(recipient, data)] = rows
-            cursor.execute(WRITE_EVENT, {**parameters, "recipient": recipient, "data": data})
+            cursor.execute(WRITE_EVENT, {**parameters, **rows[0]._asdict()})
         else:
-            recipients, datas = map(list, zip(*rows, strict=True))
-            cursor.execute(WRITE_EVENTS, {**parameters, "recipients": recipients, "datas": datas})
-        watch = cursor.fetchone()
-    watched_seconds = None if watch is None else watch[0]
-    # Much longer than a watch? Then a clock was set back, and that is not to be relied on.
-    is_watched = watched_seconds is not None and watched_seconds <= LEASE_SECONDS
+            cursor.execute(WRITE_EVENTS, {**parameters, **_columns(rows)})
+        lease = cursor.fetchone()
+    leased_seconds = None if lease is None else lease[0]
+    # Much longer than a lease? Then a clock was set back, and that is not to be relied on.
+    is_leased = leased_seconds is not None and leased_seconds <= LEASE_SECONDS
     _hint_after_commit(
-        connection, stream, watched_until=asked + watched_seconds if is_watched else asked
+        connection, stream, leased_until=asked + leased_seconds if is_leased else asked
     )
 
 
-def recipient_key(recipient: Any) -> str:
-    """The text that stands for a recipient in the log: the primary key of a user, or as given."""
-    if recipient is None:
-        return ""
-    key = str(getattr(recipient, "pk", recipient))
-    if not key or key == "None":
-        raise InvalidEvent(f"The recipient {recipient!r} has no primary key yet: save it first.")
-    _check_name("recipient", key)
-    return key
+async def apublish(**arguments: Any) -> None:
+    """As `publish()`, from a coroutine: on the thread whose connection Django's async ORM uses."""
+    await sync_to_async(publish)(**arguments)
+
+
+def check_stream(name: str) -> None:
+    """Raises InvalidEvent unless it is the name of a stream."""
+    _check_name("stream", name)
+    known = conf.get("STREAMS")
+    if name not in known and not any(fnmatchcase(str(name), pattern) for pattern in known):
+        raise InvalidEvent(
+            f"There is no stream {name!r}: REALTIME['STREAMS'] names {', '.join(map(repr, known))}."
+        )
+
+
+def _rows(message: Message) -> list[_Row]:
+    if not isinstance(message, Message):
+        raise InvalidEvent(f"{message!r} is no realtime.Message(to, data=…).")
+    topics = topics_of(message.to)
+    format, data = _encoded(message)
+    if message.latest is not None:
+        _check_name("latest", message.latest)
+    return [_Row(topic, format, data, message.latest or "") for topic in topics]
+
+
+def _columns(rows: Sequence[_Row]) -> dict[str, list[str]]:
+    topics, formats, datas, keys = map(list, zip(*rows, strict=True))
+    return {"topics": topics, "formats": formats, "datas": datas, "keys": keys}
+
+
+def check_type(type: str | None) -> None:
+    """Raises InvalidEvent unless events can have this type."""
+    if type is None:
+        return
+    _check_name("type", type)
+    if type in wire.OWN_TYPES:
+        raise InvalidEvent(f"type={type!r} is what a stream itself says: choose another name.")
+    if type == "message":
+        raise InvalidEvent("type='message' is what an unnamed event is to a browser: type=None.")
 
 
 def _check_name(field: str, value: str) -> None:
-    if not isinstance(value, str) or not 1 <= len(value) <= 100 or not wire.is_line(value):
+    is_name = isinstance(value, str) and 1 <= len(value) <= LONGEST_NAME and wire.is_line(value)
+    if not is_name:
         raise InvalidEvent(
-            f"{field}={value!r} can't be sent: it has to be 1 to 100 characters of text "
+            f"{field}={value!r} can't be sent: it has to be 1 to {LONGEST_NAME} characters of text "
             "without line breaks, NUL or lone surrogates."
         )
 
 
-def encode(data: Any) -> str:
+def _encoded(message: Message) -> tuple[str, str]:
+    """Format and text of what a message carries. Raises InvalidEvent."""
+    given = [message.data is not NOTHING, message.text is not None, message.html is not None]
+    if sum(given) != 1:
+        raise InvalidEvent("An event carries one of data=…, text=… and html=….")
+    if message.data is not NOTHING:
+        format, data = EventFields.Format.JSON, encode_json(message.data)
+    else:
+        text = message.html if message.text is None else message.text
+        format, data = EventFields.Format.TEXT, encode_text(text)
+    longest = conf.get("MAX_EVENT_BYTES")
+    # Counted only where it may matter: a character has four bytes at most.
+    if len(data) * 4 > longest and (size := len(data.encode())) > longest:
+        raise InvalidEvent(
+            f"This event has {size:,} bytes, and REALTIME['MAX_EVENT_BYTES'] is {longest:,}: send "
+            "where to fetch it instead."
+        )
+    return format.value, data
+
+
+def encode_json(data: Any) -> str:
     """The JSON text of an event's data, on one line. Raises InvalidEvent."""
     try:
         text = json.dumps(
@@ -132,15 +224,30 @@ def encode(data: Any) -> str:
     return text
 
 
-# Streams written by the transaction that each connection has open, and until when each is watched,
+def encode_text(text: str | None) -> str:
+    """A text as it can be sent: its lines end in LF, for a CR ends a line on the wire too.
+
+    Raises InvalidEvent.
+    """
+    if not isinstance(text, str):
+        raise InvalidEvent(
+            f"text=… and html=… have to be text, and this is {text.__class__.__name__}."
+        )
+    lines = str(text).replace("\r\n", "\n").replace("\r", "\n")
+    if not wire.is_line(lines.replace("\n", " ")):
+        raise InvalidEvent("This text can't be sent: it holds a NUL or a lone surrogate.")
+    return lines
+
+
+# Streams written by the transaction that each connection has open, and until when each is polled,
 # by our clock. After a rollback a name may stay behind: it costs one needless hint after the next
 # commit, and nothing else.
 _streams_to_hint: WeakKeyDictionary[Any, dict[str, float]] = WeakKeyDictionary()
 
 
-def _hint_after_commit(connection: Any, stream: str, *, watched_until: float) -> None:
+def _hint_after_commit(connection: Any, stream: str, *, leased_until: float) -> None:
     streams = _streams_to_hint.setdefault(connection, {})
-    streams[stream] = min(watched_until, streams.get(stream, inf))
+    streams[stream] = min(leased_until, streams.get(stream, inf))
     # After the commit, never inside: a NOTIFY in a transaction that wrote holds one lock for the
     # whole cluster until that commit is on disk, and makes checkouts queue for one another.
     # robust: the order stands even if the hint fails; the poll will find its event.
@@ -151,8 +258,8 @@ def _send_hints(connection: Any) -> None:
     committed = time.monotonic()
     streams = [
         stream
-        for stream, watched_until in _streams_to_hint.pop(connection, {}).items()
-        if watched_until < committed  # else the last look of that watch will find the event
+        for stream, leased_until in _streams_to_hint.pop(connection, {}).items()
+        if leased_until < committed  # else the last look of that lease will find the event
     ]
     if not streams:
         return

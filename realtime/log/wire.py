@@ -9,8 +9,8 @@ line, so no field may hold one.
 # read costs one of these beside what its server buffers.
 CHUNK_BYTES = 96 * 1024
 
-# Events that the stream itself sends: nobody else's may be called so.
-OWN_TYPES = frozenset({"heartbeat", "reset"})
+# Events that the stream itself sends, or an EventSource: nobody else's may be called so.
+OWN_TYPES = frozenset({"error", "heartbeat", "open", "reset"})
 
 
 def is_line(text: str) -> bool:
@@ -24,9 +24,16 @@ def is_line(text: str) -> bool:
     return True
 
 
-def event(position: int, type: str, data: str) -> bytes:
-    """One event. `data` is JSON text, which escapes line breaks, so it is always one line."""
-    return f"event: {type}\nid: {position}\ndata: {data}\n\n".encode()
+def event(position: int, type: str, data: str | None) -> bytes:
+    """One event, unnamed without a type; nothing without data, for a newer one has replaced it.
+
+    Each line of a text becomes a `data:` line of its own, which the client joins again (9.2.6).
+    """
+    if data is None:
+        return b""
+    name = f"event: {type}\n" if type else ""
+    lines = data.replace("\n", "\ndata: ")
+    return f"{name}id: {position}\ndata: {lines}\n\n".encode()
 
 
 def opening(retry_milliseconds: int, position: int) -> bytes:

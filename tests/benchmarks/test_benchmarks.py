@@ -127,7 +127,7 @@ def test_orders_placed_in_sql_are_those_that_the_orm_places(alice, transactional
     )
     assert in_sql == through_orm
     events = list(OutboxEvent.objects.order_by("pk"))
-    assert len({(event.stream, event.type, event.recipient) for event in events}) == 1
+    assert len({(event.stream, event.type, event.topic) for event in events}) == 1
     data_in_sql, data_through_orm = (json.loads(event.data) for event in events)
     assert data_in_sql.keys() == data_through_orm.keys()
     for field in data_in_sql.keys() - {"order", "product", "placed_at", "changed_at"}:

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.test import Client
 from playwright.sync_api import BrowserContext, CDPSession, Page, Request, expect
 
-from realtime.log.publishing import recipient_key
+from realtime import topic_of
 
 from ..clients import STREAM
 
@@ -98,7 +98,7 @@ class Following:
     def open_tab(self, user: Any, *, cursor: int | str = 0, **options: Any) -> Tab:
         """A tab with a page that was made for this user."""
         options = {
-            "url": f"{STREAM}?recipient={recipient_key(user)}",
+            "url": f"{STREAM}?recipient={topic_of(user)}",
             "cursor": str(cursor),
             "types": ["orders"],
             "heartbeatSeconds": 1,

@@ -55,9 +55,9 @@ def following(site, browser) -> Iterator[Following]:
         yield following
 
 
-def publish(recipient, *data) -> None:
+def publish(user, *data) -> None:
     for one in data:
-        realtime.publish(stream="orders", recipient=recipient, data=one)
+        realtime.publish(to=user, type="orders", data=one, stream="orders")
 
 
 def open_live_tabs(following, user, count):
@@ -103,7 +103,7 @@ def test_tabs_that_follow_something_else_keep_out_of_it(following, alice, shop):
         tab.expect_state("live")
     publish(shop, "the shop's")
     publish(alice, "Alice's")
-    realtime.publish(stream="orders", recipient=shop, type="bell", data="a bell's")
+    realtime.publish(to=shop, type="bell", data="a bell's", stream="orders")
     everybodys.expect_told(["the shop's", "Alice's"])
     own.expect_told(["the shop's"])
     others.expect_told(["a bell's"])
@@ -266,14 +266,14 @@ def demo_site(database_url: str) -> Iterator[ServerProcess]:
         yield site
 
 
-def write_events(cluster: Cluster, recipient: int, *data: int) -> None:
+def write_events(cluster: Cluster, user: int, *data: int) -> None:
     """Without a hint: the next look into the tables finds them."""
     with cluster.connect("postgres") as session:
         for one in data:
             session.execute(
-                "INSERT INTO realtime_outbox (stream, recipient, type, data) "
+                "INSERT INTO realtime_outbox (stream, topic, type, data) "
                 "VALUES ('orders', %s, 'orders', %s)",
-                [str(recipient), str(one)],
+                [f"auth.user:{user}", str(one)],
             )
 
 

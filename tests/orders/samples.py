@@ -32,7 +32,7 @@ def told() -> list[tuple[int, str]]:
 def number_waiting() -> None:
     """Give all events that wait their positions: what a process that listens does by itself."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT * FROM realtime_number_events_v2(%s, 10000, 10001, NULL)", [STREAM])
+        cursor.execute("SELECT * FROM realtime_number_events(%s, 10000, 10001, NULL)", [STREAM])
 
 
 def place(customer: Any, product: str = "Espresso cups", quantity: int = 2) -> Order:
@@ -58,7 +58,7 @@ def move_on(order: Order, *statuses: str) -> None:
 
 
 def told_of_bells() -> list[tuple[str, dict[str, Any]]]:
-    """Recipient and data of what has been published of bells, oldest first."""
+    """Topic and data of what has been published of bells, oldest first."""
     number_waiting()
     events = Event.objects.filter(type="bell").order_by("position")
-    return [(event.recipient, json.loads(event.data)) for event in events]
+    return [(event.topic, json.loads(event.data)) for event in events]

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 
 from orders.bell import bell_snapshot, mark_all_read, mark_read, mark_seen
 from orders.models import MOST_READ_SINGLY, Bell
+from realtime import topic_of
 from realtime.models import Event, OutboxEvent
 
 from .locks import wait_until_somebody_waits_for_a_row
@@ -92,9 +93,9 @@ def test_each_change_is_told_to_that_user(alice, bob):
     mark_read(alice, 2)
     mark_all_read(alice, 3)
     assert told_of_bells() == [
-        (str(alice.pk), {"seen_position": 3, "read_position": 0, "read_positions": []}),
-        (str(alice.pk), {"seen_position": 3, "read_position": 0, "read_positions": [2]}),
-        (str(alice.pk), {"seen_position": 3, "read_position": 3, "read_positions": []}),
+        (topic_of(alice), {"seen_position": 3, "read_position": 0, "read_positions": []}),
+        (topic_of(alice), {"seen_position": 3, "read_position": 0, "read_positions": [2]}),
+        (topic_of(alice), {"seen_position": 3, "read_position": 3, "read_positions": []}),
     ]
 
 
@@ -186,7 +187,7 @@ def test_whatever_happens_each_state_that_is_told_contains_those_before(alice, b
         newest = Event.objects.count()
         act = chance.choice([mark_seen, mark_read, mark_read, mark_all_read])
         act(alice, chance.randint(max(0, newest - 10), newest))
-    told = [Bell(user=alice, **data) for who, data in told_of_bells() if who == str(alice.pk)]
+    told = [Bell(user=alice, **data) for who, data in told_of_bells() if who == topic_of(alice)]
     assert len(told) > 20
     positions = range(Event.objects.count() + 1)
     worth = {"new": 0, "seen": 1, "read": 2}

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.staticfiles import finders
 from django.template import Context, Template
@@ -54,7 +55,7 @@ def test_it_gives_its_script_the_state_from_which_the_stream_goes_on(page_for, a
     mark_all_read(alice, 2)
     mark_read(alice, 4)
     assert settings_of(page_for(alice)) == {
-        "live-url": f"/orders/realtime?recipient={alice.pk}",
+        "live-url": f"/orders/realtime?recipient=auth.user%3A{alice.pk}",
         "live-heartbeat": "15",
         "state-url": "/notifications/bell/",
         "seen-url": "/notifications/seen/",
@@ -70,7 +71,7 @@ def test_it_gives_its_script_the_state_from_which_the_stream_goes_on(page_for, a
     }
 
 
-@override_settings(REALTIME={"HEARTBEAT_SECONDS": 0.5})
+@override_settings(REALTIME={**settings.REALTIME, "HEARTBEAT_SECONDS": 0.5})
 def test_it_tells_its_script_how_often_the_stream_says_that_it_lives(page_for, alice):
     assert settings_of(page_for(alice))["live-heartbeat"] == "0.5"
 

@@ -17,6 +17,7 @@ from django.utils.safestring import mark_safe
 from orders.events import utc_text
 from orders.exceptions import InvalidTransition
 from orders.models import Order
+from realtime import topic_of
 from realtime.exceptions import InvalidEvent
 from realtime.models import OutboxEvent
 
@@ -31,7 +32,7 @@ def test_placing_an_order_tells_its_customer(alice):
     order = an_order(alice)
     order.save()
     event = OutboxEvent.objects.get()
-    assert (event.stream, event.type, event.recipient) == ("orders", "orders", str(alice.pk))
+    assert (event.stream, event.type, event.topic) == ("orders", "orders", topic_of(alice))
     assert events() == [order.event_data()]
 
 
@@ -314,7 +315,7 @@ def test_of_two_admins_at_once_the_second_meets_what_the_first_has_done(alice):
 def deletions() -> list[tuple[str, dict[str, int]]]:
     """Topic and data of each deletion that was published."""
     rows = OutboxEvent.objects.filter(type="order-deleted").order_by("id")
-    return [(row.recipient, json.loads(row.data)) for row in rows]
+    return [(row.topic, json.loads(row.data)) for row in rows]
 
 
 def test_an_order_that_is_deleted_tells_its_customer_by_its_number(alice, bob):
@@ -326,9 +327,9 @@ def test_an_order_that_is_deleted_tells_its_customer_by_its_number(alice, bob):
     Order.objects.filter(customer=bob).delete()
     assert sorted(deletions(), key=str) == sorted(
         [
-            (str(alice.pk), {"order": numbers[0]}),
-            (str(bob.pk), {"order": numbers[1]}),
-            (str(bob.pk), {"order": numbers[2]}),
+            (topic_of(alice), {"order": numbers[0]}),
+            (topic_of(bob), {"order": numbers[1]}),
+            (topic_of(bob), {"order": numbers[2]}),
         ],
         key=str,
     )

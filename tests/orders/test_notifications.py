@@ -173,6 +173,6 @@ def test_a_page_is_read_by_the_index_however_far_back_it_lies(alice, bob):
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE realtime_event")
     plan = page[: history.PAGE + 1].explain(analyze=True)
-    assert "Index Scan Backward using realtime_event_recipient" in plan
+    assert "Index Scan Backward using realtime_event_topic" in plan
     assert "Sort" not in plan
     assert "Rows Removed by Filter" not in plan

@@ -170,7 +170,9 @@ def test_a_page_is_written_from_right_to_left_in_languages_that_are(client):
 
 
 @pytest.mark.django_db
-@override_settings(USE_THOUSAND_SEPARATOR=True, REALTIME={"HEARTBEAT_SECONDS": 1.5})
+@override_settings(
+    USE_THOUSAND_SEPARATOR=True, REALTIME={**settings.REALTIME, "HEARTBEAT_SECONDS": 1.5}
+)
 def test_what_a_script_reads_is_written_alike_in_all_languages(german, client, alice, shop):
     order = an_order(alice, pk=12345, unit_price="1234.50", quantity=1)
     order.save()

@@ -89,10 +89,19 @@ async def in_thread(function: Callable[..., Any], *args: Any, **kwargs: Any) -> 
     return await sync_to_async(call, thread_sensitive=False)()
 
 
-async def publish(recipient: Any, *data: Any, stream: str = "orders") -> None:
-    """Publish events in a transaction of their own, committed on return."""
-    messages = [realtime.Message(recipient, one) for one in data]
-    await in_thread(realtime.publish_many, messages, stream=stream)
+def following(*keys: str) -> Any:
+    """What a client follows: the topics that `publish()` below has for these keys."""
+    return tuple(f"test:{key}" for key in keys)
+
+
+async def publish(to: Any, *data: Any, stream: str = "orders", **how: Any) -> None:
+    """Publish events in a transaction of their own, committed on return.
+
+    to: a text is the key of a topic that is only a test's.
+    """
+    to = realtime.Topic("test", to) if isinstance(to, str) else to
+    messages = [realtime.Message(to, one, **how) for one in data]
+    await in_thread(realtime.publish_many, messages, type="orders", stream=stream)
 
 
 async def soon(awaitable: Any) -> Any:

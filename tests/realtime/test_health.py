@@ -55,7 +55,7 @@ async def test_its_lag_is_the_age_of_what_nobody_numbers(http, hub, elsewhere):
     with other.transaction():
         other.execute("SELECT FROM realtime_stream WHERE name = 's' FOR NO KEY UPDATE")
         session.execute(
-            "INSERT INTO realtime_outbox (stream, recipient, type, data, created_at) "
+            "INSERT INTO realtime_outbox (stream, topic, type, data, created_at) "
             "VALUES ('s', '7', 'orders', '1', now() - interval '1 minute')"
         )
         response = await http.get(READY)
@@ -91,7 +91,7 @@ async def test_a_process_that_is_about_to_end_is_not_ready(http, hub):
 async def test_a_deaf_listener_is_told_and_keeps_nobody_away(http, hub, settings, monkeypatch):
     """It names another database, as in test_hub.py."""
     await Hub.close_current()
-    settings.REALTIME = {"LISTEN_URL": database_url(dbname="postgres")}
+    settings.REALTIME = {**settings.REALTIME, "LISTEN_URL": database_url(dbname="postgres")}
     monkeypatch.setattr("realtime.postgres.listener.PROBE_SECONDS", 0.1)
     await until(lambda: Hub.current().state.is_deaf)
     response = await http.get(READY)

@@ -50,8 +50,8 @@ class Request:
     def is_refused(self):
         return self.scope == "all" and self.person != STAFF
 
-    def is_for(self, recipient):
-        return self.scope == "all" or recipient == self.person
+    def is_for(self, person):
+        return self.scope == "all" or person == self.person
 
 
 # What they say is any text: nobody may break out of an event into somebody else's stream.
@@ -71,8 +71,9 @@ examples = settings(
 
 
 @pytest.fixture
-async def tokens(hub, django_user_model):
+async def tokens(hub, django_user_model, settings):
     """An access token for everybody. The staff may read everybody's events."""
+    settings.REALTIME = {**settings.REALTIME, "STREAMS": ["isolation *"]}
 
     def make():
         users = [django_user_model.objects.create(pk=pk, username=str(pk)) for pk in PEOPLE]
@@ -88,9 +89,10 @@ async def publish(hub, stream, messages):
     before = (await hub.catch_up(stream)).position
 
     def publish_each():
-        for recipient, text in messages:
-            data = {"for": recipient, "text": text}
-            realtime.publish(stream=stream, recipient=recipient, data=data)
+        for person, text in messages:
+            to = realtime.PUBLIC if person is None else realtime.Topic("auth.user", person)
+            data = {"for": person, "text": text}
+            realtime.publish(to=to, type="text", data=data, stream=stream)
 
     await in_thread(publish_each)
     async with asyncio.timeout(10):
@@ -178,14 +180,14 @@ async def test_everybody_gets_all_that_is_theirs_and_nothing_else(
                 readers.append((request, await read(hub, stream, tokens, request, stack)))
         await publish(hub, stream, after + LAST)
         for request, reader in readers:
-            end = max(at for at, (recipient, _) in published if request.is_for(recipient))
+            end = max(at for at, (person, _) in published if request.is_for(person))
             cursor = request.cursor
             if cursor is None or cursor > len(before):  # from now, or reset to now
                 cursor = len(before)
             assert list(events(await reader.up_to(end))) == [
-                (at, {"for": recipient, "text": text})
-                for at, (recipient, text) in published
-                if at > cursor and request.is_for(recipient)
+                (at, {"for": person, "text": text})
+                for at, (person, text) in published
+                if at > cursor and request.is_for(person)
             ]
 
 

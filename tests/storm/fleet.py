@@ -73,7 +73,7 @@ class Fleet:
 
     def published(self, after: int) -> list[PublishedEvent]:
         rows = self.query(
-            "SELECT position, recipient, data FROM realtime_event "
+            "SELECT position, topic, data FROM realtime_event "
             "WHERE stream = 'orders' AND position > %s ORDER BY position",
             after,
         )

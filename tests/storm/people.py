@@ -13,7 +13,7 @@ STAFF = 5
 
 
 class Person(NamedTuple):
-    recipient: str
+    topic: str
     token: str
     is_staff: bool
 
@@ -26,13 +26,18 @@ def main() -> None:
     from django.core.management import call_command
     from rest_framework_simplejwt.tokens import AccessToken
 
+    from realtime import topic_of
+
     call_command("migrate", verbosity=0)
     users = get_user_model().objects
     made = [users.create_user(f"customer-{number}") for number in range(CUSTOMERS)]
     made += [users.create_superuser(f"staff-{number}") for number in range(STAFF)]
     print(
         json.dumps(
-            [Person(str(user.pk), str(AccessToken.for_user(user)), user.is_staff) for user in made]
+            [
+                Person(topic_of(user), str(AccessToken.for_user(user)), user.is_staff)
+                for user in made
+            ]
         )
     )
 

@@ -50,7 +50,8 @@ async def steady_events(user, each_second, pad=""):
     published = []
 
     def publish():
-        realtime.publish(stream="orders", recipient=user, data={"at": time.time(), "pad": pad})
+        data = {"at": time.time(), "pad": pad}
+        realtime.publish(to=user, type="orders", data=data, stream="orders")
 
     async def run():
         due = time.monotonic()

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from realtime import EVERYTHING
 from realtime.conf import DEFAULTS
 from realtime.exceptions import DatabaseUnavailable
 from realtime.hub.hub import Hub
@@ -26,7 +27,7 @@ async def hub(fleet, settings, monkeypatch):
     async def through_the_proxy(alias):
         return direct_parameters(fleet.cluster.url(DATABASE, fleet.proxy.port))
 
-    settings.REALTIME = {"QUERY_SECONDS": QUERY_SECONDS, "POLL_SECONDS": 0.2}
+    settings.REALTIME = {**settings.REALTIME, "QUERY_SECONDS": QUERY_SECONDS, "POLL_SECONDS": 0.2}
     monkeypatch.setattr("realtime.hub.hub.connection_parameters", through_the_proxy)
     yield Hub.current()
     await Hub.close_current()
@@ -53,16 +54,16 @@ async def test_the_hub_gives_up_a_connection_and_takes_a_new_one(hub, proxy):
 
 
 async def test_a_replay_gives_up_a_pooled_connection_that_has_gone_silent(hub, proxy):
-    await hub.replays.read("orders", None, after=0, through=1)  # leaves its connection in the pool
+    await hub.replays.read("orders", EVERYTHING, after=0, through=1)
     proxy.cut()
     began = time.monotonic()
     async with asyncio.timeout(10):
         with pytest.raises(DatabaseUnavailable):
-            await hub.replays.read("orders", None, after=0, through=1)
+            await hub.replays.read("orders", EVERYTHING, after=0, through=1)
     assert time.monotonic() - began < 3 * QUERY_SECONDS
     proxy.heal()
     async with asyncio.timeout(10):
-        await hub.replays.read("orders", None, after=0, through=1)
+        await hub.replays.read("orders", EVERYTHING, after=0, through=1)
 
 
 @pytest.fixture
@@ -120,11 +121,12 @@ async def test_access_still_ends_after_a_look_at_it_that_a_silent_database_held_
         proxy.cut()
         accounts_locked.close()
         proxy.heal()
+        user = int(person.topic.removeprefix("auth.user:"))
         try:
-            await asyncio.to_thread(fleet.query, set_active, False, int(person.recipient))
+            await asyncio.to_thread(fleet.query, set_active, False, user)
             await each_until([client], lambda client: client.cut_off, 20)
         finally:
-            await asyncio.to_thread(fleet.query, set_active, True, int(person.recipient))
+            await asyncio.to_thread(fleet.query, set_active, True, user)
 
 
 def through_the_proxy(fleet, person):

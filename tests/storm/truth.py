@@ -17,7 +17,7 @@ class PublishedEvent(NamedTuple):
     """A row of the log."""
 
     position: int
-    recipient: str
+    topic: str
     data: str
 
     @property
@@ -31,7 +31,7 @@ def meant_for(person: Person, events: list[PublishedEvent]) -> list[Received]:
     return [
         Received(event.position, event.data)
         for event in events
-        if person.is_staff or event.recipient == person.recipient
+        if person.is_staff or event.topic == person.topic
     ]
 
 

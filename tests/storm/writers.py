@@ -131,7 +131,8 @@ class Writer:
         """An event that is no order, for nobody but the staff."""
         product = self._product()
         self._transaction.append(f"{product} {NOTE}")
-        realtime.publish(stream=STREAM, recipient=None, data={"product": product, "status": NOTE})
+        data = {"product": product, "status": NOTE}
+        realtime.publish(to=realtime.Topic("storm", "note"), type=STREAM, data=data, stream=STREAM)
         return []
 
     def _place(self) -> int:

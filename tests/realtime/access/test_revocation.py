@@ -72,7 +72,7 @@ def no_hints(monkeypatch, settings):
     """A clock that runs fast, and nothing is heard."""
     monkeypatch.setattr(access_monitor, "CLOCK_SECONDS", 0.05)
     monkeypatch.setattr(access_monitor.AccessMonitor, "hear", lambda self, payload: None)
-    settings.REALTIME = {"ACCESS_CHECK_SECONDS": 0.1}
+    settings.REALTIME = {**settings.REALTIME, "ACCESS_CHECK_SECONDS": 0.1}
 
 
 @pytest.fixture
@@ -397,7 +397,7 @@ async def test_thousands_of_streams_are_looked_at_with_one_query_for_each_500(
     transactional_db, alice, bob, django_assert_num_queries
 ):
     def look():
-        accesses = [Grant(str(user.pk), str(user.pk), True) for user in (alice, bob) * 1000]
+        accesses = [Grant(str(user.pk), True) for user in (alice, bob) * 1000]
         deactivate(bob)
         with django_assert_num_queries(4):
             found = ended(accesses)
@@ -520,7 +520,7 @@ def user_by_name(request):
 
 @pytest.mark.usefixtures("hints_only")
 async def test_an_authenticator_may_return_a_plain_user(reads, alice, settings):
-    settings.REALTIME = {"AUTHENTICATION": [f"{__name__}.user_by_name"]}
+    settings.REALTIME = {**settings.REALTIME, "AUTHENTICATION": [f"{__name__}.user_by_name"]}
     hers = await reads(alice, "?user=alice")
     await in_thread(change_password, alice)  # of which such a sign-in knows nothing
     await hers.gets(alice, 1)
@@ -536,7 +536,7 @@ def test_a_user_without_a_row_is_not_looked_up(db):
 
 def test_a_session_key_that_was_replaced_is_as_good_as_the_new(db, alice, settings):
     """Django accepts the old hash as long as the old SECRET_KEY is named as a fallback."""
-    access = Grant(str(alice.pk), str(alice.pk), True, auth_hash=alice.get_session_auth_hash())
+    access = Grant(str(alice.pk), True, auth_hash=alice.get_session_auth_hash())
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
     settings.SECRET_KEY = "another key, of at least fifty characters, for all that is signed"
     assert ended([access]) == []

@@ -14,7 +14,7 @@ from tests.realtime.conftest import soon, until
 
 class Stream:
     def __init__(self, ends_at):
-        self.access = Grant("7", ends_at=ends_at)
+        self.access = Grant(ends_at=ends_at)
         self.closed = asyncio.Event()
 
     def close(self):

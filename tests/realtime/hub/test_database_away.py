@@ -24,8 +24,8 @@ from tests.storm.proxy import running_proxy
 DATABASE = "postgres"
 SETTINGS = "tests.realtime.forgetful"
 INSERT = """
-    INSERT INTO realtime_outbox (stream, recipient, type, data)
-    SELECT 'orders', id::text, 'orders', %s FROM auth_user WHERE username = 'alice'
+    INSERT INTO realtime_outbox (stream, topic, type, data)
+    SELECT 'orders', 'auth.user:' || id, 'orders', %s FROM auth_user WHERE username = 'alice'
 """
 PLACED = json.dumps(
     {

@@ -9,17 +9,16 @@ import pytest
 from psycopg import sql
 
 from realtime.hub.hub import Hub
-from realtime.hub.stream import EventStream
 from realtime.log import wire
-from tests.realtime.conftest import publish, soon, until
+from tests.realtime.conftest import following, publish, soon, until
 from tests.servers import database_url
 
 pytestmark = pytest.mark.usefixtures("hub")
 
 
 INSERT_WITHOUT_A_HINT = """
-    INSERT INTO realtime_outbox (stream, recipient, type, data)
-    VALUES ('orders', '7', 'orders', '1')
+    INSERT INTO realtime_outbox (stream, topic, type, data)
+    VALUES ('orders', 'test:7', 'orders', '1')
 """
 
 
@@ -27,7 +26,7 @@ INSERT_WITHOUT_A_HINT = """
 async def open_stream(hub):
     """The chunks of a stream that has begun."""
     position = (await hub.catch_up("orders")).position
-    async with aclosing(EventStream(hub, "orders", "7", position).chunks()) as chunks:
+    async with aclosing(hub.open_stream("orders", following("7"), position).chunks()) as chunks:
         await soon(anext(chunks))
         yield chunks
 
@@ -41,7 +40,7 @@ async def test_a_lost_hint_is_found_by_looking(hub, elsewhere):
 
 async def test_it_looks_every_few_seconds_by_itself(elsewhere, settings):
     await Hub.close_current()
-    settings.REALTIME = {"POLL_SECONDS": 0.1}
+    settings.REALTIME = {**settings.REALTIME, "POLL_SECONDS": 0.1}
     async with open_stream(Hub.current()) as chunks:
         elsewhere().execute(INSERT_WITHOUT_A_HINT)
         assert await soon(anext(chunks)) == wire.event(1, "orders", "1")
@@ -49,7 +48,7 @@ async def test_it_looks_every_few_seconds_by_itself(elsewhere, settings):
 
 async def test_it_looks_however_busy_it_is(elsewhere, settings):
     await Hub.close_current()
-    settings.REALTIME = {"POLL_SECONDS": 0.1}
+    settings.REALTIME = {**settings.REALTIME, "POLL_SECONDS": 0.1}
     hub = Hub.current()
     async with open_stream(hub) as chunks, asyncio.TaskGroup() as group:
 
@@ -65,7 +64,7 @@ async def test_it_looks_however_busy_it_is(elsewhere, settings):
 
 async def test_it_looks_though_it_is_never_done(settings, monkeypatch):
     await Hub.close_current()
-    settings.REALTIME = {"POLL_SECONDS": 0.1}
+    settings.REALTIME = {**settings.REALTIME, "POLL_SECONDS": 0.1}
     hub = Hub.current()
     turn, poll, looks = hub._turn, hub._poll, []
 
@@ -108,7 +107,7 @@ async def test_a_listener_that_hears_nothing_says_what_to_do(hub, settings, monk
     """As behind PgBouncer in transaction mode, or with a URL that names another database."""
     monkeypatch.setattr("realtime.postgres.listener.PROBE_SECONDS", 0.5)
     await Hub.close_current()
-    settings.REALTIME = {"LISTEN_URL": database_url(dbname="postgres")}
+    settings.REALTIME = {**settings.REALTIME, "LISTEN_URL": database_url(dbname="postgres")}
     with caplog.at_level(logging.ERROR, "realtime"):
         Hub.current()
         await until(lambda: "LISTEN_URL" in caplog.text)
@@ -116,7 +115,7 @@ async def test_a_listener_that_hears_nothing_says_what_to_do(hub, settings, monk
 
 async def test_closing_leaves_no_task_and_no_session_behind(hub, elsewhere):
     await hub.catch_up("orders")
-    await hub.replays.read("orders", "7", after=0, through=0)
+    await hub.replays.read("orders", following("7"), after=0, through=0)
     await Hub.close_current()
     assert asyncio.all_tasks() == {asyncio.current_task()}
     sessions = (
@@ -149,7 +148,7 @@ async def test_closing_while_it_connects_leaves_nothing_to_the_garbage_collector
 ):
     port, visits = silent_server
     await Hub.close_current()
-    settings.REALTIME = {"LISTEN_URL": f"host=127.0.0.1 port={port}"}
+    settings.REALTIME = {**settings.REALTIME, "LISTEN_URL": f"host=127.0.0.1 port={port}"}
     gc.disable()
     try:
         Hub.current()

@@ -4,19 +4,19 @@ import threading
 
 import pytest
 
-NUMBER = "SELECT moved, last_position FROM realtime_number_events_v2(%s, %s, 1000000, NULL)"
-NUMBER_AND_WATCH = "SELECT promised FROM realtime_number_events_v2('orders', 1000, 3, '1 hour')"
-WATCHED = "SELECT until > clock_timestamp() FROM realtime_watch WHERE stream = 'orders'"
+NUMBER = "SELECT moved, last_position FROM realtime_number_events(%s, %s, 1000000, NULL)"
+NUMBER_AND_LEASE = "SELECT leased FROM realtime_number_events('orders', 1000, 3, '1 hour')"
+LEASED = "SELECT until > clock_timestamp() FROM realtime_pollinglease WHERE stream = 'orders'"
 
 
 @pytest.fixture
 def write(elsewhere):
-    def write(session, *data, stream="orders", recipient="7"):
+    def write(session, *data, stream="orders", topic="test:7", key=""):
         for one in data:
             session.execute(
-                "INSERT INTO realtime_outbox (stream, recipient, type, data) "
-                "VALUES (%s, %s, 'orders', %s)",
-                [stream, recipient, one],
+                "INSERT INTO realtime_outbox (stream, topic, type, data, key) "
+                "VALUES (%s, %s, 'orders', %s, %s)",
+                [stream, topic, one, key],
             )
 
     return write
@@ -164,34 +164,34 @@ def test_publishers_at_once_number_each_event_once(elsewhere, write, log, publis
 def test_who_finds_many_at_once_promises_to_go_on_looking(elsewhere, write):
     session = elsewhere()
     write(session, "a", "b")
-    assert session.execute(NUMBER_AND_WATCH).fetchone() == (False,)
-    assert session.execute(WATCHED).fetchone() is None
+    assert session.execute(NUMBER_AND_LEASE).fetchone() == (False,)
+    assert session.execute(LEASED).fetchone() is None
     write(session, "c", "d", "e")
-    assert session.execute(NUMBER_AND_WATCH).fetchone() == (True,)
-    assert session.execute(WATCHED).fetchone() == (True,)
+    assert session.execute(NUMBER_AND_LEASE).fetchone() == (True,)
+    assert session.execute(LEASED).fetchone() == (True,)
 
 
 def test_a_promise_is_never_taken_back(elsewhere, write):
     session = elsewhere()
     write(session, "a", "b", "c")
-    session.execute(NUMBER_AND_WATCH)
+    session.execute(NUMBER_AND_LEASE)
     write(session, "d")
-    assert session.execute(NUMBER_AND_WATCH).fetchone() == (False,)
-    assert session.execute(NUMBER_AND_WATCH).fetchone() == (False,)
-    assert session.execute(WATCHED).fetchone() == (True,)
+    assert session.execute(NUMBER_AND_LEASE).fetchone() == (False,)
+    assert session.execute(NUMBER_AND_LEASE).fetchone() == (False,)
+    assert session.execute(LEASED).fetchone() == (True,)
 
 
 def test_a_promise_is_renewed_when_half_of_it_is_over(elsewhere, write):
     """Not at every look: each version of the row may have to stay for a while."""
     session = elsewhere()
-    until = "SELECT until FROM realtime_watch"
+    until = "SELECT until FROM realtime_pollinglease"
     moments = []
     for passed in (0, 20, 20):
         session.execute(
-            "UPDATE realtime_watch SET until = until - make_interval(mins => %s)", [passed]
+            "UPDATE realtime_pollinglease SET until = until - make_interval(mins => %s)", [passed]
         )
         write(session, "a", "b", "c")
-        (promised,) = session.execute(NUMBER_AND_WATCH).fetchone()
+        (promised,) = session.execute(NUMBER_AND_LEASE).fetchone()
         moments.append((promised, session.execute(until).fetchone()))
     assert [promised for promised, _ in moments] == [True, False, True]
     assert moments[2][1] > moments[0][1]

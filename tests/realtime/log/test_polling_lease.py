@@ -8,6 +8,7 @@ import pytest
 from django.db import connections, transaction
 
 import realtime
+from realtime import PUBLIC
 from realtime.hub.hub import Hub
 from realtime.log.polling_lease import BUSY_ROWS, LEASE_SECONDS, REST_SECONDS, PollingLeases
 from tests.realtime.conftest import in_thread, publish, until
@@ -29,75 +30,75 @@ def clock():
 
 
 @pytest.fixture
-def watches(clock):
+def leases(clock):
     return PollingLeases(clock)
 
 
-def look(watches, clock, *, seconds=0.0, promised=False, finished=True, more=False):
+def look(leases, clock, *, seconds=0.0, leased=False, finished=True, more=False):
     """A look at the orders that takes so long."""
     began = clock.now
     clock.now += seconds
-    watches.looked("orders", began=began, finished=finished, promised=promised, more=more)
+    leases.looked("orders", began=began, finished=finished, leased=leased, more=more)
 
 
-def test_without_a_promise_there_is_no_watch(watches, clock):
-    look(watches, clock)
-    assert "orders" not in watches
-    assert watches.due() == set()
-    assert watches.next_look == float("inf")
+def test_without_a_promise_there_is_no_lease(leases, clock):
+    look(leases, clock)
+    assert "orders" not in leases
+    assert leases.due() == set()
+    assert leases.next_look == float("inf")
 
 
-def test_looks_come_after_a_rest(watches, clock):
-    look(watches, clock, promised=True)
-    assert watches.due() == set()
+def test_looks_come_after_a_rest(leases, clock):
+    look(leases, clock, leased=True)
+    assert leases.due() == set()
     clock.now += SHORTEST_REST
-    assert watches.due() == {"orders"}
-    assert watches.next_look == clock.now
+    assert leases.due() == {"orders"}
+    assert leases.next_look == clock.now
 
 
-def test_the_longer_a_look_takes_the_longer_is_the_rest_up_to_a_bound(watches, clock):
+def test_the_longer_a_look_takes_the_longer_is_the_rest_up_to_a_bound(leases, clock):
     rests = []
     for seconds in (0.0, 0.005, 1.0):
-        look(watches, clock, seconds=seconds, promised=True)
-        rests.append(watches.next_look - clock.now)
+        look(leases, clock, seconds=seconds, leased=True)
+        rests.append(leases.next_look - clock.now)
     assert rests == pytest.approx([SHORTEST_REST, 0.02, LONGEST_REST])
 
 
-def test_a_backlog_is_looked_at_without_a_rest(watches, clock):
-    look(watches, clock, seconds=0.1, promised=True, more=True)
-    assert watches.due() == {"orders"}
+def test_a_backlog_is_looked_at_without_a_rest(leases, clock):
+    look(leases, clock, seconds=0.1, leased=True, more=True)
+    assert leases.due() == {"orders"}
 
 
-def test_a_look_that_began_after_the_promised_time_is_the_last(watches, clock):
-    look(watches, clock, promised=True)
+def test_a_look_that_began_after_the_leased_time_is_the_last(leases, clock):
+    look(leases, clock, leased=True)
     ends = clock.now + LEASE_SECONDS
     clock.now = ends - 0.01
-    look(watches, clock, seconds=0.02)  # begun too early: what commits at the end is not in it
-    assert "orders" in watches
-    look(watches, clock)
-    assert "orders" not in watches
+    look(leases, clock, seconds=0.02)  # begun too early: what commits at the end is not in it
+    assert "orders" in leases
+    look(leases, clock)
+    assert "orders" not in leases
 
 
-def test_a_look_that_another_session_was_at_is_not_the_last(watches, clock):
-    look(watches, clock, promised=True)
+def test_a_look_that_another_session_was_at_is_not_the_last(leases, clock):
+    look(leases, clock, leased=True)
     clock.now += LEASE_SECONDS
-    look(watches, clock, finished=False)
-    assert "orders" in watches
+    look(leases, clock, finished=False)
+    assert "orders" in leases
 
 
-def test_every_promise_prolongs_it(watches, clock):
-    look(watches, clock, promised=True)
+def test_every_promise_prolongs_it(leases, clock):
+    look(leases, clock, leased=True)
     clock.now += LEASE_SECONDS
-    look(watches, clock, promised=True)
+    look(leases, clock, leased=True)
     clock.now += LEASE_SECONDS / 2
-    look(watches, clock)
-    assert "orders" in watches
+    look(leases, clock)
+    assert "orders" in leases
 
 
 @pytest.fixture
 async def hub(transactional_db, settings):
     """One that finds nothing by its poll."""
-    settings.REALTIME = {"POLL_SECONDS": 60.0}
+    settings.REALTIME = {**settings.REALTIME, "POLL_SECONDS": 60.0}
     yield Hub.current()
     await Hub.close_current()
 
@@ -110,25 +111,25 @@ def log_length(elsewhere):
 
 def write_without_a_hint(session, stream):
     session.execute(
-        "INSERT INTO realtime_outbox (stream, recipient, type, data) "
-        "VALUES (%s, '7', 'orders', '1')",
+        "INSERT INTO realtime_outbox (stream, topic, type, data) "
+        "VALUES (%s, 'test:7', 'orders', '1')",
         [stream],
     )
 
 
-async def test_while_it_watches_it_finds_what_nobody_hints_at(hub, elsewhere, log_length):
+async def test_while_it_leases_it_finds_what_nobody_hints_at(hub, elsewhere, log_length):
     await publish("7", *range(BUSY_ROWS))
-    await until(lambda: "orders" in hub._watches)
+    await until(lambda: "orders" in hub._leases)
     write_without_a_hint(elsewhere(), "orders")
     await until(lambda: log_length() == BUSY_ROWS + 1)
 
 
-async def test_a_hint_of_what_is_watched_waits_for_the_next_look(
+async def test_a_hint_of_what_is_leaseed_waits_for_the_next_look(
     hub, elsewhere, log_length, monkeypatch
 ):
     monkeypatch.setattr("realtime.log.polling_lease.REST_SECONDS", (60.0, 60.0))
     await publish("7", *range(BUSY_ROWS))
-    await until(lambda: "orders" in hub._watches)
+    await until(lambda: "orders" in hub._leases)
     session = elsewhere()
     for stream in ("orders", "imports"):  # heard in this order
         write_without_a_hint(session, stream)
@@ -139,21 +140,21 @@ async def test_a_hint_of_what_is_watched_waits_for_the_next_look(
 
 async def test_it_ends_when_fewer_come_and_is_hinted_at_again(hub, log_length):
     await publish("7", *range(BUSY_ROWS))
-    await until(lambda: "orders" in hub._watches)
-    await until(lambda: "orders" not in hub._watches)
+    await until(lambda: "orders" in hub._leases)
+    await until(lambda: "orders" not in hub._leases)
     await publish("7", "afterwards")
     await until(lambda: log_length() == BUSY_ROWS + 1)
 
 
 async def test_whenever_they_commit_no_event_waits_for_the_poll(hub, log_length):
-    """Some within a watch, some after it, some on its edge."""
+    """Some within a lease, some after it, some on its edge."""
     chance, each, writers = random.Random(5), 40, 8
 
     def write():
         try:
             for number in range(each):
                 with transaction.atomic():
-                    realtime.publish(stream="orders", recipient="7", data=number)
+                    realtime.publish(to=PUBLIC, type="orders", data=number, stream="orders")
                     if chance.random() < 0.2:
                         time.sleep(chance.uniform(0, 1.5 * LEASE_SECONDS))
                 if chance.random() < 0.05:

@@ -1,87 +1,247 @@
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth.models import AnonymousUser, Group
 from django.db import connection, transaction
+from django.utils.functional import SimpleLazyObject
 
 import realtime
+from realtime import EVERYTHING, PUBLIC, InvalidEvent, InvalidTopic, Topic
 from realtime.log.notifications import PENDING_CHANNEL
+from realtime.log.topics import followed
 from realtime.models import Event, OutboxEvent
 
 pytestmark = pytest.mark.django_db
 
 
-def waiting():
-    return list(OutboxEvent.objects.order_by("id").values_list("stream", "recipient", "data"))
+@pytest.fixture(autouse=True)
+def streams(settings):
+    settings.REALTIME = {**settings.REALTIME, "STREAMS": ["default", "orders", "imports-*"]}
+
+
+def waiting(*fields):
+    fields = fields or ("stream", "topic", "data")
+    return list(OutboxEvent.objects.order_by("id").values_list(*fields))
 
 
 def test_an_event_waits_in_the_outbox(alice):
-    realtime.publish(stream="orders", recipient=alice, data={"total": Decimal("9.90")})
-    assert waiting() == [("orders", str(alice.pk), '{"total":"9.90"}')]
+    realtime.publish(to=alice, type="order", data={"total": Decimal("9.90")})
+    assert waiting("stream", "topic", "type", "format", "data", "key") == [
+        ("default", f"auth.user:{alice.pk}", "order", "json", '{"total":"9.90"}', "")
+    ]
     assert not Event.objects.exists()
 
 
-def test_its_type_is_the_streams_name_unless_given():
-    realtime.publish(stream="orders", recipient=7, data=1)
-    realtime.publish(stream="orders", recipient=7, data=2, type="seen")
-    types = OutboxEvent.objects.order_by("id").values_list("type", flat=True)
-    assert list(types) == ["orders", "seen"]
+def test_an_event_without_a_type_is_unnamed():
+    realtime.publish(to=PUBLIC, data=1)
+    assert waiting("type") == [("",)]
 
 
-def test_an_event_for_nobody_in_particular_has_no_recipient():
-    realtime.publish(stream="imports", recipient=None, data={"percent": 10})
-    assert waiting() == [("imports", "", '{"percent":10}')]
+def test_nothing_and_null_are_not_the_same():
+    realtime.publish(to=PUBLIC, data=None)
+    assert waiting("data") == [("null",)]
+    with pytest.raises(InvalidEvent, match="one of data=…, text=… and html=…"):
+        realtime.publish(to=PUBLIC)
+    with pytest.raises(InvalidEvent, match="one of data=…, text=… and html=…"):
+        realtime.publish(to=PUBLIC, data=1, text="1")
+
+
+@pytest.mark.parametrize("argument", ["text", "html"])
+def test_a_text_is_kept_as_it_is_but_for_its_line_ends(argument):
+    realtime.publish(to=PUBLIC, **{argument: "<p>\r\n \u2028é</p>\r\n"})
+    assert waiting("format", "data") == [("text", "<p>\n \u2028é</p>\n")]
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800", 7, b"bytes"])
+def test_a_text_that_can_not_be_sent_is_refused(text):
+    with pytest.raises(InvalidEvent, match="text"):
+        realtime.publish(to=PUBLIC, text=text)
+    assert waiting() == []
+
+
+def test_an_event_of_more_bytes_than_allowed_is_refused(settings):
+    settings.REALTIME = {**settings.REALTIME, "MAX_EVENT_BYTES": 10}
+    realtime.publish(to=PUBLIC, text="é" * 5)
+    with pytest.raises(InvalidEvent, match="has 12 bytes, and REALTIME"):
+        realtime.publish(to=PUBLIC, text="é" * 6)
+
+
+def test_the_last_value_has_its_key(alice):
+    realtime.publish(to=alice, data=10, latest="progress")
+    assert waiting("key") == [("progress",)]
+    for key in ("", "x" * 101, "a\nb", 7):
+        with pytest.raises(InvalidEvent, match="latest="):
+            realtime.publish(to=alice, data=10, latest=key)
+
+
+class TestTopics:
+    def test_an_instance_is_named_by_its_model_and_its_key(self, alice):
+        assert realtime.topic_of(alice) == f"auth.user:{alice.pk}"
+        assert realtime.topic_of(SimpleLazyObject(lambda: alice)) == f"auth.user:{alice.pk}"
+        assert realtime.topic_of(Topic("auth.user", alice.pk)) == f"auth.user:{alice.pk}"
+
+    def test_instances_of_two_models_with_one_key_are_two_topics(self, alice):
+        group = Group.objects.create(pk=alice.pk)
+        assert realtime.topic_of(group) == f"auth.group:{alice.pk}"
+
+    def test_a_proxy_is_what_it_stands_for(self, alice, django_user_model):
+        class Customer(django_user_model):
+            class Meta:
+                proxy = True
+                app_label = "tests"
+
+        assert realtime.topic_of(Customer.objects.get(pk=alice.pk)) == f"auth.user:{alice.pk}"
+
+    def test_what_is_no_row_is_named_by_the_project(self):
+        assert realtime.topic_of(Topic("import", "2026-11 é:x")) == "import:2026-11 é:x"
+        assert realtime.topic_of(PUBLIC) == "public"
+
+    @pytest.mark.parametrize(
+        ("to", "why"),
+        [
+            ("auth.user:7", "is no topic"),
+            (7, "is no topic"),
+            (UUID(int=7), "is no topic"),
+            (None, "is no topic"),
+            (AnonymousUser(), "is no topic"),
+            (Group, "is no topic"),
+            ([[PUBLIC]], "not one topic but several"),
+            ([7], "is no topic"),
+            (EVERYTHING, "publish to realtime.PUBLIC"),
+            (Group(), "save it first"),
+            (Group(pk=7), "not saved yet"),
+            (Topic("", 7), "kind"),
+            (Topic("a:b", 7), "kind"),
+            (Topic("import", ""), "key"),
+            (Topic("import", None), "key"),
+            (Topic("import", "a\nb"), "line breaks"),
+            (Topic("import", "x" * 200), "1 to 200 characters"),
+        ],
+    )
+    def test_what_is_no_topic_is_refused_with_a_reason(self, to, why):
+        with pytest.raises(InvalidTopic, match=why):
+            realtime.publish(to=to, data=1)
+        assert waiting() == []
+
+    def test_a_row_that_was_deleted_says_how_to_tell_of_it(self):
+        group = Group.objects.create()
+        group.delete()
+        with pytest.raises(InvalidTopic, match=r"realtime\.Topic\('auth\.group', key\)"):
+            realtime.publish(to=group, data="deleted")
+
+    def test_a_queryset_and_a_list_get_an_event_each(self, alice, bob, django_user_model):
+        topics = [f"auth.user:{alice.pk}", f"auth.user:{bob.pk}"]
+        realtime.publish(to=django_user_model.objects.order_by("pk"), data=1)
+        realtime.publish(to=[alice, bob, alice], data=2)
+        assert waiting("topic", "data") == [(topic, data) for data in "12" for topic in topics]
+
+    def test_a_group_of_nobody_is_told_nothing(self, django_user_model):
+        realtime.publish(to=django_user_model.objects.none(), data=1)
+        assert waiting() == []
+
+    def test_a_client_follows_one_topic_or_several_or_everything(self, alice):
+        user = f"auth.user:{alice.pk}"
+        assert followed(alice) == (user,)
+        assert followed([alice, PUBLIC, alice]) == (user, "public")
+        assert followed(EVERYTHING) is EVERYTHING
+        with pytest.raises(InvalidTopic, match="no topic to follow"):
+            followed([])
+
+
+def tenant():
+    return tenant.name
+
+
+class TestTenants:
+    @pytest.fixture(autouse=True)
+    def tenants(self, settings):
+        settings.REALTIME = {**settings.REALTIME, "TENANT": f"{__name__}.tenant"}
+
+    def test_the_same_key_in_two_tenants_is_two_topics(self, alice):
+        topics = []
+        for tenant.name in ("acme", "umbrella"):
+            topics += [realtime.topic_of(alice), realtime.topic_of(PUBLIC)]
+        user = f"auth.user:{alice.pk}"
+        assert topics == [f"acme/{user}", "acme/public", f"umbrella/{user}", "umbrella/public"]
+
+    @pytest.mark.parametrize("name", ["", "a/b", "a:b", "a b", None])
+    def test_a_name_that_could_be_mistaken_is_refused(self, name):
+        tenant.name = name
+        with pytest.raises(InvalidTopic, match="TENANT"):
+            realtime.topic_of(PUBLIC)
+
+    def test_nobody_follows_everything_of_all_tenants(self):
+        with pytest.raises(InvalidTopic, match="all tenants"):
+            followed(EVERYTHING)
 
 
 def test_many_events_keep_their_order(alice, bob):
-    messages = [realtime.Message(alice, 1), realtime.Message(bob, 2), realtime.Message(alice, 3)]
+    messages = [realtime.Message(alice, 1), realtime.Message(bob, text="2")]
+    messages += [realtime.Message([alice, bob], 3, latest="third")]
     realtime.publish_many(messages, stream="orders")
-    assert [data for _, _, data in waiting()] == ["1", "2", "3"]
+    assert waiting("data", "format", "key") == [
+        ("1", "json", ""),
+        ("2", "text", ""),
+        ("3", "json", "third"),
+        ("3", "json", "third"),
+    ]
 
 
 def test_many_events_are_one_insert(django_assert_num_queries):
     with django_assert_num_queries(1):
-        realtime.publish_many([realtime.Message(7, n) for n in range(500)], stream="orders")
+        realtime.publish_many([realtime.Message(PUBLIC, n) for n in range(500)])
+
+
+def test_many_events_have_to_be_messages():
+    with pytest.raises(InvalidEvent, match=r"no realtime\.Message"):
+        realtime.publish_many([{"to": PUBLIC}])
 
 
 @pytest.mark.parametrize("data", [float("nan"), float("inf"), {1, 2}, object(), "\ud800"])
 def test_what_json_can_not_say_is_refused_before_anything_is_written(data):
-    with pytest.raises(realtime.InvalidEvent, match="JSON"):
-        realtime.publish(stream="orders", recipient=7, data=data)
+    with pytest.raises(InvalidEvent, match="JSON"):
+        realtime.publish(to=PUBLIC, data=data)
     assert waiting() == []
-
-
-def test_a_user_without_a_key_is_refused(django_user_model):
-    with pytest.raises(realtime.InvalidEvent, match="save it first"):
-        realtime.publish(stream="orders", recipient=django_user_model(username="x"), data=1)
 
 
 @pytest.mark.parametrize("name", ["", "x" * 101, "a\nb", "a\0", None])
 def test_a_stream_needs_a_name_that_fits_in_a_line(name):
-    with pytest.raises(realtime.InvalidEvent, match="stream="):
-        realtime.publish(stream=name, recipient=7, data=1)
+    with pytest.raises(InvalidEvent, match="stream="):
+        realtime.publish(to=PUBLIC, data=1, stream=name)
 
 
-@pytest.mark.parametrize("type", ["heartbeat", "reset"])
+def test_a_stream_that_nobody_has_named_is_refused():
+    realtime.publish(to=PUBLIC, data=1, stream="imports-2026")
+    with pytest.raises(InvalidEvent, match="no stream 'ordres'"):
+        realtime.publish(to=PUBLIC, data=1, stream="ordres")
+
+
+@pytest.mark.parametrize("type", ["error", "heartbeat", "open", "reset", "message"])
 def test_what_the_stream_itself_says_is_no_type_of_an_event(type):
-    with pytest.raises(realtime.InvalidEvent, match="choose another name"):
-        realtime.publish(stream="orders", recipient=7, data=1, type=type)
-    with pytest.raises(realtime.InvalidEvent, match="choose another name"):
-        realtime.publish(stream=type, recipient=7, data=1)
+    with pytest.raises(InvalidEvent, match=f"type='{type}' is what"):
+        realtime.publish(to=PUBLIC, type=type, data=1)
     assert waiting() == []
+
+
+def test_a_coroutine_publishes_too(alice):
+    async_to_sync(realtime.apublish)(to=alice, data=1)
+    assert waiting("data") == [("1",)]
 
 
 def test_a_rollback_takes_the_event_along():
     with pytest.raises(ZeroDivisionError), transaction.atomic():
-        realtime.publish(stream="orders", recipient=7, data=1)
+        realtime.publish(to=PUBLIC, stream="orders", data=1)
         raise ZeroDivisionError
     assert waiting() == []
 
 
-def watched(stream, *, seconds):
-    """As if a process looked for events of this stream for so long from now on."""
+def leased(stream, *, seconds):
+    """As if a process polled this stream for so long from now on."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO realtime_watch (stream, until)"
+            "INSERT INTO realtime_pollinglease (stream, until)"
             " VALUES (%(stream)s, clock_timestamp() + make_interval(secs => %(seconds)s))"
             " ON CONFLICT (stream) DO UPDATE SET until = EXCLUDED.until",
             {"stream": stream, "seconds": seconds},
@@ -96,7 +256,7 @@ class TestHints:
     @pytest.fixture
     def listener(self, elsewhere):
         # Takes along what a rollback in another test may have left to hint at.
-        realtime.publish(stream="orders", recipient=7, data=0)
+        realtime.publish(to=PUBLIC, stream="orders", data=0)
         session = elsewhere()
         session.execute(f"LISTEN {PENDING_CHANNEL}")
         return session
@@ -115,45 +275,45 @@ class TestHints:
 
     def test_a_transaction_hints_once_for_each_stream(self, listener):
         with transaction.atomic():
-            realtime.publish(stream="orders", recipient=7, data=1)
-            realtime.publish(stream="orders", recipient=8, data=2)
-            realtime.publish(stream="imports", recipient=7, data=3)
-        assert self.heard(listener) == ["imports", "orders"]
+            realtime.publish(to=PUBLIC, stream="orders", data=1)
+            realtime.publish(to=PUBLIC, stream="orders", data=2)
+            realtime.publish(to=PUBLIC, stream="imports-1", data=3)
+        assert self.heard(listener) == ["imports-1", "orders"]
 
     def test_nothing_is_hinted_before_the_commit(self, listener):
         with transaction.atomic():
-            realtime.publish(stream="orders", recipient=7, data=1)
+            realtime.publish(to=PUBLIC, stream="orders", data=1)
             listener.execute("SELECT")  # a round trip: whatever was sent has arrived
             assert list(listener.notifies(timeout=0)) == []
         assert self.heard(listener) == ["orders"]
 
     def test_a_rollback_hints_nothing(self, listener):
         with pytest.raises(ZeroDivisionError), transaction.atomic():
-            realtime.publish(stream="orders", recipient=7, data=1)
+            realtime.publish(to=PUBLIC, stream="orders", data=1)
             raise ZeroDivisionError
         assert self.heard(listener) == []
 
-    def test_while_the_stream_is_watched_nothing_is_hinted(self, listener):
-        watched("orders", seconds=0.19)
-        realtime.publish(stream="orders", recipient=7, data=1)
-        realtime.publish_many([realtime.Message(7, n) for n in (2, 3)], stream="orders")
-        realtime.publish(stream="imports", recipient=7, data=4)
-        assert self.heard(listener) == ["imports"]
+    def test_while_the_stream_is_polled_nothing_is_hinted(self, listener):
+        leased("orders", seconds=0.19)
+        realtime.publish(to=PUBLIC, stream="orders", data=1)
+        realtime.publish_many([realtime.Message(PUBLIC, n) for n in (2, 3)], stream="orders")
+        realtime.publish(to=PUBLIC, stream="imports-1", data=4)
+        assert self.heard(listener) == ["imports-1"]
 
-    def test_a_commit_after_the_watch_is_hinted(self, listener):
-        watched("orders", seconds=0.1)
+    def test_a_commit_after_the_lease_is_hinted(self, listener):
+        leased("orders", seconds=0.1)
         with transaction.atomic():
-            realtime.publish(stream="orders", recipient=7, data=1)
-            watched("orders", seconds=0.19)  # what is promised later does not count
-            realtime.publish(stream="orders", recipient=7, data=2)
+            realtime.publish(to=PUBLIC, stream="orders", data=1)
+            leased("orders", seconds=0.19)  # what is promised later does not count
+            realtime.publish(to=PUBLIC, stream="orders", data=2)
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_sleep(0.11)")
         assert self.heard(listener) == ["orders"]
 
-    def test_a_watch_longer_than_any_is_not_relied_on(self, listener):
+    def test_a_lease_longer_than_any_is_not_relied_on(self, listener):
         """The database's clock was set back since."""
-        watched("orders", seconds=3600)
-        realtime.publish(stream="orders", recipient=7, data=1)
+        leased("orders", seconds=3600)
+        realtime.publish(to=PUBLIC, stream="orders", data=1)
         assert self.heard(listener) == ["orders"]
 
     def test_a_hint_that_fails_costs_neither_the_change_nor_the_event(self, elsewhere, caplog):
@@ -165,15 +325,15 @@ class TestHints:
 
         with transaction.atomic():
             transaction.on_commit(die)
-            realtime.publish(stream="orders", recipient=7, data=1)
+            realtime.publish(to=PUBLIC, stream="orders", data=1)
         connection.close()
-        assert waiting() == [("orders", "7", "1")]
+        assert waiting() == [("orders", "public", "1")]
         assert "Error calling" in caplog.text
 
     def test_event_and_change_are_one_transaction(self, django_user_model):
         with transaction.atomic():
             user = django_user_model.objects.create_user("carol")
-            realtime.publish(stream="orders", recipient=user, data=1)
+            realtime.publish(to=user, stream="orders", data=1)
         with connection.cursor() as cursor:
             cursor.execute("SELECT xmin FROM auth_user UNION SELECT xmin FROM realtime_outbox")
             assert len(cursor.fetchall()) == 1

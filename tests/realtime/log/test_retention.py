@@ -14,7 +14,7 @@ from realtime.models import Event, OutboxEvent, Stream
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-NUMBER = "SELECT moved, last_position FROM realtime_number_events_v2(%s, %s, 1000000, NULL)"
+NUMBER = "SELECT moved, last_position FROM realtime_number_events(%s, %s, 1000000, NULL)"
 
 
 def fill(stream, *ages):
@@ -22,8 +22,8 @@ def fill(stream, *ages):
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO realtime_event (stream, position, recipient, type, data, published_at)
-            SELECT %s, position, '7', 'orders', '1', now() - make_interval(secs => hours * 3600)
+            INSERT INTO realtime_event (stream, position, mark, topic, type, data, published_at)
+            SELECT %s, position, 1, '7', 'orders', '1', now() - make_interval(secs => hours * 3600)
             FROM unnest(%s::float[]) WITH ORDINALITY AS event (hours, position)
             """,
             [stream, [float(hours) for hours in ages]],
@@ -246,7 +246,7 @@ def test_a_publisher_that_found_the_stream_locked_is_called_again(elsewhere, mon
         done = execute(statement, **parameters)
         if statement == retention.RAISE_PRUNED_THROUGH:
             publisher.execute(
-                "INSERT INTO realtime_outbox (stream, recipient, type, data) "
+                "INSERT INTO realtime_outbox (stream, topic, type, data) "
                 "VALUES ('orders', '7', 'orders', '1')"
             )
             assert publisher.execute(NUMBER, ["orders", 1000]).fetchone() == (None, None)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from realtime import InvalidEvent
 from realtime.log import wire
-from realtime.log.publishing import encode, recipient_key
+from realtime.log.publishing import check_type, encode_json, encode_text
 
 # Any text that Python can hold: all planes, controls, lone surrogates.
 ANY_TEXT = st.text(st.characters(codec=None))
@@ -50,7 +50,7 @@ def test_a_heartbeat_moves_the_id_of_what_follows():
 @given(st.recursive(ANY_TEXT, lambda inner: st.lists(inner) | st.dictionaries(ANY_TEXT, inner)))
 def test_data_arrives_as_it_was_published_or_is_refused(data):
     try:
-        text = encode(data)
+        text = encode_json(data)
     except InvalidEvent:
         # Only what has no UTF-8 is refused.
         with pytest.raises(UnicodeEncodeError):
@@ -70,23 +70,46 @@ def repr_without_escapes(data) -> str:
 
 
 @given(ANY_TEXT)
-def test_no_name_can_break_out_of_its_line(name):
+def test_a_text_arrives_as_it_was_published_or_is_refused(text):
     try:
-        key = recipient_key(name)
+        encoded = encode_text(text)
+    except InvalidEvent:
+        assert "\0" in text or any("\ud800" <= character <= "\udfff" for character in text)
+        return
+    lines = wire.event(1, "", encoded).decode().removesuffix("\n\n").split("\n")
+    assert lines.pop(0) == "id: 1"
+    assert all(line.startswith("data: ") for line in lines)
+    # Not by httpx-sse, which takes more characters for line ends than the standard does.
+    arrived = "\n".join(line.removeprefix("data: ") for line in lines)
+    assert arrived == text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def test_an_event_without_a_type_is_unnamed():
+    assert wire.event(7, "", "1") == b"id: 7\ndata: 1\n\n"
+
+
+def test_an_event_that_was_replaced_is_nothing():
+    assert wire.event(7, "progress", None) == b""
+
+
+@given(ANY_TEXT)
+def test_no_type_can_break_out_of_its_line(name):
+    try:
+        check_type(name)
     except InvalidEvent:
         return
-    [event] = parse(wire.event(1, key, "{}") + wire.event(2, "next", "{}"))[:1]
+    [event] = parse(wire.event(1, name, "{}") + wire.event(2, "next", "{}"))[:1]
     assert event.data == "{}"
-    assert event.event == key
+    assert event.event == name
 
 
 @pytest.mark.parametrize("hostile", ["a\nid: 9", "a\rb", "a\0b", "", "x" * 101, "\ud800"])
-def test_a_name_that_does_not_fit_in_a_line_is_refused(hostile):
+def test_a_type_that_does_not_fit_in_a_line_is_refused(hostile):
     with pytest.raises(InvalidEvent):
-        recipient_key(hostile)
+        check_type(hostile)
 
 
 def test_a_megabyte_arrives_whole():
     data = {"text": "\N{BELL}é\r\n\0" * 200_000}
-    [event] = parse(wire.event(1, "orders", encode(data)))
+    [event] = parse(wire.event(1, "orders", encode_json(data)))
     assert event.json() == data

@@ -13,7 +13,7 @@ from psycopg import sql
 from realtime.hub.hub import Hub
 from realtime.postgres.connections import connect, connection_parameters
 from realtime.postgres.deadlines import deadline, django_deadline
-from tests.realtime.conftest import publish, soon, until
+from tests.realtime.conftest import following, publish, soon, until
 
 WAITING = (
     "SELECT count(*) FROM pg_stat_activity "
@@ -102,17 +102,15 @@ async def test_a_hub_works_with_what_is_set_for_everybody(
 
 
 INSERT = (
-    "INSERT INTO realtime_outbox (stream, recipient, type, data) VALUES ('orders', '7', 'x', '1')"
+    "INSERT INTO realtime_outbox (stream, topic, type, data) VALUES ('orders', 'test:7', 'x', '1')"
 )
 
 
 @asynccontextmanager
 async def follow(hub):
     """The chunks of a stream that has begun, without its opening."""
-    from realtime.hub.stream import EventStream
-
     position = (await hub.catch_up("orders")).position
-    async with aclosing(EventStream(hub, "orders", "7", position).chunks()) as chunks:
+    async with aclosing(hub.open_stream("orders", following("7"), position).chunks()) as chunks:
         await soon(anext(chunks))
         yield chunks
 
@@ -218,7 +216,7 @@ async def test_a_hub_assumes_the_role_that_django_assumes(hub, assumed, elsewher
     Hub.current()
     await until(lambda: "lacks a privilege" in caplog.text)
     assert "Traceback" not in caplog.text
-    tables = "realtime_outbox, realtime_event, realtime_stream, realtime_watch"
+    tables = "realtime_outbox, realtime_event, realtime_stream, realtime_pollinglease"
     owner.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO event_clerk")
     await until(lambda: owner.execute("SELECT count(*) FROM realtime_event").fetchone() == (1,))
     await Hub.close_current()  # else it would stand in the way of the role's end

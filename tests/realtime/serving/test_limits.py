@@ -32,7 +32,7 @@ async def open_one(client):
 async def test_a_stream_over_the_limit_is_told_when_to_come_back(
     open_one, alice, settings, limit, status
 ):
-    settings.REALTIME = {limit: 2}
+    settings.REALTIME = {**settings.REALTIME, limit: 2}
     for _ in "12":
         assert (await open_one(alice)).status_code == 200
     response = await open_one(alice)
@@ -42,7 +42,7 @@ async def test_a_stream_over_the_limit_is_told_when_to_come_back(
 
 async def test_event_source_is_told_so_by_a_stream_that_ends(open_one, alice, settings):
     """Any other status would be the end for it: it gives up for good."""
-    settings.REALTIME = {"MAX_STREAMS_PER_USER": 0}
+    settings.REALTIME = {**settings.REALTIME, "MAX_STREAMS_PER_USER": 0}
     response = await open_one(alice, **EVENT_SOURCE)
     assert response.status_code == 200
     assert response["Content-Type"] == "text/event-stream"
@@ -53,14 +53,14 @@ async def test_event_source_is_told_so_by_a_stream_that_ends(open_one, alice, se
 
 
 async def test_the_limit_of_a_user_is_nobody_elses(open_one, alice, bob, settings):
-    settings.REALTIME = {"MAX_STREAMS_PER_USER": 1}
+    settings.REALTIME = {**settings.REALTIME, "MAX_STREAMS_PER_USER": 1}
     assert (await open_one(alice)).status_code == 200
     assert (await open_one(alice)).status_code == 429
     assert (await open_one(bob)).status_code == 200
 
 
 async def test_a_stream_that_ended_counts_no_more(client, hub, alice, settings):
-    settings.REALTIME = {"MAX_STREAMS_PER_USER": 1}
+    settings.REALTIME = {**settings.REALTIME, "MAX_STREAMS_PER_USER": 1}
     for _ in "123":
         response = await client.get(STREAM, headers=bearer(alice))
         assert response.status_code == 200

@@ -221,7 +221,7 @@ async def test_opening_a_stream_by_session_asks_for_the_session_and_the_user(
 async def test_a_crowd_takes_no_more_connections_than_there_are_threads(
     ask, alice, settings, sessions
 ):
-    settings.REALTIME = {"REQUEST_THREADS": 2}
+    settings.REALTIME = {**settings.REALTIME, "REQUEST_THREADS": 2}
     headers, started = bearer(alice), []
     request_started.connect(lambda **_: started.append(True), weak=False, dispatch_uid="test")
     before = await sync_to_async(sessions)()
@@ -244,7 +244,7 @@ async def test_a_crowd_takes_no_more_connections_than_there_are_threads(
 
 
 async def test_a_crowd_does_not_pass_a_limit_together(ask, alice, settings, hub):
-    settings.REALTIME = {"MAX_STREAMS_PER_USER": 3}
+    settings.REALTIME = {**settings.REALTIME, "MAX_STREAMS_PER_USER": 3}
     headers, all_answered, answers = bearer(alice), asyncio.Event(), []
 
     async def visit():
@@ -269,7 +269,7 @@ async def test_its_threads_give_back_their_connections(ask, alice, sessions, eve
 
 async def test_a_database_that_hangs_is_hung_up_on(ask, settings, monkeypatch, caplog, elsewhere):
     """Otherwise a few requests would hold all the threads there are."""
-    settings.REALTIME = {"QUERY_SECONDS": 0.5}
+    settings.REALTIME = {**settings.REALTIME, "QUERY_SECONDS": 0.5}
 
     def load(self):
         with connection.cursor() as cursor:

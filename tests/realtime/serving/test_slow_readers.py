@@ -31,7 +31,9 @@ def stalled_client(server, headers):
 def publish(user, events):
     text = "x" * EVENT_BYTES
     realtime.publish_many(
-        [realtime.Message(user, {"n": n, "text": text}) for n in range(events)], stream="orders"
+        [realtime.Message(user, {"n": n, "text": text}) for n in range(events)],
+        type="orders",
+        stream="orders",
     )
 
 

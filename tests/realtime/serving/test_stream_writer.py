@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from realtime.hub.stream import EventStream
+from realtime import EVERYTHING
 from realtime.log import wire
 from realtime.serving.servers import ClientConnection
 from realtime.serving.stream_writer import StreamWriter
-from tests.realtime.conftest import publish, soon, until
+from tests.realtime.conftest import following, publish, soon, until
 
 
 class Client(ClientConnection):
@@ -51,11 +51,11 @@ async def connect(hub):
     """Opens a stream, and gives the client at its end."""
     pumps = []
 
-    async def connect(recipient="7", cursor=None):
+    async def connect(key="7", cursor=None):
         position = (await hub.catch_up("orders")).position
         client = Client()
-        client.stream = EventStream(
-            hub, "orders", recipient, position if cursor is None else cursor
+        client.stream = hub.open_stream(
+            "orders", following(key) if key else EVERYTHING, position if cursor is None else cursor
         )
         pump = StreamWriter(client.stream, client)
         client.pump = asyncio.create_task(pump.run(client.receive))

@@ -1,0 +1,142 @@
+-- Gives committed, unnumbered events of one stream their positions: takes at most `batch_rows` of
+-- them from realtime_outbox, oldest first, and moves them into realtime_event.
+--
+-- Of events with the same topic and key only the newest gets a position; what an earlier batch has
+-- put into the log for that key is emptied, and keeps its position: positions have no hole.
+--
+-- All of a batch have one mark, a random number. It tells the event at a position from another
+-- one that takes the same position after the log went back: a backup was restored, or a standby
+-- that lacks the last commits was promoted.
+--
+-- If it took `busy_rows` or more, or one that was replaced already, and less than half of an
+-- earlier lease is left, it takes out a lease: from now on the caller looks again and again, and
+-- once more when `lease` is over. Until then (realtime_pollinglease.until) who commits an event
+-- need not hint at it. Without a `lease` (null) it never does.
+--
+-- Returns how many it took and how many of them have a position now, the stream's last position
+-- and its mark, and whether it took out a lease; nulls if another session is numbering this stream
+-- right now (that session hears the same hints, so it will run once more for whatever it could not
+-- see yet). With `wait` it waits for that session instead.
+--
+-- The lock and the numbering are two statements on purpose: in READ COMMITTED each statement of
+-- a PL/pgSQL function has a snapshot of its own, so the second one sees every event committed
+-- before the lock was ours. In a single statement the snapshot would be older than the lock, and
+-- an event could be numbered twice or slip below a position that readers have already passed.
+-- https://www.postgresql.org/docs/current/transaction-iso.html#XACT-READ-COMMITTED
+--
+-- As durable as the cluster can make it before anyone sees it, though the project may have settled
+-- for less: numbers that a crash or a failover forgot, and that were given anew, would point at
+-- other events than those that clients remember. Its flush makes durable what was committed before
+-- it, too. https://www.postgresql.org/docs/current/runtime-config-wal.html#GUC-SYNCHRONOUS-COMMIT
+--
+-- FOR NO KEY UPDATE: the weakest lock that excludes another session that numbers.
+CREATE FUNCTION realtime_number_events(
+    stream_name text, batch_rows integer, busy_rows integer, lease interval,
+    wait boolean DEFAULT false,
+    OUT taken integer, OUT moved integer, OUT last_position bigint, OUT last_mark integer,
+    OUT leased boolean
+)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    ids bigint[];
+    has_keys boolean;
+    batch_mark integer := floor(random() * 2147483647);
+BEGIN
+    -- Nothing to do costs no lock: a lock is written to the log, and its commit flushed to disk.
+    IF NOT EXISTS (SELECT FROM realtime_outbox WHERE stream = stream_name) THEN
+        taken := 0;
+        moved := 0;
+        leased := false;
+        SELECT position, mark INTO last_position, last_mark
+        FROM realtime_stream WHERE name = stream_name;
+        last_position := coalesce(last_position, 0);
+        RETURN;
+    END IF;
+
+    IF current_setting('synchronous_commit') IN ('off', 'local', 'remote_write') THEN
+        SET LOCAL synchronous_commit = on;
+    END IF;
+
+    IF wait THEN
+        SELECT position, mark INTO last_position, last_mark
+        FROM realtime_stream WHERE name = stream_name
+        FOR NO KEY UPDATE;
+    ELSE
+        SELECT position, mark INTO last_position, last_mark
+        FROM realtime_stream WHERE name = stream_name
+        FOR NO KEY UPDATE SKIP LOCKED;
+    END IF;
+
+    IF NOT FOUND THEN
+        -- Locked by another session? Asked first, because INSERT would wait for that session even
+        -- with ON CONFLICT DO NOTHING.
+        IF EXISTS (SELECT FROM realtime_stream WHERE name = stream_name) THEN
+            RETURN;
+        END IF;
+        -- The stream's first event ever.
+        INSERT INTO realtime_stream (name, position, pruned_through)
+        VALUES (stream_name, 0, 0)
+        ON CONFLICT (name) DO NOTHING;
+        IF NOT FOUND THEN
+            RETURN;
+        END IF;
+        last_position := 0;
+    END IF;
+
+    SELECT array_agg(id), coalesce(bool_or(key <> ''), false) INTO ids, has_keys
+    FROM (
+        SELECT id, key FROM realtime_outbox WHERE stream = stream_name ORDER BY id LIMIT batch_rows
+    ) AS waiting;
+    taken := coalesce(cardinality(ids), 0);
+
+    IF has_keys THEN
+        DELETE FROM realtime_outbox
+        WHERE id IN (
+            SELECT id
+            FROM (
+                SELECT id, lead(id) OVER (PARTITION BY topic, key ORDER BY id) AS newer
+                FROM realtime_outbox
+                WHERE id = ANY (ids) AND key <> ''
+            ) AS keyed
+            WHERE newer IS NOT NULL
+        );
+        UPDATE realtime_event AS event
+        SET data = NULL
+        FROM realtime_outbox AS newer
+        WHERE newer.id = ANY (ids) AND newer.key <> ''
+            AND event.stream = stream_name AND event.topic = newer.topic
+            AND event.key = newer.key AND event.key <> '' AND event.data IS NOT NULL;
+    END IF;
+
+    WITH numbered AS (
+        DELETE FROM realtime_outbox
+        WHERE id = ANY (ids)
+        RETURNING id, topic, type, format, data, key, created_at
+    )
+    INSERT INTO realtime_event
+        (stream, position, mark, topic, type, format, data, key, created_at, published_at)
+    SELECT
+        stream_name, last_position + row_number() OVER (ORDER BY id), batch_mark,
+        topic, type, format, data, key, created_at, clock_timestamp()
+    FROM numbered
+    ORDER BY id;
+
+    GET DIAGNOSTICS moved = ROW_COUNT;
+    leased := false;
+    IF moved > 0 THEN
+        last_position := last_position + moved;
+        last_mark := batch_mark;
+        UPDATE realtime_stream SET position = last_position, mark = batch_mark
+        WHERE name = stream_name;
+    END IF;
+    IF taken >= busy_rows OR taken > moved THEN
+        INSERT INTO realtime_pollinglease AS earlier (stream, until)
+        SELECT stream_name, clock_timestamp() + lease
+        WHERE lease IS NOT NULL
+        ON CONFLICT (stream) DO UPDATE SET until = excluded.until
+        WHERE earlier.until < excluded.until - lease / 2;
+        leased := FOUND;
+    END IF;
+END
+$$;

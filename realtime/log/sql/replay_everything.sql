@@ -1,0 +1,25 @@
+-- What a reader of the whole stream missed, at most a batch of it, in order, and how far the log
+-- has been pruned: as replay_topics.sql does for a reader of some topics.
+--
+-- Events that were replaced by newer ones are among them, without data: left out, a batch might
+-- have to go through a million of them to come to its end.
+SELECT event.rows_found, stream.pruned_through, event.position, event.type, event.data
+FROM realtime_stream AS stream
+LEFT JOIN LATERAL (
+    SELECT
+        position, type, data,
+        count(*) OVER () AS rows_found,
+        coalesce(sum(octet_length(data)) OVER (ORDER BY position), 0)
+            - coalesce(octet_length(data), 0) AS bytes_before
+    FROM (
+        SELECT position, type, data
+        FROM realtime_event
+        WHERE realtime_event.stream = %(stream)s
+            AND position > %(after)s
+            AND position <= %(through)s
+        ORDER BY position
+        LIMIT %(batch_rows)s
+    ) AS batch
+) AS event ON event.bytes_before < %(batch_bytes)s
+WHERE stream.name = %(stream)s
+ORDER BY event.position

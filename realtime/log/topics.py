@@ -1,0 +1,171 @@
+"""Topics: who or what an event concerns, and the text that stands for it in the log.
+
+    document                       documents.document:7
+    request.user                   auth.user:3
+    Topic("import", "2026-11")     import:2026-11
+    PUBLIC                         public
+
+A topic's text carries its kind, so that the document with key 1 is never the user with key 1.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final, Literal
+
+from django.db.models import Model, QuerySet
+from django.utils.module_loading import import_string
+
+from .. import conf
+from ..exceptions import InvalidTopic
+from . import wire
+
+# As long as the column.
+LONGEST = 200
+KIND = re.compile(r"[A-Za-z0-9_.-]+")
+TENANT = re.compile(r"[^/:\s]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What isn't a model instance, or is one that need not be loaded.
+
+    kind: letters, digits, `_`, `.` and `-`.
+    key: text or a number.
+
+    `Topic("auth.user", order.customer_id)` is the topic of that user.
+    """
+
+    kind: str
+    key: str | int
+
+
+class Public(Enum):
+    """The topic that everybody may follow, without signing in too where a view allows it."""
+
+    PUBLIC = "public"
+
+    def __repr__(self) -> str:
+        return "realtime.PUBLIC"
+
+
+class Everything(Enum):
+    """All topics of a stream: what a view may let somebody follow, and nothing to publish to."""
+
+    EVERYTHING = "everything"
+
+    def __repr__(self) -> str:
+        return "realtime.EVERYTHING"
+
+
+PUBLIC: Final = Public.PUBLIC
+EVERYTHING: Final = Everything.EVERYTHING
+
+# What a stream's client follows: topics as texts, or the whole stream.
+Topics = tuple[str, ...] | Literal[Everything.EVERYTHING]
+
+HINT = "Give a saved model instance, realtime.Topic(kind, key) or realtime.PUBLIC."
+
+
+def topic_of(subject: Any) -> str:
+    """The text of a topic: of a saved model instance, a `Topic` or `PUBLIC`.
+
+    With `REALTIME["TENANT"]` it begins with the tenant of now: `acme/documents.document:7`.
+
+    Raises InvalidTopic.
+    """
+    text = _text_of(subject)
+    if not 1 <= len(text) <= LONGEST or not wire.is_line(text):
+        raise InvalidTopic(
+            f"{subject!r} can't be a topic: its text has to be 1 to {LONGEST} characters without "
+            "line breaks, NUL or lone surrogates."
+        )
+    return text
+
+
+def topics_of(to: Any) -> list[str]:
+    """The texts of one topic, or of several in a queryset, list, tuple or set; each once.
+
+    Raises InvalidTopic.
+    """
+    if isinstance(to, (QuerySet, list, tuple, set, frozenset)):
+        return list(dict.fromkeys(topic_of(one) for one in to))
+    return [topic_of(to)]
+
+
+def followed(subjects: Any) -> Topics:
+    """What a client follows: EVERYTHING, or the texts of one or several topics.
+
+    Raises InvalidTopic, also if there are none.
+    """
+    if subjects is EVERYTHING:
+        if conf.get("TENANT") is not None:
+            raise InvalidTopic(
+                "realtime.EVERYTHING would be the events of all tenants, as REALTIME['TENANT'] "
+                "is set: name the topics to follow."
+            )
+        return Everything.EVERYTHING
+    topics = tuple(topics_of(subjects))
+    if not topics:
+        raise InvalidTopic(f"There is no topic to follow. {HINT}")
+    return topics
+
+
+def _text_of(subject: Any) -> str:
+    if subject is PUBLIC:
+        text = "public"
+    elif isinstance(subject, Topic):
+        text = _text_of_topic(subject)
+    elif isinstance(subject, Model):
+        text = _text_of_instance(subject)
+    elif subject is EVERYTHING:
+        raise InvalidTopic(
+            "realtime.EVERYTHING is what a client may follow, not a topic. To reach everybody "
+            "publish to realtime.PUBLIC."
+        )
+    elif isinstance(subject, (QuerySet, list, tuple, set, frozenset)):
+        raise InvalidTopic(f"{subject!r} is not one topic but several. {HINT}")
+    else:
+        raise InvalidTopic(f"{subject!r} is no topic. {HINT}")
+    return _tenant_prefix() + text
+
+
+def _text_of_topic(topic: Topic) -> str:
+    if not isinstance(topic.kind, str) or not KIND.fullmatch(topic.kind):
+        raise InvalidTopic(
+            f"{topic!r}: the kind of a topic has to be letters, digits, “_”, “.” and “-”."
+        )
+    is_key = isinstance(topic.key, (str, int)) and not isinstance(topic.key, bool)
+    if not is_key or topic.key == "":
+        raise InvalidTopic(f"{topic!r}: the key of a topic has to be text or a whole number.")
+    return f"{topic.kind}:{topic.key}"
+
+
+def _text_of_instance(instance: Model) -> str:
+    model = instance._meta.concrete_model or type(instance)  # a proxy is what it stands for
+    label = model._meta.label_lower
+    if instance.pk is None:
+        raise InvalidTopic(
+            f"{instance!r} has no primary key: save it first. What has been deleted is "
+            f"realtime.Topic({label!r}, key), with the key that it had."
+        )
+    if instance._state.adding:
+        raise InvalidTopic(
+            f"{instance!r} is not saved yet: save it first. A row that need not be loaded is "
+            f"realtime.Topic({label!r}, key)."
+        )
+    key = instance.pk
+    return f"{label}:{','.join(map(str, key)) if isinstance(key, tuple) else key}"
+
+
+def _tenant_prefix() -> str:
+    path = conf.get("TENANT")
+    if path is None:
+        return ""
+    tenant = import_string(path)()
+    if not isinstance(tenant, str) or not TENANT.fullmatch(tenant):
+        raise InvalidTopic(
+            f"REALTIME['TENANT'], {path}(), returned {tenant!r}: it has to be text without "
+            "spaces, “/” and “:”."
+        )
+    return f"{tenant}/"
