@@ -47,6 +47,7 @@ def django_deadline(
     loop = asyncio.get_running_loop()
     began: list[float] = []
     of_thread: list[Any] = []
+    timer: asyncio.TimerHandle
 
     def watched(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any) -> Any:

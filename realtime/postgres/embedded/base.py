@@ -1,6 +1,7 @@
 """Django's PostgreSQL backend, connected to the embedded server."""
 
 import sys
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.postgresql import base
@@ -20,7 +21,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     client_class = DatabaseClient
 
-    def get_connection_params(self) -> dict:
+    def get_connection_params(self) -> dict[str, Any]:
         # Here and not in the settings, so that what needs no database (collectstatic) starts none.
         server = server_in(self.settings_dict["FOLDER"])
         return {**super().get_connection_params(), **server.connection_parameters()}
