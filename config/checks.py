@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseError
 from django.db import connection
 
-from . import demo
+from .demo import accounts
 
 DEMO_ACCOUNTS_LEFT = (
     "The demo accounts are in this database, with the password that everybody knows: {names}."
@@ -45,7 +45,7 @@ def refuse_demo_accounts() -> None:
 
 def _demo_accounts_left() -> list[str]:
     try:
-        return demo.accounts_left()
+        return accounts.accounts_left()
     except DatabaseError:
         # Away, or not migrated yet. A process may well start before its database does.
         return []

@@ -144,6 +144,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
 if proxy_header := environment.text("DJANGO_PROXY_SSL_HEADER"):
     SECURE_PROXY_SSL_HEADER = (f"HTTP_{proxy_header.upper().replace('-', '_')}", "https")
 
+X_FRAME_OPTIONS = "DENY" if PRODUCTION else "SAMEORIGIN"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
@@ -154,7 +155,8 @@ CONTENT_SECURITY_POLICY = {
         "object-src": [NONE],
         "base-uri": [NONE],
         "form-action": [SELF],
-        "frame-ancestors": [NONE],
+        # The demo shows the page of a phone.
+        "frame-ancestors": [NONE if PRODUCTION else SELF],
     }
 }
 
@@ -206,7 +208,15 @@ LOGGING = {
             "style": "{",
         }
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"database_away": {"()": "config.logs.DatabaseAway"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            # A trace of calls through Django tells a developer nothing that this doesn't.
+            "filters": [] if PRODUCTION else ["database_away"],
+        }
+    },
     # Warnings of everything, `realtime` among it. No level here: `daphne -v` sets its own.
     "root": {"handlers": ["console"]},
     # Without its own handler, which is silent unless DEBUG is on: errors have to be seen.

@@ -1,5 +1,6 @@
 """The site's addresses. Each app owns the rest of its own."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.views import LogoutView
 from django.urls import include, path
@@ -18,3 +19,5 @@ urlpatterns = [
     path("logout/", LogoutView.as_view(), name="logout"),
     path("", include("orders.urls")),
 ]
+if not settings.PRODUCTION:
+    urlpatterns.insert(0, path("demo/", include("config.demo.urls")))

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib.auth.views import LoginView
 
-from . import demo
+from .demo import accounts
 
 
 class SignInView(LoginView):
@@ -14,5 +14,5 @@ class SignInView(LoginView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(
-            **kwargs, demo_accounts=demo.accounts_to_try(), demo_password=demo.PASSWORD
+            **kwargs, demo_accounts=accounts.accounts_to_try(), demo_password=accounts.PASSWORD
         )

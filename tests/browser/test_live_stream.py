@@ -16,7 +16,7 @@ from playwright.sync_api import BrowserContext, Route
 from playwright.sync_api import Error as PlaywrightError
 
 import realtime
-from config.demo import PASSWORD
+from config.demo.accounts import PASSWORD
 
 from ..clients import STREAM, signed_in
 from ..servers import ROOT, ServerProcess, running_server

@@ -6,7 +6,8 @@ import httpx
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from config import checks, demo, production
+from config import checks, production
+from config.demo import accounts
 from tests.servers import database_url, free_port, running_server
 
 READY = {
@@ -74,7 +75,7 @@ def test_the_deployment_checks_are_clean(checkout):
 
 @pytest.mark.django_db(transaction=True)
 def test_the_deployment_checks_find_demo_accounts(checkout):
-    demo.create_accounts()
+    accounts.create_accounts()
     status, output = checkout.manage(
         "check", "--deploy", **{**READY, "DATABASE_URL": database_url()}
     )
@@ -88,7 +89,7 @@ def test_the_deployment_checks_find_demo_accounts(checkout):
 @pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
 @pytest.mark.django_db(transaction=True)
 def test_no_server_starts_with_demo_accounts(processes, kind):
-    demo.create_accounts()
+    accounts.create_accounts()
     with (
         pytest.raises(AssertionError, match=r"shop, alice, bob.*changepassword"),
         running_server(kind, **{**READY, "DATABASE_URL": database_url()}),
@@ -115,6 +116,6 @@ def test_an_alice_with_a_password_of_her_own_is_no_demo_account(alice):
 
 @pytest.mark.usefixtures("in_production", "db")
 def test_a_demo_account_that_is_deactivated_is_harmless(django_user_model):
-    demo.create_accounts()
+    accounts.create_accounts()
     django_user_model.objects.update(is_active=False)
     assert checks.check_demo_accounts() == []

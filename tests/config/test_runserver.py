@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from psycopg.conninfo import make_conninfo
 
-from config import demo
+from config.demo import accounts
 from tests.realtime.postgres.embedded_processes import (
     kill_everything,
     postgres_of,
@@ -20,7 +20,7 @@ from tests.servers import database_url
 
 from .checkout import Checkout
 
-WELCOME = demo.accounts_text()
+WELCOME = accounts.accounts_text()
 
 
 @pytest.mark.parametrize("options", [[], ["--noreload"]], ids=["autoreloader", "noreload"])
@@ -30,8 +30,8 @@ def test_it_makes_all_ready_says_so_once_and_ends_within_two_seconds(checkout, o
             assert f"{site.url}{page}\n" in site.text
         assert site.text.count(WELCOME) == 1
         assert "unapplied migration" not in site.text
-        for account in demo.ACCOUNTS:
-            assert site.token(account.username, demo.PASSWORD)
+        for account in accounts.ACCOUNTS:
+            assert site.token(account.username, accounts.PASSWORD)
         with site.open_stream("alice") as alice, site.open_stream("bob") as bob:
             assert alice
             assert bob
@@ -59,7 +59,7 @@ def test_two_first_starts_at_the_same_time_share_one_database(checkout):
         other.wait_until_ready()
         one.press_ctrl_c()
         one.process.wait(10)
-        assert other.token("alice", demo.PASSWORD)
+        assert other.token("alice", accounts.PASSWORD)
         other.end_by_ctrl_c(checkout)
     assert "Traceback" not in one.text + other.text
 
@@ -69,7 +69,7 @@ def test_it_starts_again_after_a_kill_of_everything(checkout):
         site.kill()
         kill_everything(checkout.postgres)
     with checkout.runserver("--noreload") as site:
-        assert site.token("alice", demo.PASSWORD)
+        assert site.token("alice", accounts.PASSWORD)
         assert site.text.count(WELCOME) == 1
         site.end_by_ctrl_c(checkout)
 
@@ -79,7 +79,7 @@ def test_an_ordinary_user_runs_it_in_their_own_checkout(ordinary_user):
         ordinary_user.owns(Path(home))
         checkout = Checkout.copy_to(Path(home) / "shop", ordinary_user)
         with removed_at_the_end(checkout.postgres), checkout.runserver() as site:
-            assert site.token("alice", demo.PASSWORD)
+            assert site.token("alice", accounts.PASSWORD)
             assert not checkout.postgres.is_symlink()
             assert checkout.postgres.owner() != "root"
             site.end_by_ctrl_c(checkout)

@@ -6,7 +6,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from config import demo
+from config.demo import accounts
 
 from ..conftest import PASSWORD
 from ..orders.pages import element, elements, page_of
@@ -28,20 +28,20 @@ def names(client):
 
 
 def test_in_development_one_click_signs_in_as_a_demo_account(client, development):
-    demo.create_accounts()
+    accounts.create_accounts()
     assert names(client) == ["shop", "alice", "bob"]
-    response = client.post(LOGIN, {"username": "alice", "password": demo.PASSWORD})
+    response = client.post(LOGIN, {"username": "alice", "password": accounts.PASSWORD})
     assert response.wsgi_request.user.username == "alice"
 
 
 def test_an_account_with_a_password_of_its_own_is_not_offered(client, development, alice):
-    demo.create_accounts()
+    accounts.create_accounts()
     assert names(client) == ["shop", "bob"]
 
 
 @pytest.mark.parametrize(("debug", "production"), [(False, False), (True, True), (False, True)])
 def test_nothing_of_it_is_offered_anywhere_else(client, settings, debug, production):
-    demo.create_accounts()
+    accounts.create_accounts()
     settings.DEBUG, settings.PRODUCTION = debug, production
     settings.SECURE_SSL_REDIRECT = False
     assert names(client) == []

@@ -3,7 +3,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from config import demo
+from config.demo import accounts
 
 
 class Command(BaseCommand):
@@ -19,6 +19,6 @@ class Command(BaseCommand):
                 "The demo accounts are not for production: their password is known to everybody. "
                 "Create your own with `manage.py createsuperuser`."
             )
-        for username in demo.create_accounts():
+        for username in accounts.create_accounts():
             self.stdout.write(f"Created {username}.")
-        self.stdout.write(demo.accounts_text())
+        self.stdout.write(accounts.accounts_text())

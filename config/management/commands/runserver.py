@@ -10,11 +10,13 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from config import demo
 from config.database import EMBEDDED_ENGINE
+from config.demo import accounts
 
 # Set for the autoreloader's child processes: what is done once a start was done by their parent.
 PREPARED = "RUNSERVER_PREPARED"
+# Files, and what the demo asks every second.
+TELL_NOTHING = (settings.STATIC_URL, "/demo/published/")
 
 
 class Command(runserver.Command):
@@ -56,7 +58,7 @@ class Command(runserver.Command):
         if missing_migrations():
             self.stdout.write("Bringing the embedded database up to date …")
             call_command("migrate", verbosity=0, interactive=False)
-        demo.create_accounts()
+        accounts.create_accounts()
         connection.close()  # and with it the lock
 
     def refuse_an_old_schema(self) -> None:
@@ -78,21 +80,23 @@ class Command(runserver.Command):
 
     def log_action(self, protocol: str, action: str, details: dict[str, Any]) -> None:
         """Leave out what went well and tells nothing: a page has twenty static files."""
-        is_static = str(details.get("path", "")).startswith(settings.STATIC_URL)
-        if not (is_static and details.get("status", 500) < 400):
+        tells_nothing = str(details.get("path", "")).startswith(TELL_NOTHING)
+        if not (tells_nothing and details.get("status", 500) < 400):
             super().log_action(protocol, action, details)
 
     def welcome(self, *, with_accounts: bool) -> str:
         site = f"http://{self.host_to_visit()}:{self.port}"
+        demo = [f"  The demo    {site}/demo/    see it live, break it, watch it heal"]
         lines = [
             "",
-            f"  The bell    {site}/",
+            *(demo if with_accounts else []),
+            f"  The shop    {site}/",
             f"  The admin   {site}/admin/",
             f"  The API     {site}/api/docs/",
             "",
         ]
         if with_accounts:
-            lines += [demo.accounts_text(), "", ""]
+            lines += [accounts.accounts_text(), "", ""]
         return "\n".join(lines)
 
     def host_to_visit(self) -> str:

@@ -21,6 +21,8 @@ class Folder:
         self.data = path / "data"
         self.log_path = path / "server.log"
         self.start_lock = path / "start.lock"
+        # Held by whoever keeps the server stopped.
+        self.stopped_lock = path / "stopped.lock"
         self.users_lock = path / "users.lock"
         self.supervisor_lock = path / "supervisor.lock"
         self.server_lock = path / "server.lock"

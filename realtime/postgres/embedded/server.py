@@ -48,6 +48,20 @@ class Server:
                 "user": cluster.USER,
             }
 
+    def stop_for(self, seconds: float) -> None:
+        """Stop the server, and keep it stopped for so long: to see what an outage is like.
+
+        Whoever wants to connect meanwhile gets an OperationalError at once. The next one after
+        that starts it again.
+        """
+        with self._thread_lock:
+            folder = self._folder = self._folder or self._enter()
+        with locks.taken(folder.stopped_lock):
+            with locks.taken(folder.start_lock):
+                if locks.is_taken(folder.supervisor_lock):
+                    cluster.Cluster(folder).stop()
+            time.sleep(seconds)
+
     def _enter(self) -> Folder:
         """Count as a user of the server from now on, until the kernel closes our files."""
         folder = Folder.open(self.path)
@@ -63,6 +77,11 @@ class Server:
                 supervised = locks.is_taken(folder.supervisor_lock)
                 if supervised and cluster.is_ready(folder):
                     return
+                if locks.is_taken(folder.stopped_lock):
+                    raise OperationalError(
+                        f"The embedded PostgreSQL in {self.path} is stopped for some seconds, "
+                        "because somebody asked for that."
+                    )
                 if time.monotonic() > deadline:
                     raise self._did_not_start(folder, f"no answer in {START_SECONDS} seconds")
                 if supervised:

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from httpx_sse import connect_sse
 
-from config.demo import PASSWORD
+from config.demo.accounts import PASSWORD
 from realtime import health
 from realtime.postgres.explanations import READ_ONLY, TOO_MANY_CONNECTIONS
 from tests.clients import STREAM, WAIT_SECONDS, open_stream, signed_in

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from contextlib import ExitStack, contextmanager
 from itertools import pairwise
@@ -26,6 +27,7 @@ from tests.realtime.postgres.embedded_processes import (
     wait_for_end,
     wait_until,
 )
+from tests.servers import ROOT
 
 STARTED_AT = "SELECT pg_postmaster_start_time()"
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="what root does, only root can show")
@@ -101,6 +103,22 @@ def test_a_crashed_server_is_started_again_for_the_next_connection(folder, user)
     started_at = user.query(STARTED_AT)
     kill(postgres_of(folder))
     wait_for_end(folder)
+    assert user.query(STARTED_AT) > started_at
+
+
+def test_it_can_be_stopped_for_some_seconds(folder, user):
+    started_at = user.query(STARTED_AT)
+    stop = (
+        "import sys; from pathlib import Path; "
+        "from realtime.postgres.embedded.server import Server; "
+        "Server(Path(sys.argv[1])).stop_for(2)"
+    )
+    with subprocess.Popen([sys.executable, "-c", stop, folder], cwd=ROOT) as stopping:
+        wait_until(lambda: (folder / "stopped.lock").exists() and not is_running(folder))
+        with PostgresUser(folder) as impatient:
+            impatient.ask()
+            assert "is stopped for some seconds" in impatient.leave()
+        assert stopping.wait(10) == 0
     assert user.query(STARTED_AT) > started_at
 
 

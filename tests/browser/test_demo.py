@@ -1,0 +1,127 @@
+"""The first minute: /demo/, in a real browser against a real server that is broken meanwhile."""
+
+import re
+
+import pytest
+from django.db import connection
+from playwright.sync_api import FrameLocator, Locator, Page, expect
+
+from config.demo import accounts
+from orders.models import Order
+
+from .test_accessibility import violations
+
+pytestmark = pytest.mark.browser
+
+# For what includes the end of a server, its start, and the wait before a browser reconnects.
+HEALED_MS = 30_000
+
+
+@pytest.fixture
+def demo(visit) -> Page:
+    """The page, as whoever comes for the first time finds it: nobody has signed in."""
+    return open_demo(visit())
+
+
+def open_demo(page: Page) -> Page:
+    accounts.create_accounts()
+    page.goto("/demo/")
+    expect(page.locator("[data-demo-connection]")).to_have_attribute("data-state", "live")
+    return page
+
+
+def figure(page: Page, name: str) -> Locator:
+    return page.locator(f'[data-demo-figure="{name}"]')
+
+
+def phone(page: Page) -> FrameLocator:
+    return page.frame_locator(".demo-screen")
+
+
+def expect_counts(page: Page, published: int, timeout: float = 5_000) -> None:
+    expect(figure(page, "published")).to_have_text(str(published), timeout=timeout)
+    expect(figure(page, "received")).to_have_text(str(published), timeout=timeout)
+    expect(figure(page, "lost")).to_have_text("0")
+    expect(figure(page, "doubled")).to_have_text("0")
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def expect_healed(page: Page) -> None:
+    expect(page.locator("[data-word=healed]")).to_be_visible(timeout=HEALED_MS)
+    placed = Order.objects.count()
+    assert placed >= 4  # it has gone on ordering
+    expect_counts(page, placed)
+
+
+def test_what_the_shop_does_is_on_the_phone_in_milliseconds_without_signing_in(demo):
+    press(demo, "Order")
+    expect_counts(demo, 1)
+    expect(figure(demo, "p50")).to_have_text(re.compile(r"^\d+(\.\d)?$"))
+    assert float(figure(demo, "p99").inner_text()) < 1_000
+    order = Order.objects.get()
+    expect(phone(demo).locator("main")).to_contain_text(order.product)
+    press(demo, "Ship")
+    expect_counts(demo, 3)
+    expect(phone(demo).locator("main")).to_contain_text("Shipped")
+    press(demo, "200 at once")
+    expect_counts(demo, 203)
+
+
+def test_the_sessions_of_the_database_are_killed_and_nothing_is_lost(demo):
+    connection.close()  # this one's own is not to be found dead
+    press(demo, "Kill the database's sessions")
+    expect(demo.locator("[data-word=broken-sessions]")).to_have_text(re.compile(r"killed: [1-9]"))
+    expect_healed(demo)
+
+
+def test_the_server_is_restarted_and_nothing_is_lost(demo, complaints):
+    complaints.expect(
+        "ERR_CONNECTION_REFUSED",
+        "ERR_INCOMPLETE_CHUNKED",
+        "ERR_EMPTY_RESPONSE",
+        "ERR_CONNECTION_RESET",
+        "ERR_NETWORK",
+    )
+    press(demo, "Restart the server")
+    expect(demo.locator("[data-demo-connection]")).not_to_have_attribute("data-state", "live")
+    expect_healed(demo)
+
+
+def test_the_network_is_cut_and_nothing_is_lost(demo):
+    press(demo, "Cut my network for 5 s")
+    expect(demo.locator("[data-demo-connection]")).to_have_attribute("data-state", "offline")
+    expect(figure(demo, "lost")).not_to_have_text("0")
+    expect(demo.locator("[data-demo-bad=lost]")).to_have_attribute("data-is-bad", "")
+    expect_healed(demo)
+
+
+def test_five_more_tabs_share_the_one_connection(demo):
+    expect(phone(demo).locator("[data-bell]")).to_be_attached()
+    press(demo, "Open 5 tabs: one connection")
+    expect(figure(demo, "pages")).to_have_text("7", timeout=HEALED_MS)
+    expect(figure(demo, "connections")).to_have_text("1")
+    press(demo, "Order")
+    expect_counts(demo, 1)
+    last = demo.frame_locator("[data-demo-tab-list] iframe >> nth=4")
+    expect(last.locator("main")).to_contain_text(Order.objects.get().product)
+
+
+def test_it_stays_alices_when_somebody_else_is_signed_in(visit, shop):
+    accounts.create_accounts()
+    page = visit(shop)
+    page.goto("/demo/")
+    expect(page.get_by_text("You are signed in as shop.")).to_be_visible()
+    press(page, "Go on as Alice")
+    press(page, "Order")
+    expect_counts(page, 1)
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_anybody_can_use_it(visit, width):
+    demo = open_demo(visit(bypass_csp=True, viewport={"width": width, "height": 800}))
+    overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert demo.evaluate(overflow) <= 0
+    assert violations(demo) == []
