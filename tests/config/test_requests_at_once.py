@@ -139,7 +139,9 @@ async def received():
 
 
 @pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
-def test_a_crowd_with_wrong_passwords_leaves_room_for_orders(transactional_db, alice, kind):
+def test_a_crowd_with_wrong_passwords_leaves_room_for_orders(
+    transactional_db, processes, alice, kind
+):
     """150 at once, which on their own would take a session each, and more than there are."""
     wrong = {"username": "alice", "password": "wrong"}
     order = {"product": "Teapot", "quantity": 1, "unit_price": "12.50"}

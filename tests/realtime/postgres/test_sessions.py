@@ -59,7 +59,7 @@ async def test_its_settings_are_its_own(set_for_all, settings, transactional_db)
     settings.REALTIME = {"QUERY_SECONDS": 3.0}
     set_for_all("statement_timeout", "'1s'")
     set_for_all("lock_timeout", "'1ms'")
-    set_for_all("idle_session_timeout", "'10ms'")
+    set_for_all("idle_session_timeout", "'5s'")
     set_for_all("default_transaction_isolation", "serializable")
     async with a_session() as session:
         for name, wanted in {
@@ -78,7 +78,7 @@ async def test_its_settings_are_its_own(set_for_all, settings, transactional_db)
     "setting",
     [
         ("lock_timeout", "'1ms'"),
-        ("idle_session_timeout", "'100ms'"),
+        ("idle_session_timeout", "'500ms'"),
         ("idle_in_transaction_session_timeout", "'1ms'"),
         ("default_transaction_isolation", "serializable"),
         ("default_transaction_isolation", "'repeatable read'"),
@@ -97,7 +97,7 @@ async def test_a_hub_works_with_what_is_set_for_everybody(
             writer.execute(INSERT)
             hub.poll()
             await soon(anext(chunks))
-            await asyncio.sleep(0.15)  # idle for longer than one of the settings allows
+            await asyncio.sleep(0.6)  # idle for longer than one of the settings allows
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
