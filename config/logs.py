@@ -1,8 +1,14 @@
 """What a developer reads in the terminal."""
 
+import json
 import logging
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.db import OperationalError
+
+# As orders.events has it, which can't be imported while the settings are read.
+ORDER_TYPE = "orders"
 
 
 class DatabaseAway(logging.Filter):
@@ -15,3 +21,34 @@ class DatabaseAway(logging.Filter):
             record.msg, record.args = f"{record.getMessage()}: {reason}", ()
             record.exc_info = record.exc_text = None
         return True
+
+
+class OrderEvents(logging.Filter):
+    """Says of which order an event tells, and how long after its change the streams had it.
+
+    “order 12 paid → event 930 → 3 streams, 6 ms”, instead of the topic that `realtime.delivery`
+    names.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        told = [data for event in getattr(record, "events", ()) if (data := _order_in(event.chunk))]
+        if told:
+            text = record.getMessage()
+            if len(told) == 1:
+                _, arrow, rest = text.partition(" → ")
+                text = f"order {told[0]['order']} {told[0]['status']}{arrow}{rest}"
+            # Of many that come together, the one that has waited longest.
+            changed_at = min(datetime.fromisoformat(data["changed_at"]) for data in told)
+            waited = datetime.fromtimestamp(record.created, UTC) - changed_at
+            record.msg = f"{text}, {waited / timedelta(milliseconds=1):.0f} ms"
+            record.args = ()
+        return True
+
+
+def _order_in(chunk: bytes) -> dict[str, Any] | None:
+    """What an event says of an order; nothing, if it is another one."""
+    lines = chunk.decode().splitlines()
+    if f"event: {ORDER_TYPE}" not in lines:
+        return None
+    [data] = [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]
+    return json.loads(data)

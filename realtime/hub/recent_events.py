@@ -1,5 +1,6 @@
 """The recent events of one stream in this process's memory, and who waits for more."""
 
+import logging
 from collections import deque
 from collections.abc import Iterable
 from typing import Protocol
@@ -7,6 +8,9 @@ from typing import Protocol
 from ..log.event_log import RecentEvent
 from ..log.topics import EVERYTHING, Everything, Topics
 from ..log.wire import CHUNK_BYTES
+
+# At the level DEBUG it tells of each event, or of those that come together: for a terminal.
+logger = logging.getLogger("realtime.delivery")
 
 # How many joined chunks are kept: clients that keep up all stand at the same few positions.
 JOINED_CHUNKS = 8
@@ -65,18 +69,20 @@ class RecentEvents:
         behind it; a client that stood before the hole goes on from the table, which knows.
         """
         self._joined.clear()
-        topics: set[str | Everything] = set()
+        added: list[RecentEvent] = []
         for event in events:
             if event.position <= self.position:
                 continue
             if event.position != self.position + 1:
                 self._forget_all(event.position - 1)
             self._add(event)
-            topics.add(event.topic)
+            added.append(event)
         while len(self._events) > self._keep_events or self._bytes > self._keep_bytes:
             self._forget_oldest()
-        if topics:
-            self._wake(topics | {EVERYTHING})
+        if added:
+            woken = self._wake({EVERYTHING, *(event.topic for event in added)})
+            if logger.isEnabledFor(logging.DEBUG):
+                _tell(added, woken)
 
     def restart(self, position: int) -> None:
         """Begin anew at a position, because the log itself went back (a restored backup)."""
@@ -163,13 +169,32 @@ class RecentEvents:
         self._bytes = 0
         self.start = self.position = position
 
-    def _wake(self, topics: Iterable[str | Everything]) -> None:
+    def _wake(self, topics: Iterable[str | Everything]) -> int:
+        """Wake those who follow one of these topics; how many there were."""
         # A copy, each follower once: who is woken may be written to, and leave, there and then.
         woken: dict[Follower, None] = {}
         for topic in topics:
             woken |= dict.fromkeys(self._followers.get(topic, ()))
         for follower in woken:
             follower.wake()
+        return len(woken)
+
+
+def _tell(events: list[RecentEvent], streams: int) -> None:
+    """Log what was given to so many streams; `record.events` holds the events themselves."""
+    first, last = events[0], events[-1]
+    what = first.topic if len(events) == 1 else f"{len(events)} events"
+    where = f"event {last.position}"
+    if len(events) > 1:
+        where = f"events {first.position} to {last.position}"
+    logger.debug(
+        "%s → %s → %d stream%s",
+        what,
+        where,
+        streams,
+        "" if streams == 1 else "s",
+        extra={"events": events},
+    )
 
 
 def _keys(topics: Topics) -> Iterable[str | Everything]:

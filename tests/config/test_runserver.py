@@ -126,6 +126,19 @@ def test_a_database_that_isnt_migrated_is_one_sentence_and_no_welcome(checkout):
     assert line.endswith("Run: manage.py migrate")
 
 
+def test_each_event_is_a_line_in_the_terminal(checkout):
+    with checkout.runserver("--noreload") as site:
+        headers = {"Authorization": f"Bearer {site.token('alice', accounts.PASSWORD)}"}
+        tea = {"product": "Tea", "quantity": 1, "unit_price": "2.50"}
+        with httpx.stream("GET", f"{site.url}/orders/realtime", headers=headers) as stream:
+            lines = stream.iter_lines()
+            assert next(lines)
+            order = httpx.post(f"{site.url}/api/orders/", json=tea, headers=headers)
+            assert any(line.startswith("data: {") for line in lines)
+        assert order.status_code == 201
+        site.wait_for_output(f"order {order.json()['id']} placed → event 1 → 1 stream, ")
+
+
 def test_requests_for_static_files_are_not_worth_a_line(checkout):
     with checkout.runserver("--noreload") as site:
         assert httpx.get(f"{site.url}/static/orders/site.css").status_code == 200

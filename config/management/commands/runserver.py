@@ -1,5 +1,6 @@
 """daphne's runserver, which first makes the embedded database ready to be looked at."""
 
+import logging
 import os
 import socket
 from typing import Any
@@ -10,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from config import logs
 from config.database import EMBEDDED_ENGINE
 from config.demo import accounts
 
@@ -69,6 +71,13 @@ class Command(runserver.Command):
                 f"The database {connection.settings_dict['NAME']!r} is not up to date: it lacks "
                 f"{missing} migration{'s' if missing > 1 else ''}. Run: manage.py migrate"
             )
+
+    def inner_run(self, *args: Any, **options: Any) -> None:
+        # A line for each event. Not in the settings: other servers are not for looking at.
+        delivery = logging.getLogger("realtime.delivery")
+        delivery.setLevel(logging.DEBUG)
+        delivery.addFilter(logs.OrderEvents())
+        super().inner_run(*args, **options)
 
     def check_migrations(self) -> None:
         # Once more, in each process that the autoreloader starts: this site runs on while its
