@@ -5,28 +5,35 @@
 
 Django keeps a thread for each request that is open, and with it a database connection once the ORM
 was touched: a thousand open streams would be a thousand threads, and the end of the database. So
-here a stream outlives its request: Django authenticates and answers (`admission.py`), its
-middleware unwinds, `request_finished` fires, thread and connection go back; then the stream goes on
-alone (`pump.py`).
+here a stream outlives its request: the view opens it and leaves it in the request's handover
+(`serving/handover.py`), Django's middleware unwinds, `request_finished` fires, thread and
+connection go back; then the stream goes on alone (`serving/stream_writer.py`).
 
-It also answers `health.py` without Django's middleware. Both work under Django's own handler too,
-at the price of a thread for each request.
+Requests that seem to ask for a stream are answered by Django on a few threads of ours
+(`serving/request_threads.py`), which is faster; all others by the wrapped application. The view
+and the answer are the same.
+
+It also answers `health.py` without Django's middleware.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from io import BytesIO
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.core.handlers.asgi import ASGIRequest
+from django.conf import settings
+from django.core.handlers.asgi import ASGIRequest, get_script_prefix
 from django.http import HttpResponse
 from django.urls import Resolver404, resolve
+from django.utils import translation
 
 from . import conf
 from .hub.hub import Hub
 from .serving import servers, shutdown
-from .serving.rejections import Rejected, check_server
-from .serving.request_threads import RequestThreads
+from .serving.handover import Handover
+from .serving.request_threads import RequestThreadHandler, RequestThreads
 from .serving.servers import Message, Send, client_connection
 from .serving.stream_writer import Receive, StreamWriter
 
@@ -42,68 +49,112 @@ def outlive_request(application: Application) -> Application:
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _live(receive, send)
-        elif scope["type"] != "http":
+            return
+        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
             await application(scope, receive, send)
-        elif getattr(view := _view(scope), "skips_middleware", False):
-            shutdown.prepare()
+            return
+        shutdown.prepare()
+        view = _probable_view(_path_info(scope), settings.ROOT_URLCONF)
+        if getattr(view, "skips_middleware", False):
             response = await view(ASGIRequest(scope, BytesIO()))
             await request_threads.handler.send_response(response, send)
-        elif getattr(view, "outlives_request", False) and scope["method"] in ("GET", "HEAD"):
-            shutdown.prepare()
-            if (pump := await _open(request_threads, scope, send)) is not None:
-                del scope, view  # a stream is open for days, and there are thousands
-                await pump.run(receive)
+            return
+        handover = Handover(Hub.current())
+        exchange = _Exchange(handover, receive, send)
+        scope = handover.in_scope(scope)
+        if getattr(view, "is_event_stream", False):
+            await exchange.answer(request_threads.handler, await request_threads.answer(scope))
         else:
-            await application(scope, receive, send)
+            await application(scope, exchange.receive, exchange.send)
+        if handover.stream is not None:
+            writer = StreamWriter(handover.stream, client_connection(send))
+            if exchange.is_over:
+                return
+            # A stream is open for days, and there are thousands.
+            del scope, view, handover, exchange
+            await writer.run(receive)
 
     return wrapped
 
 
-def _view(scope: Scope) -> Callable[..., Any] | None:
-    path = scope["path"].removeprefix(scope.get("root_path", ""))
-    try:
-        return resolve(path).func
-    except Resolver404:
-        return None
+class _Exchange:
+    """What Django receives and sends for one request, seen on its way.
+
+    is_over: the client has left. Some servers say so only once.
+    """
+
+    def __init__(self, handover: Handover, receive: Receive, send: Send) -> None:
+        self._handover = handover
+        self._receive = receive
+        self._send = send
+        self.is_over = False
+
+    async def answer(self, handler: RequestThreadHandler, response: HttpResponse) -> None:
+        """Send a response from a request thread."""
+        if not response.streaming or getattr(response, "is_for_handover", False):
+            await handler.send_response(response, self.send)
+        else:
+            # Some middleware's own: it may stream for ever.
+            await self._stream(handler, response)
+        if not response.closed:
+            await sync_to_async(response.close)()
+
+    async def _stream(self, handler: RequestThreadHandler, response: HttpResponse) -> None:
+        sending = asyncio.create_task(
+            handler.send_response(response, self.send), name="realtime-response"
+        )
+        leaving = asyncio.create_task(self._has_left(), name="realtime-disconnect")
+        try:
+            await asyncio.wait([sending, leaving], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            leaving.cancel()
+            sending.cancel()
+            outcomes = await asyncio.gather(sending, leaving, return_exceptions=True)
+        if isinstance(outcomes[0], Exception):
+            raise outcomes[0]
+
+    async def _has_left(self) -> None:
+        while not self.is_over:
+            await self.receive()
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self.is_over = message["type"] == "http.disconnect"
+        return message
+
+    async def send(self, message: Message) -> None:
+        # The end of a body that has been handed over is not the end of the response.
+        if self._handover.stream is None or message.get("more_body", False):
+            await self._send(message)
 
 
-async def _open(request_threads: RequestThreads, scope: Scope, send: Send) -> StreamWriter | None:
-    """Have a request for a stream answered. Returns what goes on after it, if it was granted."""
-    try:
-        request = ASGIRequest(scope, BytesIO())
-        check_server(request)
-        response = await request_threads.answer(scope)
-        # Unless some middleware has put another response in its place.
-        if (open_stream := getattr(response, "open_stream", None)) is not None:
-            stream = await open_stream(request)
-            await send(_head(response))
-            return StreamWriter(stream, client_connection(send))
-    except Rejected as refused:
-        response = refused.response
-    await request_threads.handler.send_response(response, send)
-    if not response.closed:
-        await sync_to_async(response.close)()
-    return None
+def _path_info(scope: Scope) -> str:
+    """The path below the site's prefix, as Django's ASGIRequest has it."""
+    return scope["path"].removeprefix(get_script_prefix(scope).rstrip("/"))
 
 
-def _head(response: HttpResponse) -> Message:
-    headers = [(name.encode("latin1"), value.encode("latin1")) for name, value in response.items()]
-    cookies = [
-        (b"Set-Cookie", cookie.output(header="").strip().encode())
-        for cookie in response.cookies.values()
-    ]
-    return {
-        "type": "http.response.start",
-        "status": response.status_code,
-        "headers": headers + cookies,
-    }
+@lru_cache(maxsize=1024)
+def _probable_view(path_info: str, urlconf: Any) -> Callable[..., Any] | None:
+    """The view that a request seems to be for.
+
+    Django finds the view by itself, and middleware may choose other URLs or another language. So
+    this decides nothing but the thread on which Django does that.
+    """
+    language = translation.get_language_from_path(path_info) or settings.LANGUAGE_CODE
+    with translation.override(language):
+        try:
+            return resolve(path_info, urlconf).func
+        except Resolver404:
+            return None
 
 
 async def _live(receive: Receive, send: Send) -> None:
     """https://asgi.readthedocs.io/en/latest/specs/lifespan.html"""
     while True:
         message = await receive()
-        if message["type"] == "lifespan.shutdown":
+        if message["type"] == "lifespan.startup":
+            Hub.current()
+        else:
             await Hub.close_current()
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":

@@ -1,69 +1,51 @@
-"""The view of a stream, and its response."""
+"""The view of a stream."""
 
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
-from functools import cache, partial
+from collections.abc import Callable
+from functools import partial, wraps
+from inspect import isawaitable
 from typing import Any, ClassVar
 
-from asgiref.sync import sync_to_async
-from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.contrib.auth.decorators import login_not_required
+from django.db import InterfaceError, OperationalError, connections
+from django.db.transaction import non_atomic_requests
+from django.http import HttpRequest, HttpResponse
 from django.views import View
 
 from . import conf
-from .access.authentication import InvalidCredentials, authenticate
+from .access.authentication import (
+    InvalidCredentials,
+    authenticate,
+    challenge,
+    token_header,
+)
 from .access.grants import Grant
-from .exceptions import DatabaseUnavailable
 from .hub.hub import Hub
-from .hub.stream import EventStream
-from .log.cursor import InvalidCursor, requested_cursor
 from .log.topics import EVERYTHING, Topics, topic_of
-from .postgres.deadlines import django_deadline
-from .serving import request_threads
-from .serving.rejections import UNBUFFERED, Rejected, TryAgainLater, check_server
-
-logger = logging.getLogger("realtime")
-
-
-class EventStreamResponse(StreamingHttpResponse):
-    """An event stream.
-
-    chunks: its text; nothing for the answer to HEAD, and for a stream that is yet to be opened.
-    open_stream: opens it as a request asks, when that has ended, see asgi.py; raises Rejected.
-    """
-
-    def __init__(
-        self,
-        chunks: AsyncIterator[bytes] | None = None,
-        *,
-        open_stream: Callable[[HttpRequest], Awaitable[EventStream]] | None = None,
-    ) -> None:
-        self._chunks = _nothing() if chunks is None else chunks
-        self.open_stream = open_stream
-        super().__init__(self._chunks, content_type="text/event-stream", headers=UNBUFFERED)
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        # Django closes what this returns, but not what that reads from: without this, a stream
-        # whose client has left would go on until its garbage is collected.
-        async with aclosing(self._chunks):
-            async for chunk in super().__aiter__():
-                yield chunk
+from .serving.admission import Admission
+from .serving.handover import handover_of
+from .serving.rejections import (
+    NeedsASGI,
+    Rejected,
+    TryAgainLater,
+    check_hub,
+    is_of_test_client,
+    reserve_place,
+)
+from .serving.responses import EventStreamResponse
+from .serving.thread_loop import call_synchronously
 
 
-async def _nothing() -> AsyncIterator[bytes]:
-    for chunk in ():
-        yield chunk
+def _dispatching_off_the_loop(view: Callable[..., Any]) -> Callable[..., Any]:
+    """For a subclass whose `dispatch` may query the database, as a decorator of it may."""
 
+    @wraps(view)
+    async def dispatching(*args: Any, **kwargs: Any) -> HttpResponse:
+        response = await call_synchronously(
+            partial(view, *args, **kwargs), conf.get("QUERY_SECONDS")
+        )
+        return await response if isawaitable(response) else response
 
-@cache
-def _say_what_is_missing() -> None:
-    """Once a process."""
-    logger.warning(
-        "Each open stream holds a thread, and with it a database connection, because the ASGI "
-        "application is not wrapped. In asgi.py: from realtime.asgi import outlive_request; "
-        "application = outlive_request(get_asgi_application())"
-    )
+    return dispatching
 
 
 class EventStreamView(View):
@@ -93,66 +75,61 @@ class EventStreamView(View):
     view_all_permission: str | None = None
 
     @classmethod
-    def as_view(cls, **initkwargs: Any):
+    def as_view(cls, **initkwargs: Any) -> Callable[..., Any]:
         view = super().as_view(**initkwargs)
+        if cls.dispatch is not View.dispatch:
+            view = _dispatching_off_the_loop(view)
         # It changes nothing; and a POST is to be told 405, not that it lacks a CSRF token.
         view.csrf_exempt = True
-        view.outlives_request = True  # for realtime.asgi
-        if cls.dispatch is View.dispatch and cls.get is EventStreamView.get:
-
-            def in_thread(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-                self = cls(**initkwargs)
-                self.setup(request, *args, **kwargs)
-                return self.get_in_thread(request)
-
-            in_thread.csrf_exempt = True
-            request_threads.answer_in_thread(view, in_thread)
+        # Without credentials it says so itself, to scripts that can't follow to a login page.
+        view = login_not_required(view)
+        # A stream is open for days, and no transaction may be. It writes nothing.
+        for alias in connections:
+            view = non_atomic_requests(using=alias)(view)
+        view.is_event_stream = True  # for realtime.asgi
         return view
 
-    async def get(self, request: HttpRequest) -> HttpResponse | EventStreamResponse:
-        if request_threads.is_in_request_thread(request):
-            return await sync_to_async(self.get_in_thread)(request)
-        # Django's own handler goes on from here.
-        _say_what_is_missing()
-        try:
-            check_server(request)
-            # One hop into a thread for all that may query the database.
-            with django_deadline(conf.get("QUERY_SECONDS")) as watched:
-                response = await sync_to_async(watched(self.get_in_thread))(request)
-            if getattr(response, "open_stream", None) is None:
-                return response
-            return EventStreamResponse((await response.open_stream(request)).chunks())
-        except Rejected as refused:
-            return refused.response
+    async def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not hasattr(request, "scope") and not is_of_test_client(request):
+            return NeedsASGI().response
+        handover = handover_of(request)
+        hub = None
+        if handover is not None:
+            hub = handover.hub
+        elif hasattr(request, "scope"):
+            hub = Hub.current()
+        answer = partial(self._answer, request, hub)
+        return await call_synchronously(answer, conf.get("QUERY_SECONDS"))
 
-    def get_in_thread(self, request: HttpRequest) -> HttpResponse | EventStreamResponse:
-        """All of the answer that may query the database; the stream is yet to be opened."""
+    def _answer(self, request: HttpRequest, hub: Hub | None) -> HttpResponse:
+        """All that may query the database. hub: None for a test client without an event loop."""
         try:
-            access, topics = self.admit(request)
+            if hub is not None:
+                check_hub(request, hub)
+            grant, topics = self.admit(request)
             follow = self.follows(request)
-        except Rejected as refused:
-            return refused.response
+            if request.method == "HEAD":
+                return EventStreamResponse(request, None)
+            if hub is not None:
+                reserve_place(request, hub, grant)
+        except Rejected as rejected:
+            return rejected.response
         except (InterfaceError, OperationalError):
             return TryAgainLater(request, 503, "The database is away.", soon=True).response
-        if request.method == "HEAD":
-            return EventStreamResponse()
-        return EventStreamResponse(
-            open_stream=partial(self.open_stream, access=access, topics=topics, follow=follow)
-        )
+        admission = Admission.of_request(request, self.stream, grant, topics, follow=follow)
+        return EventStreamResponse(request, admission)
 
     def admit(self, request: HttpRequest) -> tuple[Grant, Topics]:
         """What they who ask may follow, and what that rests on. Raises Rejected."""
         try:
             signed_in = authenticate(request)
         except InvalidCredentials as error:
-            raise Rejected(
-                401, str(error), WWW_Authenticate='Bearer realm="events", error="invalid_token"'
-            ) from error
+            raise Rejected(401, str(error), WWW_Authenticate=challenge(error)) from error
         if signed_in is None:
             raise Rejected(
                 401,
-                "Sign in, or send an access token: Authorization: Bearer <access token>",
-                WWW_Authenticate='Bearer realm="events"',
+                f"Sign in, or send an access token: {token_header()}",
+                WWW_Authenticate=challenge(),
             )
         own = topic_of(signed_in.user)
         if request.GET.get("recipient", own) != own:
@@ -173,26 +150,3 @@ class EventStreamView(View):
         if follow not in ("yes", "no"):
             raise Rejected(400, "follow has to be “yes” (or left out) or “no”.")
         return follow == "yes"
-
-    async def open_stream(
-        self, request: HttpRequest, *, access: Grant, topics: Topics, follow: bool
-    ) -> EventStream:
-        """The stream, standing where the client left off. Raises Rejected."""
-        hub = Hub.current()
-        try:
-            # Also where the client brings a cursor: it may come from a process that is ahead of
-            # this one, and must not be mistaken for one that is ahead of the log.
-            tail = await hub.catch_up(self.stream)
-        except DatabaseUnavailable as error:
-            raise TryAgainLater(request, 503, "The event log is away.", soon=True) from error
-        # Last of all, with nothing to wait for until it is open: a crowd must not pass together.
-        check_server(request)
-        if hub.streams.of(access.user) >= conf.get("MAX_STREAMS_PER_USER"):
-            raise TryAgainLater(request, 429, "You have as many streams open as you may have.")
-        try:
-            cursor = requested_cursor(request)
-            if cursor is None:
-                cursor = tail.position
-        except InvalidCursor:
-            cursor = None
-        return EventStream(hub, self.stream, topics, cursor, access=access, follow=follow)

@@ -9,6 +9,8 @@ when they are deactivated or deleted, or lose the permission that it takes.
 from typing import Any, NamedTuple
 
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
+from django.core.exceptions import ValidationError
+from django.db import DataError
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
@@ -82,14 +84,37 @@ def session(request: HttpRequest) -> Any | None:
 
 
 def bearer_token(request: HttpRequest) -> SignedIn | None:
-    """The user of a simplejwt access token in `Authorization: Bearer …` (RFC 6750, section 2.1)."""
+    """The user of a simplejwt access token in `Authorization: Bearer …` (RFC 6750, section 2.1).
+
+    Or after another word than “Bearer”, if `SIMPLE_JWT["AUTH_HEADER_TYPES"]` says so.
+    """
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
+    if scheme.lower() not in (one.lower() for one in token_schemes()):
         return None
     token = token.strip()
     if not token or " " in token:
-        raise InvalidCredentials("The header has to be: Authorization: Bearer <access token>")
+        raise InvalidCredentials(f"The header has to be: {token_header()}")
     return user_of_token(token)
+
+
+def token_schemes() -> tuple[str, ...]:
+    """What may stand before an access token in the header, the usual one first."""
+    try:
+        from rest_framework_simplejwt.settings import api_settings
+    except ModuleNotFoundError:
+        return ("Bearer",)
+    schemes = api_settings.AUTH_HEADER_TYPES
+    return tuple(schemes) if isinstance(schemes, (list, tuple)) else (schemes,)
+
+
+def token_header() -> str:
+    """The header that carries an access token, for messages."""
+    return f"Authorization: {token_schemes()[0]} <access token>"
+
+
+def challenge(error: InvalidCredentials | None = None) -> str:
+    """What a 401 says in WWW-Authenticate (RFC 6750, section 3)."""
+    return f'{token_schemes()[0]} realm="events"' + (', error="invalid_token"' if error else "")
 
 
 def token_cookie(request: HttpRequest) -> SignedIn | None:
@@ -121,6 +146,9 @@ def user_of_token(token: str) -> SignedIn:
         raise InvalidCredentials(
             str(detail["detail"] if isinstance(detail, dict) else detail)
         ) from error
+    except (TypeError, ValueError, OverflowError, ValidationError, DataError) as error:
+        # Signed as it should be, and yet its claims are no user's key, or no time.
+        raise InvalidCredentials("The token has a claim that makes no sense.") from error
     return SignedIn(
         user,
         ends_at=validated["exp"],

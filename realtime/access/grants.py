@@ -27,6 +27,7 @@ class Grant:
     session_key: the session it came with, if it came with one.
     auth_hash: stands for the password of the user, see `AbstractBaseUser.get_session_auth_hash`.
     credential: the digest of the session key or of the token, by which a hint names it.
+    place: what is kept for the stream until it is open, see `OpenStreams.reserve`.
     """
 
     user: str = ""
@@ -36,6 +37,7 @@ class Grant:
     session_key: str | None = None
     auth_hash: str | None = None
     credential: str | None = None
+    place: Any = None
 
 
 def digest(secret: str) -> str:

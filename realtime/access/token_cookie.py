@@ -8,26 +8,39 @@ import time
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
-from .authentication import TOKEN_COOKIE, InvalidCredentials, SignedIn, bearer_token
+from .authentication import (
+    TOKEN_COOKIE,
+    InvalidCredentials,
+    SignedIn,
+    bearer_token,
+    challenge,
+    token_header,
+)
 from .revocation import end_credential
+
+# Name and value of a cookie, as browsers keep it.
+# https://www.rfc-editor.org/rfc/rfc6265#section-6.1
+COOKIE_CHARACTERS = 4096
 
 
 # Exempt, for nothing here goes by a cookie: POST needs a header that no other site can have a
 # browser send, and DELETE can only take away.
-@method_decorator([csrf_exempt, never_cache], name="dispatch")
+@method_decorator([csrf_exempt, login_not_required, never_cache], name="dispatch")
 class TokenCookieView(View):
     """Gives and takes the cookie of a stream, at an address below the stream's own.
 
         path("orders/realtime/cookie", TokenCookieView.as_view(path=reverse_lazy("…")))
 
     POST, Authorization: Bearer <access token>
-        204 and the cookie, which ends with the token; 401 without a valid one.
+        204 and the cookie, which ends with the token; 401 without a valid one; 400 if the token is
+        longer than browsers take.
     DELETE
         204 and no cookie any more. The streams that were opened with it end.
 
@@ -40,11 +53,17 @@ class TokenCookieView(View):
         try:
             signed_in = bearer_token(request)
         except InvalidCredentials as error:
-            return _unauthorized(str(error), 'Bearer realm="events", error="invalid_token"')
+            return _unauthorized(str(error), challenge(error))
         if signed_in is None:
-            return _unauthorized(
-                "Send the access token: Authorization: Bearer <access token>",
-                'Bearer realm="events"',
+            return _unauthorized(f"Send the access token: {token_header()}", challenge())
+        if (length := len(TOKEN_COOKIE) + len(signed_in.secret)) > COOKIE_CHARACTERS:
+            return JsonResponse(
+                {
+                    "detail": f"The cookie would have {length} characters, and browsers drop one "
+                    f"of more than {COOKIE_CHARACTERS} without a word. Give the token fewer "
+                    "claims, or sign in by a session."
+                },
+                status=400,
             )
         response = HttpResponse(status=204)
         self._set_cookie(request, response, signed_in)

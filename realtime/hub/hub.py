@@ -323,6 +323,8 @@ class Hub:
         try:
             if poll_due:
                 await self._poll(connection, to_number, to_read)
+            # Whoever is the first to follow a stream gets what waits in it, too.
+            to_number |= to_catch_up.keys() - self._tails.keys()
             # Hints of what is watched can wait: there will be a look that is later than they are.
             to_number = {name for name in to_number if name not in self._leases}
             for stream in to_number | self._leases.due():

@@ -1,25 +1,49 @@
-"""The streams that are open in this process."""
+"""The streams that are open in this process, and the places kept for those about to be."""
 
 from collections import Counter
 from collections.abc import Iterator
 from itertools import count
+from threading import RLock
 from typing import TYPE_CHECKING
+
+from ..access.grants import Grant
 
 if TYPE_CHECKING:
     from .stream import EventStream
 
 
+class Place:
+    """Kept for a stream that is about to be opened; given back when nobody refers to it.
+
+    The request that it was kept for may end in many ways, in several threads: some of them drop
+    what they have without a word.
+    """
+
+    __slots__ = ("_streams", "_user")
+
+    def __init__(self, streams: "OpenStreams", user: str) -> None:
+        self._streams = streams
+        self._user = user
+
+    def __del__(self) -> None:
+        self._streams.give_back(self._user)
+
+
 class OpenStreams:
-    """All of them, and how many each user has."""
+    """All of them, and how many each user has. Places are reserved by any thread."""
 
     def __init__(self) -> None:
         # Each with a running number, by which work on all of them can be spread over time.
         self._numbers: dict[EventStream, int] = {}
         self._next_number = count()
+        # Guards the two below, which count places as streams. Reentrant: a place may be given back
+        # by the garbage collector, at any point of the same thread.
+        self._lock = RLock()
+        self._places = 0
         self._count: Counter[str] = Counter()
 
     def __len__(self) -> int:
-        return len(self._numbers)
+        return len(self._numbers) + self._places
 
     def __contains__(self, stream: "EventStream") -> bool:
         return stream in self._numbers
@@ -36,12 +60,36 @@ class OpenStreams:
         """How many streams a user has open."""
         return self._count[user]
 
+    def reserve(self, grant: Grant, most: int, most_of_user: int) -> bool:
+        """Keep a place for the stream of this grant; False if there is none.
+
+        most: how many streams there may be. most_of_user: how many of this user.
+        """
+        with self._lock:
+            if len(self) >= most or self._count[grant.user] >= most_of_user:
+                return False
+            self._places += 1
+            self._count[grant.user] += 1
+        grant.place = Place(self, grant.user)
+        return True
+
+    def give_back(self, user: str) -> None:
+        with self._lock:
+            self._places -= 1
+            self._subtract(user)
+
     def add(self, stream: "EventStream") -> None:
-        self._numbers[stream] = next(self._next_number)
-        self._count[stream.access.user] += 1
+        with self._lock:
+            self._numbers[stream] = next(self._next_number)
+            self._count[stream.access.user] += 1
+        stream.access.place = None  # it is counted as a stream from now on
 
     def remove(self, stream: "EventStream") -> None:
-        del self._numbers[stream]
-        self._count[stream.access.user] -= 1
-        if not self._count[stream.access.user]:
-            del self._count[stream.access.user]
+        with self._lock:
+            del self._numbers[stream]
+            self._subtract(stream.access.user)
+
+    def _subtract(self, user: str) -> None:
+        self._count[user] -= 1
+        if not self._count[user]:
+            del self._count[user]

@@ -7,7 +7,7 @@ repeat. A client that was away for a week and one that is up to date differ in t
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, Self
 
 from .. import conf
@@ -173,7 +173,7 @@ class EventStream:
             self._cursor = replay.position
             self._replayed = replay.chunk
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The stream, for whoever asks for one chunk after the other."""
         awake = asyncio.Event()
         self.on_wake = awake.set

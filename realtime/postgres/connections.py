@@ -85,7 +85,12 @@ class PreparedConnection(psycopg.AsyncConnection):
         role may not be assumed.
         """
         assume_role = parameters.pop("assume_role", None)
-        connection = await super().connect(conninfo, **{**parameters, "autocommit": True})
+        try:
+            connection = await super().connect(conninfo, **{**parameters, "autocommit": True})
+        except asyncio.CancelledError as cancelled:
+            # Whoever keeps the error, as a cancelled task does, must not keep what is connected so
+            # far: nobody but its traceback knows of it, and it ends with the last who does.
+            raise cancelled.with_traceback(None) from None
         try:
             with deadline(conf.get("QUERY_SECONDS"), connection):
                 await sessions.prepare(connection, assume_role)

@@ -1,11 +1,13 @@
-"""Refusals: what is answered to a request that gets no stream."""
+"""Rejections: the answers to requests that get no stream."""
 
 import math
 import random
+import sys
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from .. import conf
+from ..access.grants import Grant
 from ..hub.hub import Hub
 from ..log import wire
 
@@ -17,6 +19,8 @@ UNBUFFERED = {
     # GZipMiddleware would hold events back until its buffer is full, unless it sees this.
     "Content-Encoding": "identity",
 }
+LOG_AWAY = "The event log is away."
+FULL = "This server has as many streams as it may have."
 
 
 class Rejected(Exception):
@@ -31,6 +35,24 @@ class Rejected(Exception):
         )
 
 
+class NeedsASGI(Rejected):
+    """A WSGI server would hold a thread for each open stream, and has few."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            501,
+            "Streams need an ASGI server. Pages may be served by WSGI; send the address of the "
+            "streams to a process that runs asgi.py, such as daphne or uvicorn.",
+        )
+
+
+def is_of_test_client(request: HttpRequest) -> bool:
+    """Whether django.test.Client has sent it, and no WSGI server."""
+    # Nothing is imported: a process that never did so has no test client.
+    client = sys.modules.get("django.test.client")
+    return client is not None and isinstance(request.META.get("wsgi.input"), client.FakePayload)
+
+
 class TryAgainLater(Rejected):
     """There can't be a stream now, but later.
 
@@ -42,10 +64,7 @@ class TryAgainLater(Rejected):
         self, request: HttpRequest, status: int, detail: str, *, soon: bool = False
     ) -> None:
         """soon: as after any disconnect, for it is this process's or its database's trouble."""
-        first, last = conf.get("RETRY_MILLISECONDS")
-        within = (first / 1000, last / 1000) if soon else conf.get("COME_BACK_SECONDS")
-        # A random time: whoever is sent away together must not come back together.
-        seconds = random.uniform(*within)
+        seconds = _seconds(soon=soon)
         super().__init__(status, detail, Retry_After=str(math.ceil(seconds)))
         if "text/event-stream" in request.headers.get("Accept", ""):
             self.response = HttpResponse(
@@ -55,15 +74,34 @@ class TryAgainLater(Rejected):
             )
 
 
-def check_server(request: HttpRequest) -> None:
+def come_back_soon() -> bytes:
+    """The whole of a stream for which the event log is away, once the response has begun."""
+    return wire.comment(LOG_AWAY) + wire.retry(int(_seconds(soon=True) * 1000))
+
+
+def check_hub(request: HttpRequest, hub: Hub) -> None:
     """Whether this process can open a stream at all. Raises Rejected.
 
-    Also asked before anything else is: to find out who it is takes a thread and the database.
+    It is asked before anything that takes the database.
     """
-    hub = Hub.current()
     if hub.away is not None:
-        raise TryAgainLater(request, 503, "The event log is away.", soon=True)
+        raise TryAgainLater(request, 503, LOG_AWAY, soon=True)
     if hub.is_draining:
         raise TryAgainLater(request, 503, "This server is about to restart.", soon=True)
     if len(hub.streams) >= conf.get("MAX_STREAMS"):
-        raise TryAgainLater(request, 503, "This server has as many streams as it may have.")
+        raise TryAgainLater(request, 503, FULL)
+
+
+def reserve_place(request: HttpRequest, hub: Hub, grant: Grant) -> None:
+    """Count the stream that is about to be opened against the limits. Raises Rejected."""
+    if hub.streams.reserve(grant, conf.get("MAX_STREAMS"), conf.get("MAX_STREAMS_PER_USER")):
+        return
+    if len(hub.streams) >= conf.get("MAX_STREAMS"):
+        raise TryAgainLater(request, 503, FULL)
+    raise TryAgainLater(request, 429, "You have as many streams open as you may have.")
+
+
+def _seconds(*, soon: bool) -> float:
+    """When to come back. A random time: clients sent away together must not return together."""
+    first, last = conf.get("RETRY_MILLISECONDS")
+    return random.uniform(*((first / 1000, last / 1000) if soon else conf.get("COME_BACK_SECONDS")))

@@ -1,4 +1,4 @@
-"""Admission: Django's part in opening a stream, done in one visit to a thread.
+"""Request threads: Django's part in opening a stream, done in one visit to a thread.
 
 Django's asynchronous handler takes a request into a thread and back for each middleware, twice, and
 opens a database connection for each request. Here a few threads answer one request after the other,
@@ -15,38 +15,22 @@ from functools import partial
 from io import BytesIO
 from threading import Condition
 from typing import Any
-from weakref import WeakKeyDictionary
 
+from asgiref.sync import iscoroutinefunction
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
 from django.core.signals import request_started
 from django.db import connections
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.urls import set_script_prefix
 
 from ..postgres.connections import keep_django_connections
 from ..postgres.deadlines import django_deadline
+from .thread_loop import ThreadLoop, run_in_this_thread
 
 Scope = dict[str, Any]
 
 # How long a thread waits for the next request before it gives back its database connection.
 IDLE_SECONDS = 0.2
-
-SCOPE_KEY = "realtime.serving.request_threads"
-
-View = Callable[..., Any]
-
-# Not an attribute of the view, which a decorator around it would copy, and be bypassed.
-_in_thread: WeakKeyDictionary[View, View] = WeakKeyDictionary()
-
-
-def answer_in_thread(view: View, in_thread: View) -> None:
-    """Answer for an asynchronous view by a synchronous one, which needs no event loop for it."""
-    _in_thread[view] = in_thread
-
-
-def is_in_request_thread(request: HttpRequest) -> bool:
-    """Whether the stream that this request asks for is opened after the request has ended."""
-    return SCOPE_KEY in getattr(request, "scope", {})
 
 
 class RequestThreads:
@@ -60,7 +44,7 @@ class RequestThreads:
         self.handler = RequestThreadHandler()
         self._query_seconds = query_seconds
         self._most_threads = threads
-        self._executor = ThreadPoolExecutor(threads, "realtime-admission")
+        self._executor = ThreadPoolExecutor(threads, "realtime-request")
         # Guards what follows.
         self._changed = Condition()
         self._waiting: deque[Callable[[], None]] = deque()
@@ -71,7 +55,7 @@ class RequestThreads:
         """Django's response to a request that has no body."""
         answer: asyncio.Future[HttpResponse] = asyncio.get_running_loop().create_future()
         with django_deadline(self._query_seconds) as watched:
-            self._add(partial(watched(self._decide), {**scope, SCOPE_KEY: True}, answer))
+            self._add(partial(watched(self._respond), scope, answer))
             return await answer
 
     def _add(self, request: Callable[[], None]) -> None:
@@ -85,11 +69,12 @@ class RequestThreads:
 
     def _work(self) -> None:
         """In a thread: do what waits, then give back the thread and its database connection."""
-        try:
-            while (request := self._next()) is not None:
-                request()
-        finally:
-            connections.close_all()
+        with ThreadLoop():
+            try:
+                while (request := self._next()) is not None:
+                    request()
+            finally:
+                connections.close_all()
 
     def _next(self) -> Callable[[], None] | None:
         with self._changed:
@@ -101,7 +86,7 @@ class RequestThreads:
             self._threads -= 1
             return None
 
-    def _decide(self, scope: Scope, answer: "asyncio.Future[HttpResponse]") -> None:
+    def _respond(self, scope: Scope, answer: "asyncio.Future[HttpResponse]") -> None:
         try:
             outcome = partial(answer.set_result, self.handler.respond(scope))
         except Exception as error:
@@ -117,10 +102,23 @@ class RequestThreadHandler(ASGIHandler):
     def load_middleware(self, is_async: bool = False) -> None:
         super().load_middleware(is_async=False)
 
+    def adapt_method_mode(
+        self,
+        is_async: bool,
+        method: Callable[..., Any],
+        method_is_async: bool | None = None,
+        debug: bool = False,
+        name: str | None = None,
+    ) -> Callable[..., Any]:
+        if method_is_async is None:
+            method_is_async = iscoroutinefunction(method)
+        if method_is_async and not is_async:
+            return run_in_this_thread(method)
+        return super().adapt_method_mode(is_async, method, method_is_async, debug, name)
+
     def resolve_request(self, request: Any) -> Any:
-        """The view, in the form that needs no event loop, if it has one."""
         view, args, kwargs = super().resolve_request(request)
-        return _in_thread.get(view, view), args, kwargs
+        return run_in_this_thread(view) if iscoroutinefunction(view) else view, args, kwargs
 
     def respond(self, scope: Scope) -> HttpResponse:
         set_script_prefix(get_script_prefix(scope))
@@ -129,8 +127,9 @@ class RequestThreadHandler(ASGIHandler):
         if request is None:
             return refusal
         response = self.get_response(request)
+        response._handler_class = type(self)
         keep_django_connections()
-        if getattr(response, "open_stream", None) is not None:
+        if not response.streaming or getattr(response, "is_for_handover", False):
             # Here, for it may do whatever else requests do at their end.
             response.close()
             # Middleware hangs on a request what knows the request in turn (its user, its session):

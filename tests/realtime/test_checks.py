@@ -5,8 +5,9 @@ import logging
 import pytest
 from django.core.checks import run_checks
 
-from realtime import conf, views
+from realtime import conf
 from realtime.checks import check_settings
+from realtime.serving import responses
 from tests.clients import STREAM, bearer
 
 from .test_views import beginning
@@ -119,7 +120,7 @@ def test_a_listen_url_that_is_none_and_stays_secret(settings, url):
 
 async def test_an_application_without_outlive_request_is_told_once(client, alice, caplog):
     """No check can see which application a server runs. The first stream does."""
-    views._say_what_is_missing.cache_clear()
+    responses._say_that_the_application_is_not_wrapped.cache_clear()
     with caplog.at_level(logging.WARNING, "realtime"):
         for _ in range(2):
             await beginning(await client.get(STREAM, headers=bearer(alice)))

@@ -170,16 +170,30 @@ async def test_garbage_as_a_cursor_is_reset(client, alice):
     assert (await beginning(response)).endswith(wire.reset("invalid", 0))
 
 
-async def test_while_the_database_is_away_a_client_is_asked_to_come_back(
+async def test_while_the_log_is_known_to_be_away_a_client_is_asked_to_come_back(
     client, alice, hub, monkeypatch
 ):
-    headers = bearer(alice)
+    monkeypatch.setattr(type(hub), "away", "no route to host")
+    response = await client.get(STREAM, headers=bearer(alice))
+    assert response.status_code == 503
+    assert 1 <= int(response["Retry-After"]) <= 4
+
+
+async def test_if_the_log_goes_away_after_the_head_the_stream_asks_to_come_back(
+    client, alice, hub, monkeypatch
+):
+    response = await client.get(STREAM, headers=bearer(alice))
     monkeypatch.setattr(hub, "_query_seconds", 0.1)
     monkeypatch.setattr(hub, "_turn", None)  # the hub's worker gets no answer any more
     hub.poll()
-    response = await client.get(STREAM, headers=headers)
-    assert response.status_code == 503
-    assert 1 <= int(response["Retry-After"]) <= 4
+    assert response.status_code == 200
+    async with asyncio.timeout(10):
+        text = b"".join([chunk async for chunk in response])
+    comment, retry, end = text.decode().split("\n\n")
+    assert comment == ": The event log is away."
+    assert 1_000 <= int(retry.removeprefix("retry: ")) <= 4_000
+    assert end == ""
+    assert len(hub.streams) == 0
 
 
 @pytest.mark.parametrize("error", [OperationalError, InterfaceError])

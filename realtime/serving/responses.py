@@ -1,0 +1,111 @@
+"""The response that is an event stream, whoever asks for it."""
+
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing
+from functools import cache
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django.http import HttpRequest, StreamingHttpResponse
+
+from ..exceptions import DatabaseUnavailable
+from ..hub.hub import Hub
+from .admission import Admission
+from .handover import handover_of
+from .rejections import UNBUFFERED, come_back_soon
+
+logger = logging.getLogger("realtime")
+
+
+class EventStreamResponse(StreamingHttpResponse):
+    """An event stream, which is opened when the body of the response is asked for.
+
+    In a request with a handover the body is empty: the opened stream is left in the handover, and
+    goes on after the request. Otherwise the body is the stream. For a test client without an event
+    loop, the body ends with what there is.
+
+    request: what is answered.
+    admission: what was granted; None for the answer to HEAD.
+    """
+
+    def __init__(self, request: HttpRequest, admission: Admission | None) -> None:
+        # Not the request itself: it would be kept for as long as this response.
+        self._handover = handover_of(request)
+        self._admission = admission
+        # Whether some middleware has put a body of its own in place of the stream, or around it.
+        self._is_replaced = False
+        self._chunks: Any = iter(())
+        if admission is not None and hasattr(request, "scope"):
+            self._chunks = _until_the_client_leaves(admission)
+        elif admission is not None:
+            self._chunks = _what_there_is(admission)
+        super().__init__(self._chunks, content_type="text/event-stream", headers=UNBUFFERED)
+
+    @property
+    def streaming_content(self) -> Any:
+        return super().streaming_content
+
+    @streaming_content.setter
+    def streaming_content(self, value: Any) -> None:
+        self._is_replaced = value is not self._chunks
+        inherited: Any = StreamingHttpResponse.streaming_content
+        inherited.fset(self, value)
+
+    @property
+    def is_for_handover(self) -> bool:
+        """Whether the stream goes on after the request."""
+        return self._handover is not None and not self._is_replaced
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._admission is None and not self._is_replaced:
+            return
+        handover, admission = self._handover, self._admission
+        if handover is not None and admission is not None and self.is_for_handover:
+            try:
+                handover.stream = await admission.open(handover.hub)
+            except DatabaseUnavailable:
+                yield come_back_soon()
+            return
+        if self._handover is None:
+            _say_that_the_application_is_not_wrapped()
+        # Django closes what this returns, but not what that reads from: without this, a stream
+        # whose client has left would go on until its garbage is collected.
+        async with aclosing(self._chunks):
+            async for chunk in super().__aiter__():
+                yield chunk
+
+
+async def _until_the_client_leaves(admission: Admission) -> AsyncGenerator[bytes, None]:
+    try:
+        stream = await admission.open(Hub.current())
+    except DatabaseUnavailable:
+        yield come_back_soon()
+        return
+    async with aclosing(stream.chunks()) as chunks:
+        async for chunk in chunks:
+            yield chunk
+
+
+def _what_there_is(admission: Admission) -> Iterator[bytes]:
+    async def read() -> list[bytes]:
+        admission.follow = False
+        try:
+            stream = await admission.open(Hub.current())
+            return [chunk async for chunk in stream.chunks()]
+        except DatabaseUnavailable:
+            return [come_back_soon()]
+        finally:
+            await Hub.close_current()
+
+    yield from async_to_sync(read)()
+
+
+@cache
+def _say_that_the_application_is_not_wrapped() -> None:
+    """Once a process."""
+    logger.warning(
+        "Each open stream holds a thread, and with it a database connection, because the ASGI "
+        "application is not wrapped. In asgi.py: from realtime.asgi import outlive_request; "
+        "application = outlive_request(get_asgi_application())"
+    )

@@ -1,0 +1,119 @@
+"""An event loop inside a request thread, for what is asynchronous among otherwise synchronous code.
+
+asgiref's `async_to_sync` starts a thread and an event loop for each call. Here each thread keeps
+its loop: a call takes 7 µs, there 300, of the 1,200 µs that it takes to open a stream.
+"""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import copy_context
+from typing import Any, TypeVar
+
+from asgiref.sync import SyncToAsync, ThreadSensitiveContext, async_to_sync, sync_to_async
+from django.db import connections
+
+from ..postgres.deadlines import django_deadline
+
+Result = TypeVar("Result")
+
+_of_thread = threading.local()
+
+
+class ThreadLoop:
+    """The event loop of the thread that enters it."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._calls: deque[tuple[Callable[[], Any], asyncio.Future[Any]]] = deque()
+
+    def __enter__(self) -> None:
+        _of_thread.loop = self
+
+    def __exit__(self, *error: Any) -> None:
+        _of_thread.loop = None
+        self._loop.close()
+
+    @property
+    def is_running(self) -> bool:
+        return self._loop.is_running()
+
+    def run(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        """Run a coroutine to its end, and keep what it changes in the context of the thread."""
+        context = copy_context()
+        task: asyncio.Task[Result] = self._loop.create_task(
+            _in_its_context(coroutine), context=context
+        )
+        task.add_done_callback(lambda task: self._loop.stop())
+        while not task.done():
+            self._loop.run_forever()
+            while self._calls:
+                _make(*self._calls.popleft())
+        for variable, value in context.items():
+            if variable.get(None) is not value:
+                variable.set(value)
+        return task.result()
+
+    async def call(self, function: Callable[[], Result]) -> Result:
+        """Call a function in this thread while the loop rests: it may block, and use the ORM."""
+        answer: asyncio.Future[Result] = self._loop.create_future()
+        self._calls.append((function, answer))
+        self._loop.stop()
+        return await answer
+
+
+def _make(function: Callable[[], Any], answer: "asyncio.Future[Any]") -> None:
+    try:
+        result = function()
+    except Exception as error:
+        answer.set_exception(error)
+    else:
+        answer.set_result(result)
+
+
+async def _in_its_context(awaitable: Awaitable[Result]) -> Result:
+    """Whatever it does by `sync_to_async` is done in a thread that no other request uses."""
+    async with ThreadSensitiveContext() as context:
+        try:
+            return await awaitable
+        finally:
+            if context in SyncToAsync.context_to_thread_executor:
+                # That thread ends here. Its database connections would be left to the garbage
+                # collector.
+                await sync_to_async(connections.close_all)()
+
+
+def run_in_this_thread(function: Callable[..., Coroutine[Any, Any, Result]]) -> Callable[..., Any]:
+    """The synchronous form of a coroutine function, for request threads."""
+
+    def run(*args: Any, **kwargs: Any) -> Result:
+        thread = _current()
+        if thread is None or thread.is_running:
+            # Some asynchronous middleware has taken the request into another thread.
+            return async_to_sync(function)(*args, **kwargs)
+        return thread.run(function(*args, **kwargs))
+
+    # What decorators and middleware go by: but not the mark of a coroutine function.
+    marks = {name: mark for name, mark in vars(function).items() if "is_coroutine" not in name}
+    vars(run).update(marks)
+    return run
+
+
+async def call_synchronously(function: Callable[[], Result], seconds: float) -> Result:
+    """Call a function that may use the ORM.
+
+    In a request thread: there and then, for this is what the thread is for. Otherwise on the thread
+    that the ORM has in this context; if the database takes longer than these seconds, its
+    connection is cut.
+    """
+    thread = _current()
+    if thread is not None and thread.is_running:
+        return await thread.call(function)
+    with django_deadline(seconds) as watched:
+        result: Result = await sync_to_async(watched(function))()
+        return result
+
+
+def _current() -> ThreadLoop | None:
+    return getattr(_of_thread, "loop", None)

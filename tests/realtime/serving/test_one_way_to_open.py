@@ -1,0 +1,327 @@
+"""A stream opens alike in every kind of project, whoever asks Django for it."""
+
+import asyncio
+from contextlib import aclosing
+from io import BytesIO
+
+import pytest
+from asgiref.sync import async_to_sync, markcoroutinefunction, sync_to_async
+from django.core.handlers.wsgi import WSGIHandler
+from django.core.signals import request_finished
+from django.db import connections
+from django.http import HttpResponse
+from django.test import AsyncClient, Client, RequestFactory
+
+import realtime
+from realtime.log import wire
+from realtime.serving.responses import _say_that_the_application_is_not_wrapped
+from tests.clients import STREAM, bearer
+from tests.realtime.conftest import in_thread, publish, soon, until
+from tests.realtime.serving.conftest import session_cookie
+
+EVERYWHERE = ["wrapped", "not wrapped", "AsyncClient"]
+MIDDLEWARE = "tests.realtime.serving.test_one_way_to_open"
+
+
+@pytest.fixture
+def opened(ask, hub):
+    """Opens a stream by one of the ways; gives its status and its first bytes."""
+
+    async def opened(way, path, headers, **scope):
+        if way == "AsyncClient":
+            client = AsyncClient()
+            headers = dict(headers)
+            client.cookies.load(headers.pop("Cookie", ""))
+            response = await client.get(path, headers=headers)
+            if not response.streaming:
+                return response.status_code, response.content
+            async with aclosing(aiter(response)) as chunks:
+                first = await soon(anext(chunks))
+                assert len(hub.streams) == 1
+            return response.status_code, first
+        async with ask(path, headers, wrapped=way == "wrapped", **scope) as answer:
+            if answer.status == 200:
+                assert len(hub.streams) == 1
+            return answer.status, answer.body
+
+    return opened
+
+
+@pytest.mark.parametrize("way", EVERYWHERE)
+@pytest.mark.parametrize(
+    "path", ["/plain", "/dispatch", "/get", "/documents/7/live", "/en/live", "/de/live"]
+)
+async def test_a_stream_opens(opened, alice, way, path):
+    status, text = await opened(way, path, bearer(alice))
+    assert status == 200
+    assert text.endswith(wire.heartbeat(0))
+
+
+@pytest.mark.parametrize("way", EVERYWHERE)
+@pytest.mark.parametrize("path", ["/decorated", "/decorated-too", "/guarded"])
+async def test_a_decorator_decides(opened, alice, shop, way, path):
+    status, _ = await opened(way, path, await session_cookie(alice))
+    assert status == 403
+    status, text = await opened(way, path, await session_cookie(shop))
+    assert status == 200
+    assert text.endswith(wire.heartbeat(0))
+
+
+@pytest.mark.parametrize("way", EVERYWHERE)
+@pytest.mark.parametrize("path", ["/plain", "/decorated-too", "/dispatch", "/get"])
+async def test_a_stream_is_in_no_transaction_of_its_request(opened, shop, monkeypatch, way, path):
+    monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
+    status, _ = await opened(way, path, await session_cookie(shop))
+    assert status == 200
+
+
+@pytest.mark.parametrize("way", EVERYWHERE)
+async def test_a_site_behind_a_login_takes_tokens(opened, alice, settings, way):
+    settings.MIDDLEWARE = [
+        *settings.MIDDLEWARE,
+        "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    ]
+    assert (await opened(way, "/plain", bearer(alice)))[0] == 200
+    status, text = await opened(way, "/plain", {})
+    assert status == 401
+    assert b"Sign in" in text
+
+
+async def test_a_site_behind_a_login_trades_tokens_for_cookies(hub, alice, settings):
+    settings.ROOT_URLCONF = "tests.realtime.serving.urls"
+    settings.MIDDLEWARE = [
+        *settings.MIDDLEWARE,
+        "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    ]
+    response = await AsyncClient().post("/cookie", headers=bearer(alice))
+    assert response.status_code == 204
+    await in_thread(lambda: None)
+
+
+@pytest.mark.parametrize("way", ["wrapped", "not wrapped"])
+@pytest.mark.parametrize("prefix", ["scope", "setting"])
+async def test_a_site_below_a_prefix(opened, alice, settings, way, prefix, caplog, ending):
+    if prefix == "setting":
+        settings.FORCE_SCRIPT_NAME = "/app"
+    scope = {"root_path": "/app"} if prefix == "scope" else {}
+    status, _ = await opened(way, "/app/plain", bearer(alice), **scope)
+    assert status == 200
+
+
+@pytest.fixture
+def ending():
+    """Notes each request that ends."""
+    ended = []
+
+    def note(**kwargs):
+        ended.append(True)
+
+    request_finished.connect(note)
+    yield ended
+    request_finished.disconnect(note)
+
+
+@pytest.mark.parametrize(
+    ("path", "scope", "middleware"),
+    [
+        ("/plain", {}, []),
+        ("/de/live", {}, []),
+        ("/app/plain", {"root_path": "/app"}, []),
+        # Nothing but Django itself knows that this is a stream.
+        ("/tenant", {}, [f"{MIDDLEWARE}.of_a_tenant"]),
+    ],
+)
+async def test_a_stream_outlives_its_request(
+    ask,
+    hub,
+    alice,
+    settings,
+    sessions,
+    caplog,
+    ending,
+    eventually,
+    path,
+    scope,
+    middleware,
+):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, *middleware]
+    _say_that_the_application_is_not_wrapped.cache_clear()
+    before = await sync_to_async(sessions)()
+    async with ask(path, bearer(alice), **scope) as answer:
+        assert answer.status == 200
+        assert len(hub.streams) == 1
+        assert ending == [True]
+        # The hub's own two stay.
+        assert await sync_to_async(eventually)(lambda: sessions() <= before + 2)
+        await publish(alice, "cups")
+        await until(lambda: answer.body.endswith(wire.event(1, "orders", '"cups"')))
+        assert [m["type"] for m in answer.messages].count("http.response.start") == 1
+        assert all(message["more_body"] for message in answer.messages[1:])
+    assert len(hub.streams) == 0
+    assert "not wrapped" not in caplog.text
+
+
+def of_a_tenant(get_response):
+    def middleware(request):
+        request.urlconf = "tests.realtime.serving.urls_of_a_tenant"
+        return get_response(request)
+
+    return middleware
+
+
+async def test_asynchronous_middleware_is_asked(ask, alice, settings, hub):
+    settings.MIDDLEWARE = [
+        f"{MIDDLEWARE}.AsynchronousOnly",
+        *settings.MIDDLEWARE,
+        f"{MIDDLEWARE}.AsynchronousOnly",
+    ]
+    async with ask(headers=bearer(alice)) as answer:
+        assert answer.status == 200
+        assert answer.headers[b"X-Times"] == b"2"
+        assert len(hub.streams) == 1
+
+
+class AsynchronousOnly:
+    sync_capable, async_capable = False, True
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+        markcoroutinefunction(self)
+
+    async def __call__(self, request):
+        await asyncio.sleep(0)
+        response = await self.get_response(request)
+        response["X-Times"] = str(int(response.get("X-Times", "0")) + 1)
+        return response
+
+
+@pytest.mark.parametrize("way", EVERYWHERE)
+async def test_a_middleware_may_put_something_around_the_stream(opened, alice, settings, way):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{MIDDLEWARE}.shouting"]
+    status, text = await opened(way, "/plain", bearer(alice))
+    assert status == 200
+    assert b"EVENT: HEARTBEAT" in text
+
+
+def shouting(get_response):
+    def middleware(request):
+        response = get_response(request)
+
+        async def louder(chunks):
+            async for chunk in chunks:
+                yield chunk.upper().replace(b"RETRY", b"retry")
+
+        response.streaming_content = louder(response.streaming_content)
+        return response
+
+    return middleware
+
+
+async def refuses(kind, hub, settings, monkeypatch):
+    if kind == "too many of a user":
+        settings.REALTIME = {"MAX_STREAMS_PER_USER": 0}
+    elif kind == "too many":
+        settings.REALTIME = {"MAX_STREAMS": 0}
+    elif kind == "draining":
+        await hub.drain(seconds=0)
+    else:
+        monkeypatch.setattr(type(hub), "away", "no route to host")
+
+
+@pytest.mark.parametrize("accept", ["*/*", "text/event-stream"])
+@pytest.mark.parametrize("kind", ["too many of a user", "too many", "draining", "away"])
+@pytest.mark.parametrize("way", EVERYWHERE[:2])
+async def test_every_answer_passes_the_middleware(
+    ask,
+    alice,
+    hub,
+    settings,
+    monkeypatch,
+    way,
+    kind,
+    accept,
+):
+    """Such as one that says from where scripts may ask, without which a browser tells nothing."""
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{MIDDLEWARE}.for_other_sites"]
+    await refuses(kind, hub, settings, monkeypatch)
+    headers = {**bearer(alice), "Accept": accept}
+    async with ask(headers=headers, wrapped=way == "wrapped") as answer:
+        if accept == "text/event-stream":
+            assert answer.status == 200
+            assert b"retry: " in answer.body
+        else:
+            assert answer.status == (429 if kind == "too many of a user" else 503)
+        assert answer.headers[b"Access-Control-Allow-Origin"] == b"https://shop.example"
+    assert len(hub.streams) == 0
+
+
+def for_other_sites(get_response):
+    def middleware(request):
+        response = get_response(request)
+        response["Access-Control-Allow-Origin"] = "https://shop.example"
+        return response
+
+    return middleware
+
+
+async def test_a_place_is_given_back_by_a_client_that_left_before_its_stream_was_open(
+    ask,
+    alice,
+    hub,
+    settings,
+):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{MIDDLEWARE}.forgetful"]
+    settings.REALTIME = {"MAX_STREAMS_PER_USER": 1}
+    for _ in range(3):
+        async with ask(headers=bearer(alice)) as answer:
+            assert answer.body == b"Something else."
+    assert len(hub.streams) == hub.streams.of(str(alice.pk)) == 0
+
+
+def forgetful(get_response):
+    def middleware(request):
+        get_response(request)
+        return HttpResponse(b"Something else.")
+
+    return middleware
+
+
+def test_the_synchronous_client_gets_what_there_is(transactional_db, alice):
+    realtime.publish(to=alice, type="orders", stream="orders", data={"n": 1})
+    response = Client().get(f"{STREAM}?last_event_id=0", headers=bearer(alice))
+    assert response.status_code == 200
+    text = b"".join(response.streaming_content)
+    assert wire.event(1, "orders", '{"n": 1}').splitlines()[0] in text
+    assert text.startswith(b"retry: ")
+    assert Client().get(STREAM).status_code == 401
+
+
+def test_a_wsgi_server_is_told_at_once_that_it_can_not(db, alice):
+    environ = RequestFactory().get(STREAM, headers=bearer(alice)).environ
+    environ["wsgi.input"] = BytesIO()  # no longer a test client's
+    answered = []
+    body = WSGIHandler()(environ, lambda status, headers: answered.append(status))
+    assert answered == ["501 Not Implemented"]
+    assert b"ASGI server" in b"".join(body)
+
+
+@pytest.mark.parametrize("how", ["breaks off", "closes", "never reads"])
+def test_a_test_of_one_chunk_leaves_no_session_behind(
+    transactional_db, alice, sessions, eventually, how
+):
+    """What keeps a session keeps the test database from being dropped."""
+    before = sessions()
+
+    async def read_one_chunk():
+        response = await AsyncClient().get(STREAM, headers=bearer(alice))
+        assert response.status_code == 200
+        if how == "closes":
+            async with aclosing(aiter(response)) as chunks:
+                await anext(chunks)
+        if how == "breaks off":
+            async for chunk in response:
+                assert chunk.startswith(b"retry: ")
+                break
+
+    async_to_sync(read_one_chunk)()
+    assert eventually(lambda: sessions() <= before)
