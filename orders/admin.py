@@ -21,20 +21,19 @@ from .status import Status
 SKIPPED_SHOWN = 10
 
 
-class OrderForm(forms.ModelForm):
+class OrderForm(forms.ModelForm):  # type: ignore[type-arg]  # can't be subscripted when it runs
     """Offers only the statuses that the order can go to."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "status" in self.fields:
+        field = self.fields.get("status")
+        if isinstance(field, forms.ChoiceField):
             status = Status(self.instance.status)
-            self.fields["status"].choices = [
-                (choice.value, choice.label) for choice in (status, *status.next)
-            ]
+            field.choices = [(choice.value, choice.label) for choice in (status, *status.next)]
 
 
 @admin.register(Order)
-class OrderAdmin(admin.ModelAdmin):
+class OrderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # can't be subscripted when it runs
     form = OrderForm
     list_display = ["id", "customer", "product", "quantity", "total", "status", "placed_at"]
     list_display_links = ["id", "product"]
@@ -52,11 +51,9 @@ class OrderAdmin(admin.ModelAdmin):
         existing = {field.name for field in user._meta.get_fields()}
         return ["product", *(f"customer__{name}" for name in names if name in existing), "=id"]
 
-    def get_fields(self, request: HttpRequest, obj: Order | None = None) -> list[str]:
-        fields = ["customer", "product", "quantity", "unit_price"]
-        if obj is not None:
-            fields += ["total", "status", "placed_at"]
-        return fields
+    def get_fields(self, request: HttpRequest, obj: Order | None = None) -> tuple[str, ...]:
+        fields = ("customer", "product", "quantity", "unit_price")
+        return fields if obj is None else (*fields, "total", "status", "placed_at")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Order | None = None) -> list[str]:
         # Its customer has been told of the order: it can't become somebody else's afterwards.

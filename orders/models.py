@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -34,7 +34,7 @@ MOST_READ_SINGLY = 100
 class OrderQuerySet(models.QuerySet):
     """Lets no status into the table without its event: Django's bulk methods send no signals."""
 
-    def visible_to(self, user: AbstractBaseUser) -> "OrderQuerySet":
+    def visible_to(self, user: AbstractUser | AnonymousUser) -> "OrderQuerySet":
         """A customer's own; everybody's to those of the staff who may see orders.
 
         As in the admin, who may change orders may also see them.

@@ -14,7 +14,7 @@ from orders.models import Order
 from .authentication import MALFORMED
 
 
-class OrderSerializer(serializers.ModelSerializer):
+class OrderSerializer(serializers.ModelSerializer[Order]):
     """An order. Whoever places it says what, how many and at which price, and nothing else."""
 
     customer = serializers.CharField(source="customer.get_username", read_only=True)
@@ -35,7 +35,7 @@ class OrderSerializer(serializers.ModelSerializer):
         read_only_fields = ["status", "placed_at"]
 
 
-class OrderStatusSerializer(serializers.ModelSerializer):
+class OrderStatusSerializer(serializers.ModelSerializer[Order]):
     """Where an order is to go next."""
 
     # Declared because the model's default would make it optional, and nothing else can be changed.
