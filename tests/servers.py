@@ -7,11 +7,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from django.db import connection
 from psycopg.conninfo import make_conninfo
+
+from .waiting import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 30
@@ -140,10 +142,10 @@ def running_server(
 
 def _wait_until_it_accepts(server: ServerProcess) -> None:
     # runserver prints its line a moment before it listens.
-    for _ in range(START_SECONDS * 50):
-        try:
+    def accepts() -> bool:
+        with suppress(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", server.port), timeout=1).close()
-            return
-        except ConnectionRefusedError:
-            threading.Event().wait(0.02)
-    raise AssertionError(f"Nothing listens on {server.url}:\n{''.join(server.output)}")
+            return True
+        return False
+
+    wait_until(accepts, START_SECONDS, otherwise=lambda: "".join(server.output))

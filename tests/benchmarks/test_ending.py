@@ -15,6 +15,7 @@ from django.db import connection
 from benchmarks import places
 
 from ..servers import database_url
+from ..waiting import wait_until
 
 START_SECONDS = 40
 END_SECONDS = 15
@@ -32,16 +33,16 @@ def test_no_process_outlives_it(processes, transactional_db, tmp_path, how):
     databases = set()
     try:
         read_until(run, b"-- idle")
+        wait_until(
+            lambda: len(children_of(run.pid)) >= 2, START_SECONDS
+        )  # the server and the load generator
         started = children_of(run.pid)
-        while len(started) < 2:  # the server and the load generator
-            time.sleep(0.02)
-            started = children_of(run.pid)
         databases = benchmark_databases()
 
         run.send_signal(how)
         run.communicate(timeout=END_SECONDS)
 
-        assert wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in started))
+        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in started), END_SECONDS)
         # One that is killed can't tidy up; the next one takes another name.
         assert how == signal.SIGKILL or not benchmark_databases()
     finally:
@@ -70,10 +71,3 @@ def benchmark_databases() -> set[str]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT datname FROM pg_database WHERE datname LIKE 'benchmark\\_%'")
         return {name for (name,) in cursor.fetchall()}
-
-
-def wait_until(condition) -> bool:
-    deadline = time.monotonic() + END_SECONDS
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return condition()

@@ -16,9 +16,9 @@ from tests.realtime.postgres.embedded_processes import (
     WHO_RUNS_THE_TESTS,
     SystemUser,
     wait_for_end,
-    wait_until,
 )
 from tests.servers import ROOT, ServerProcess, free_port
+from tests.waiting import wait_until
 
 PARTS = ["manage.py", "config", "orders", "realtime", "templates", "tools"]
 READY = "Quit the server with"

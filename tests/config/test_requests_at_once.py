@@ -10,8 +10,8 @@ import pytest
 from config.requests_at_once import MOST_WAITING, limited
 from tests.clients import WAIT_SECONDS, bearer
 from tests.conftest import PASSWORD
-from tests.realtime.conftest import soon
 from tests.servers import database_url, running_server
+from tests.waiting import soon
 
 REQUEST = {"type": "http.request", "body": b"", "more_body": False}
 LEFT = {"type": "http.disconnect"}

@@ -1,6 +1,5 @@
 """The hub in the test's own event loop, and what happens meanwhile in other sessions."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -46,21 +45,6 @@ def elsewhere(transactional_db):
 
 
 @pytest.fixture
-def eventually(elsewhere):
-    """Ask again until it is so. PostgreSQL's own pause, for nobody tells us about a process."""
-    pause = elsewhere()
-
-    def eventually(condition) -> bool:
-        for _ in range(200):
-            if condition():
-                return True
-            pause.execute("SELECT pg_sleep(0.05)")
-        return False
-
-    return eventually
-
-
-@pytest.fixture
 def sessions(elsewhere):
     """How many sessions there are on the test database, apart from this test's own."""
     own = elsewhere()
@@ -102,16 +86,3 @@ async def publish(to: Any, *data: Any, stream: str = "orders", **how: Any) -> No
     to = realtime.Topic("test", to) if isinstance(to, str) else to
     messages = [realtime.Message(to, one, **how) for one in data]
     await in_thread(realtime.publish_many, messages, type="orders", stream=stream)
-
-
-async def soon(awaitable: Any) -> Any:
-    """Wait for it, but not for ever."""
-    async with asyncio.timeout(10):
-        return await awaitable
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    """Wait for what another process or task brings about and nobody here is told of."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)

@@ -7,8 +7,9 @@ import pytest
 from realtime.log import event_log
 from tests.clients import bearer, open_stream
 from tests.realtime.serving.test_stream_writer import connect  # noqa: F401  a fixture
+from tests.waiting import until
 
-from .conftest import publish, until
+from .conftest import publish
 from .resources import Resources
 
 
@@ -54,7 +55,7 @@ async def test_an_event_costs_a_process_two_queries_however_many_come_at_once(
     assert len(about_events) <= (2 if count == 1 else 4), about_events
 
 
-def test_an_idle_stream_costs_less_than_forty_kilobytes(server, alice, eventually):
+def test_an_idle_stream_costs_less_than_forty_kilobytes(server, alice):
     """Measured at 5,000 it is less: here the process also grows to its working size."""
     resources, headers = Resources(server), bearer(alice)
     with open_stream(server, **headers):

@@ -12,8 +12,7 @@ from django.utils.dateparse import parse_datetime
 from realtime import health
 from realtime.hub.hub import Hub
 from tests.servers import database_url, running_server
-
-from .conftest import soon, until
+from tests.waiting import soon, until
 
 LIVE, READY = "/healthz", "/readyz"
 

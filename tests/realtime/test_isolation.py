@@ -22,8 +22,9 @@ from rest_framework_simplejwt.tokens import AccessToken
 import realtime
 from realtime import EventStreamView
 from realtime.access.authentication import TOKEN_COOKIE
+from tests.waiting import soon
 
-from .conftest import in_thread, soon
+from .conftest import in_thread
 
 # Keys that begin alike: a comparison of the wrong kind would mistake one for another.
 CUSTOMERS = [1, 11, 111]

@@ -14,8 +14,9 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from realtime.log import wire
 from tests.clients import STREAM, bearer
+from tests.waiting import soon
 
-from .conftest import in_thread, publish, soon
+from .conftest import in_thread, publish
 
 
 async def beginning(response):

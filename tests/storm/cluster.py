@@ -3,9 +3,8 @@
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -15,6 +14,7 @@ from realtime.postgres.embedded.account import Account
 from realtime.postgres.embedded.folder import Folder
 
 from ..servers import free_port
+from ..waiting import wait_until
 
 START_SECONDS = 30
 
@@ -46,14 +46,14 @@ class Cluster:
             *("-c", "listen_addresses=127.0.0.1", "-c", f"port={self.port}"),
             *("-c", "unix_socket_directories=", "-c", "max_connections=200"),
         )
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                return self.connect("postgres").close()
-            except psycopg.OperationalError:
-                assert self._process.poll() is None, self._log.read_text()
-                assert time.monotonic() < deadline, self._log.read_text()
-                time.sleep(0.02)
+        wait_until(self._answers_or_ended, START_SECONDS, otherwise=self._log.read_text)
+        assert self.is_running, self._log.read_text()
+
+    def _answers_or_ended(self) -> bool:
+        with suppress(psycopg.OperationalError):
+            self.connect("postgres").close()
+            return True
+        return not self.is_running
 
     def crash(self) -> None:
         """What `pg_ctl stop -m immediate` does: no checkpoint, no word to anyone."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from ..waiting import wait_until
 from .clients import Client, connected, each_until
 from .fleet import Fleet
 from .truth import PublishedEvent, check_client, check_log, meant_for
@@ -66,10 +67,12 @@ class Storm:
 
     async def settle(self) -> None:
         """Until all is numbered, and every client has its last event."""
-        deadline = time.monotonic() + SETTLE_SECONDS
-        while await asyncio.to_thread(self.fleet.waiting):
-            assert time.monotonic() < deadline, self.fleet.servers_output()
-            await asyncio.sleep(0.1)
+        await asyncio.to_thread(
+            wait_until,
+            lambda: not self.fleet.waiting(),
+            SETTLE_SECONDS,
+            otherwise=self.fleet.servers_output,
+        )
         self.events = await asyncio.to_thread(self.fleet.published, self.start)
         last = {
             client: meant[-1].position

@@ -12,6 +12,7 @@ from realtime.exceptions import DatabaseUnavailable
 from realtime.hub.hub import Hub
 from realtime.postgres.connections import direct_parameters
 
+from ..waiting import wait_until
 from .clients import Client, connected, each_until
 from .fleet import DATABASE
 
@@ -83,14 +84,10 @@ QUERIES_THAT_WAIT = """
 async def queries_wait(fleet, count):
     """Until so many queries of accounts wait for the lock."""
 
-    def wait():
-        deadline = time.monotonic() + 10
-        with fleet.cluster.connect(DATABASE) as session:
-            while session.execute(QUERIES_THAT_WAIT).fetchone()[0] < count:
-                assert time.monotonic() < deadline
-                session.execute("SELECT pg_sleep(0.05)")
-
-    await asyncio.to_thread(wait)
+    with fleet.cluster.connect(DATABASE) as session:
+        await asyncio.to_thread(
+            wait_until, lambda: session.execute(QUERIES_THAT_WAIT).fetchone()[0] >= count
+        )
 
 
 async def test_a_request_that_waits_for_a_silent_database_is_answered(

@@ -27,7 +27,8 @@ from realtime.hub.hub import Hub
 from realtime.hub.replays import Replays
 from realtime.hub.stream import EventStream
 from realtime.log import wire
-from tests.realtime.conftest import in_thread, publish, soon, until
+from tests.realtime.conftest import in_thread, publish
+from tests.waiting import soon, until
 
 URL = "/orders/realtime"
 END_SECONDS = 2  # what is promised

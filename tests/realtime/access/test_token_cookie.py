@@ -10,7 +10,8 @@ from django.test import AsyncClient, Client
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
 from realtime.access.authentication import TOKEN_COOKIE
-from tests.realtime.conftest import in_thread, publish, soon
+from tests.realtime.conftest import in_thread, publish
+from tests.waiting import soon
 
 COOKIE_URL = "/orders/realtime/cookie"
 STREAM_URL = "/orders/realtime"

@@ -9,7 +9,7 @@ from realtime.access.grants import Grant
 from realtime.hub import access_monitor
 from realtime.hub.access_monitor import AccessMonitor
 from realtime.hub.open_streams import OpenStreams
-from tests.realtime.conftest import soon, until
+from tests.waiting import soon, until
 
 
 class Stream:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.clients import STREAM, bearer
 from tests.realtime.resources import SESSIONS_OF_A_HUB, Resources
+from tests.waiting import wait_until
 
 AT_ONCE = 40  # a user may have 50
 
@@ -30,10 +31,10 @@ async def visits(server, headers, count):
 
 
 @pytest.mark.parametrize("count", [1_000, pytest.param(10_000, marks=pytest.mark.slow)])
-def test_thousands_of_visits_leave_nothing_behind(server, alice, sessions, eventually, count):
+def test_thousands_of_visits_leave_nothing_behind(server, alice, sessions, count):
     resources, headers = Resources(server), bearer(alice)
     asyncio.run(visits(server, headers, 500))  # whatever is made once is made now
-    assert eventually(lambda: sessions() <= SESSIONS_OF_A_HUB)
+    wait_until(lambda: sessions() <= SESSIONS_OF_A_HUB)
     threads, open_files = resources.threads, resources.open_files
     growth = []
     # A process grows to its working size by megabytes at a time, and then no more; what is left
@@ -42,8 +43,10 @@ def test_thousands_of_visits_leave_nothing_behind(server, alice, sessions, event
         assert len(growth) < 12, growth
         memory = resources.memory
         asyncio.run(visits(server, headers, count))
-        assert eventually(lambda: resources.open_files <= open_files), resources.open_files
+        wait_until(
+            lambda: resources.open_files <= open_files, otherwise=lambda: resources.open_files
+        )
         growth.append(resources.memory - memory)
-    assert eventually(lambda: resources.threads <= threads), resources.threads
-    assert eventually(lambda: sessions() <= SESSIONS_OF_A_HUB), sessions()
+    wait_until(lambda: resources.threads <= threads)
+    wait_until(lambda: sessions() <= SESSIONS_OF_A_HUB)
     assert not [line for line in server.output if "Traceback" in line]

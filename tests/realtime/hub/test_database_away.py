@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 
@@ -20,6 +19,7 @@ from tests.clients import STREAM, WAIT_SECONDS, open_stream, signed_in
 from tests.servers import ROOT, running_server
 from tests.storm.cluster import running_cluster
 from tests.storm.proxy import running_proxy
+from tests.waiting import wait_until
 
 DATABASE = "postgres"
 SETTINGS = "tests.realtime.forgetful"
@@ -88,13 +88,11 @@ def readiness(server):
 
 
 def until_readiness(server, *wanted, seconds=HEAL_SECONDS):
-    seen = []
-    for _ in range(int(seconds / 0.1)):
-        seen.append(readiness(server))
-        if seen[-1] in wanted:
-            return
-        threading.Event().wait(0.1)
-    raise AssertionError(f"{seen[-1]} is not {wanted}; the server said:\n{''.join(server.output)}")
+    wait_until(
+        lambda: readiness(server) in wanted,
+        seconds,
+        otherwise=lambda: f"{readiness(server)} is not {wanted}:\n{''.join(server.output)}",
+    )
 
 
 READY = (200, None)

@@ -10,8 +10,9 @@ from psycopg import sql
 
 from realtime.hub.hub import Hub
 from realtime.log import wire
-from tests.realtime.conftest import following, publish, soon, until
+from tests.realtime.conftest import following, publish
 from tests.servers import database_url
+from tests.waiting import soon, until
 
 pytestmark = pytest.mark.usefixtures("hub")
 

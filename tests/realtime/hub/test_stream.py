@@ -14,7 +14,8 @@ from realtime.log import wire
 from realtime.log.event_log import REPLAY_ROWS
 from realtime.models import Event
 from realtime.models import Stream as StreamRow
-from tests.realtime.conftest import following, in_thread, publish, soon
+from tests.realtime.conftest import following, in_thread, publish
+from tests.waiting import soon
 
 
 class Client:

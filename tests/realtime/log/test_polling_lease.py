@@ -11,7 +11,8 @@ import realtime
 from realtime import PUBLIC
 from realtime.hub.hub import Hub
 from realtime.log.polling_lease import BUSY_ROWS, LEASE_SECONDS, REST_SECONDS, PollingLeases
-from tests.realtime.conftest import in_thread, publish, until
+from tests.realtime.conftest import in_thread, publish
+from tests.waiting import until
 
 SHORTEST_REST, LONGEST_REST = REST_SECONDS
 

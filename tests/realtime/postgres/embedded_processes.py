@@ -5,8 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,16 +16,9 @@ import psycopg
 from realtime.postgres.embedded import binaries, locks
 from realtime.postgres.embedded.account import Account
 from tests.servers import ROOT
+from tests.waiting import wait_until
 
 STOP_SECONDS = 2
-
-
-def wait_until(condition: Callable[[], Any], seconds: float = 10) -> None:
-    """For what no one announces: the end of other people's processes, the growth of a file."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.01)
 
 
 def is_running(folder: Path) -> bool:

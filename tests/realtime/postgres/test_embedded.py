@@ -25,9 +25,9 @@ from tests.realtime.postgres.embedded_processes import (
     removed_at_the_end,
     supervisor_of,
     wait_for_end,
-    wait_until,
 )
 from tests.servers import ROOT
+from tests.waiting import wait_until
 
 STARTED_AT = "SELECT pg_postmaster_start_time()"
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="what root does, only root can show")

@@ -7,8 +7,8 @@ import pytest
 
 from realtime.postgres.connections import direct_parameters
 from realtime.postgres.listener import Listener
-from tests.realtime.conftest import soon, until
 from tests.servers import database_url
+from tests.waiting import soon, until
 
 CHANNEL = "realtime_test"
 

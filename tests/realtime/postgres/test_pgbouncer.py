@@ -14,6 +14,7 @@ from tests.clients import WAIT_SECONDS, bearer, open_stream, signed_in
 from tests.conftest import PASSWORD
 from tests.pgbouncer import program, running_pgbouncer
 from tests.servers import ROOT, database_url, running_server
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(
     program() is None, reason="PgBouncer is not installed: apt-get install pgbouncer"
@@ -37,12 +38,11 @@ def server(pgbouncer):
 
 
 def until_listener(server, state):
-    for _ in range(150):
-        said = httpx.get(f"{server.url}/readyz", timeout=WAIT_SECONDS)
-        if said.json()["listener"] == state:
-            return said
-        time.sleep(0.1)
-    raise AssertionError(f"{said.json()}\n{''.join(server.output)}")
+    def said():
+        answer = httpx.get(f"{server.url}/readyz", timeout=WAIT_SECONDS)
+        return answer if answer.json()["listener"] == state else None
+
+    return wait_until(said, 15, otherwise=lambda: "".join(server.output))
 
 
 def place(server, user):
@@ -66,11 +66,11 @@ def test_with_a_direct_way_for_the_listener_all_is_live(server, alice):
     assert "Traceback" not in "".join(server.output)
 
 
-def test_missed_events_are_replayed_through_it(pgbouncer, server, alice, eventually):
+def test_missed_events_are_replayed_through_it(pgbouncer, server, alice):
     until_listener(server, "listening")
     for _ in range(TIMES):
         place(server, alice)
-    assert eventually(lambda: Event.objects.count() == TIMES)
+    wait_until(lambda: Event.objects.count() == TIMES)
     # Of a process that has none of them in memory.
     with running_server("daphne", DATABASE_URL=pgbouncer) as other:
         for cursor in range(TIMES):
@@ -90,11 +90,11 @@ def test_the_site_works_through_it(server, shop):
                 assert browser.get(page).status_code == 200
 
 
-def test_the_log_is_pruned_through_it(pgbouncer, server, alice, eventually):
+def test_the_log_is_pruned_through_it(pgbouncer, server, alice):
     until_listener(server, "listening")
     for _ in range(TIMES):
         place(server, alice)
-    assert eventually(lambda: Event.objects.count() == TIMES)
+    wait_until(lambda: Event.objects.count() == TIMES)
     subprocess.run(
         [sys.executable, "manage.py", "prune_events", "--keep", "2"],
         cwd=ROOT,

@@ -13,7 +13,8 @@ from psycopg import sql
 from realtime.hub.hub import Hub
 from realtime.postgres.connections import connect, connection_parameters
 from realtime.postgres.deadlines import deadline, django_deadline
-from tests.realtime.conftest import following, publish, soon, until
+from tests.realtime.conftest import following, publish
+from tests.waiting import soon, until
 
 WAITING = (
     "SELECT count(*) FROM pg_stat_activity "

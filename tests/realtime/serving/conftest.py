@@ -12,7 +12,7 @@ from django.db.backends.utils import CursorWrapper
 from django.test import Client
 
 from realtime.asgi import outlive_request
-from tests.realtime.conftest import soon
+from tests.waiting import soon
 
 
 class Answer:

@@ -5,7 +5,7 @@ from contextlib import aclosing
 import pytest
 
 from tests.clients import STREAM, bearer
-from tests.realtime.conftest import soon
+from tests.waiting import soon
 
 EVENT_SOURCE = {"Accept": "text/event-stream"}
 

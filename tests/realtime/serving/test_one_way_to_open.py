@@ -16,8 +16,9 @@ import realtime
 from realtime.log import wire
 from realtime.serving.responses import _say_that_the_application_is_not_wrapped
 from tests.clients import STREAM, bearer
-from tests.realtime.conftest import in_thread, publish, soon, until
+from tests.realtime.conftest import in_thread, publish
 from tests.realtime.serving.conftest import session_cookie
+from tests.waiting import soon, until, wait_until
 
 EVERYWHERE = ["wrapped", "not wrapped", "AsyncClient"]
 MIDDLEWARE = "tests.realtime.serving.test_one_way_to_open"
@@ -139,7 +140,6 @@ async def test_a_stream_outlives_its_request(
     sessions,
     caplog,
     ending,
-    eventually,
     path,
     scope,
     middleware,
@@ -152,7 +152,7 @@ async def test_a_stream_outlives_its_request(
         assert len(hub.streams) == 1
         assert ending == [True]
         # The hub's own two stay.
-        assert await sync_to_async(eventually)(lambda: sessions() <= before + 2)
+        await sync_to_async(wait_until)(lambda: sessions() <= before + 2)
         await publish(alice, "cups")
         await until(lambda: answer.body.endswith(wire.event(1, "orders", '"cups"')))
         assert [m["type"] for m in answer.messages].count("http.response.start") == 1
@@ -306,9 +306,7 @@ def test_a_wsgi_server_is_told_at_once_that_it_can_not(db, alice):
 
 
 @pytest.mark.parametrize("how", ["breaks off", "closes", "never reads"])
-def test_a_test_of_one_chunk_leaves_no_session_behind(
-    transactional_db, alice, sessions, eventually, how
-):
+def test_a_test_of_one_chunk_leaves_no_session_behind(transactional_db, alice, sessions, how):
     """What keeps a session keeps the test database from being dropped."""
     before = sessions()
 
@@ -324,4 +322,4 @@ def test_a_test_of_one_chunk_leaves_no_session_behind(
                 break
 
     async_to_sync(read_one_chunk)()
-    assert eventually(lambda: sessions() <= before)
+    wait_until(lambda: sessions() <= before)

@@ -13,6 +13,7 @@ from tests.clients import STREAM, bearer, open_stream, signed_in
 from tests.conftest import PASSWORD
 from tests.realtime.resources import SESSIONS_OF_A_HUB, Resources
 from tests.servers import running_server
+from tests.waiting import wait_until
 
 
 def place(customer, product="Espresso cups", **fields):
@@ -169,7 +170,7 @@ def test_head_has_the_headers_of_get_and_no_body(server, alice):
 
 
 def test_200_open_streams_hold_no_more_threads_and_sessions_than_2(
-    server, django_user_model, sessions, eventually
+    server, django_user_model, sessions
 ):
     resources = Resources(server)
     customers = [django_user_model.objects.create_user(f"customer-{n}") for n in range(8)]
@@ -181,7 +182,7 @@ def test_200_open_streams_hold_no_more_threads_and_sessions_than_2(
             with ExitStack() as passing:
                 for header in headers:
                     passing.enter_context(open_stream(server, **header))
-        assert eventually(lambda: sessions() <= SESSIONS_OF_A_HUB)
+        wait_until(lambda: sessions() <= SESSIONS_OF_A_HUB)
         threads_with_few, sessions_with_few = resources.threads, sessions()
         many = [
             streams.enter_context(open_stream(server, **headers[n % len(headers)]))
@@ -193,11 +194,13 @@ def test_200_open_streams_hold_no_more_threads_and_sessions_than_2(
         )
         for stream in (*few, *many):
             assert stream.next_event().json()["product"] == "Teapot"
-        assert eventually(lambda: resources.threads <= threads_with_few), resources.threads
-        assert eventually(lambda: sessions() <= sessions_with_few), sessions()
+        wait_until(
+            lambda: resources.threads <= threads_with_few, otherwise=lambda: resources.threads
+        )
+        wait_until(lambda: sessions() <= sessions_with_few)
 
 
-def test_a_client_that_leaves_frees_what_it_held(server, alice, eventually):
+def test_a_client_that_leaves_frees_what_it_held(server, alice):
     resources = Resources(server)
     headers = bearer(alice)
     with open_stream(server, **headers):
@@ -205,7 +208,7 @@ def test_a_client_that_leaves_frees_what_it_held(server, alice, eventually):
             for _ in range(30):
                 streams.enter_context(open_stream(server, **headers))
             full = resources.open_files
-        assert eventually(lambda: resources.open_files <= full - 30)
+        wait_until(lambda: resources.open_files <= full - 30)
     assert not [line for line in server.output if "ERROR" in line or "Traceback" in line]
 
 

@@ -10,8 +10,8 @@ from django.db import connection
 from django.http import HttpResponse, StreamingHttpResponse
 
 from tests.clients import bearer
-from tests.realtime.conftest import soon, until
 from tests.realtime.serving.conftest import session_cookie
+from tests.waiting import soon, until, wait_until
 
 
 async def test_a_stream_is_open_while_its_request_has_ended(ask, alice, hub):
@@ -170,11 +170,11 @@ async def test_a_crowd_does_not_pass_a_limit_together(ask, alice, settings, hub)
     assert sorted(answers) == [200] * 3 + [429] * 17
 
 
-async def test_its_threads_give_back_their_connections(ask, alice, sessions, eventually):
+async def test_its_threads_give_back_their_connections(ask, alice, sessions):
     before = await sync_to_async(sessions)()
     async with ask(headers=bearer(alice)):
         # The hub's own two stay.
-        assert await sync_to_async(eventually)(lambda: sessions() <= before + 2)
+        await sync_to_async(wait_until)(lambda: sessions() <= before + 2)
 
 
 async def test_a_database_that_hangs_is_hung_up_on(ask, settings, monkeypatch, caplog, elsewhere):

@@ -10,6 +10,7 @@ import realtime
 from tests.clients import STREAM, bearer, open_stream
 from tests.realtime.resources import Resources
 from tests.servers import running_server
+from tests.waiting import wait_until
 
 EVENT_BYTES = 2048
 
@@ -72,13 +73,13 @@ def test_who_stops_reading_costs_a_bounded_piece_of_memory(
 
 
 @pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
-def test_who_never_reads_on_is_hung_up_on(processes, transactional_db, alice, kind, eventually):
+def test_who_never_reads_on_is_hung_up_on(processes, transactional_db, alice, kind):
     quick = {"DJANGO_SETTINGS_MODULE": "tests.realtime.quick_settings"}
     with running_server(kind, **quick) as server:
         publish(alice, 4000)
         with stalled_client(server, bearer(alice)):
-            assert eventually(lambda: is_connected(server))
-            assert eventually(lambda: not is_connected(server))
+            wait_until(lambda: is_connected(server))
+            wait_until(lambda: not is_connected(server))
         assert not [line for line in server.output if "Traceback" in line]
 
 

@@ -8,7 +8,8 @@ from realtime import EVERYTHING
 from realtime.log import wire
 from realtime.serving.servers import ClientConnection
 from realtime.serving.stream_writer import StreamWriter
-from tests.realtime.conftest import following, publish, soon, until
+from tests.realtime.conftest import following, publish
+from tests.waiting import soon, until
 
 
 class Client(ClientConnection):
