@@ -25,7 +25,6 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest, get_script_prefix
-from django.http import HttpResponse
 from django.urls import Resolver404, resolve
 from django.utils import translation
 
@@ -55,7 +54,7 @@ def outlive_request(application: Application) -> Application:
             return
         shutdown.prepare()
         view = _probable_view(_path_info(scope), settings.ROOT_URLCONF)
-        if getattr(view, "skips_middleware", False):
+        if view is not None and getattr(view, "skips_middleware", False):
             response = await view(ASGIRequest(scope, BytesIO()))
             await request_threads.handler.send_response(response, send)
             return
@@ -89,7 +88,7 @@ class _Exchange:
         self._send = send
         self.is_over = False
 
-    async def answer(self, handler: RequestThreadHandler, response: HttpResponse) -> None:
+    async def answer(self, handler: RequestThreadHandler, response: Any) -> None:
         """Send a response from a request thread."""
         if not response.streaming or getattr(response, "is_for_handover", False):
             await handler.send_response(response, self.send)
@@ -99,7 +98,7 @@ class _Exchange:
         if not response.closed:
             await sync_to_async(response.close)()
 
-    async def _stream(self, handler: RequestThreadHandler, response: HttpResponse) -> None:
+    async def _stream(self, handler: RequestThreadHandler, response: Any) -> None:
         sending = asyncio.create_task(
             handler.send_response(response, self.send), name="realtime-response"
         )
@@ -130,7 +129,8 @@ class _Exchange:
 
 def _path_info(scope: Scope) -> str:
     """The path below the site's prefix, as Django's ASGIRequest has it."""
-    return scope["path"].removeprefix(get_script_prefix(scope).rstrip("/"))
+    path: str = scope["path"]
+    return path.removeprefix(get_script_prefix(scope).rstrip("/"))
 
 
 @lru_cache(maxsize=1024)

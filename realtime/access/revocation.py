@@ -62,7 +62,7 @@ def _on_user_saved(
     instance: Any, created: bool, update_fields: frozenset[str] | None, using: str, **kwargs: Any
 ) -> None:
     # Each login saves this one field, and takes nothing from anybody.
-    if not created and update_fields != {"last_login"}:
+    if not created and update_fields != frozenset({"last_login"}):
         _hint_after_commit(
             notifications.access(notifications.USER_CHANGED, str(instance.pk)), using
         )
@@ -99,7 +99,8 @@ def tell_of_deletion(store: type[SessionBase]) -> None:
         if deleted:
             await sync_to_async(end_credential)(deleted)
 
-    store.delete, store.adelete = telling_delete, telling_adelete
+    for name, method in (("delete", telling_delete), ("adelete", telling_adelete)):
+        setattr(store, name, method)
 
 
 def _hint_after_commit(payload: str, using: str | None = None) -> None:

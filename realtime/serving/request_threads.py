@@ -20,7 +20,7 @@ from asgiref.sync import iscoroutinefunction
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
 from django.core.signals import request_started
 from django.db import connections
-from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
 from ..postgres.connections import keep_django_connections
@@ -51,9 +51,9 @@ class RequestThreads:
         self._threads = 0
         self._idle_threads = 0
 
-    async def answer(self, scope: Scope) -> HttpResponse:
+    async def answer(self, scope: Scope) -> HttpResponseBase:
         """Django's response to a request that has no body."""
-        answer: asyncio.Future[HttpResponse] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[HttpResponseBase] = asyncio.get_running_loop().create_future()
         with django_deadline(self._query_seconds) as watched:
             self._add(partial(watched(self._respond), scope, answer))
             return await answer
@@ -86,7 +86,7 @@ class RequestThreads:
             self._threads -= 1
             return None
 
-    def _respond(self, scope: Scope, answer: "asyncio.Future[HttpResponse]") -> None:
+    def _respond(self, scope: Scope, answer: "asyncio.Future[HttpResponseBase]") -> None:
         try:
             outcome = partial(answer.set_result, self.handler.respond(scope))
         except Exception as error:
@@ -120,14 +120,15 @@ class RequestThreadHandler(ASGIHandler):
         view, args, kwargs = super().resolve_request(request)
         return run_in_this_thread(view) if iscoroutinefunction(view) else view, args, kwargs
 
-    def respond(self, scope: Scope) -> HttpResponse:
+    def respond(self, scope: Scope) -> HttpResponseBase:
         set_script_prefix(get_script_prefix(scope))
         request_started.send(sender=type(self), scope=scope)
         request, refusal = self.create_request(scope, BytesIO())
         if request is None:
+            assert refusal is not None  # one of the two, says Django
             return refusal
-        response = self.get_response(request)
-        response._handler_class = type(self)
+        response: HttpResponseBase = self.get_response(request)
+        response._handler_class = type(self)  # type: ignore[attr-defined]  # as Django's handler does
         keep_django_connections()
         if not response.streaming or getattr(response, "is_for_handover", False):
             # Here, for it may do whatever else requests do at their end.

@@ -8,7 +8,7 @@ ASGI specification says, and no more.
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from functools import partial
 from types import coroutine
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 # How many clients may wait to be accepted; the kernel has a limit of its own (somaxconn).
 BACKLOG = 4096
 
-Message = dict[str, Any]
+Message = Mapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 
 
@@ -70,7 +70,8 @@ class UvicornConnection(ClientConnection):
         return _begin(self._send(_body(chunk, more_body=True)))
 
     def hang_up(self) -> bool:
-        self._send.__self__.transport.abort()
+        cycle: Any = self._send.__self__  # type: ignore[attr-defined]  # a method, see above
+        cycle.transport.abort()
         return True
 
 
@@ -85,7 +86,7 @@ class DaphneConnection(ClientConnection):
     def __init__(self, send: Send, request: Any) -> None:
         super().__init__(send)
         self._request = request
-        self._transport = _socket_of(request)
+        self._transport: Any = _socket_of(request)
         self._flows: asyncio.Future[None] | None = None  # while Twisted's buffer is full
         request.registerProducer(self, True)
 
@@ -138,7 +139,7 @@ class DaphneConnection(ClientConnection):
     stopProducing = resumeProducing  # the client is gone: nobody waits for it
 
 
-def _socket_of(request: Any) -> Any | None:
+def _socket_of(request: Any) -> Any:
     """Twisted's transport if it is a plain socket; None if anything could stand before the wire.
 
     Its exact type decides. A wrapper such as Twisted's for TLS passes every attribute through to
@@ -150,7 +151,7 @@ def _socket_of(request: Any) -> Any | None:
     # Else HTTP/2, where many responses share a transport.
     if type(request.channel) is not HTTPChannel:
         return None
-    transport = request.channel.transport
+    transport: Any = request.channel.transport
     is_plain = type(transport) in (tcp.Server, unix.Server) and transport.TLS is False
     known = hasattr(transport, "writeSomeData") and hasattr(transport, "_tempDataLen")
     return transport if is_plain and known else None

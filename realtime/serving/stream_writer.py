@@ -8,7 +8,7 @@ it has caught up.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from ..exceptions import DatabaseUnavailable
@@ -17,7 +17,7 @@ from .servers import ClientConnection
 
 logger = logging.getLogger("realtime")
 
-Receive = Callable[[], Awaitable[dict[str, Any]]]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
 
 class StreamWriter:
@@ -80,7 +80,8 @@ class StreamWriter:
                 return None
         return waits_for
 
-    async def _catch_up(self, waits_for: Awaitable[None]) -> None:
+    async def _catch_up(self, first: Awaitable[None]) -> None:
+        waits_for: Awaitable[None] | None = first
         try:
             while waits_for is not None:
                 await waits_for
