@@ -1,16 +1,19 @@
 """The staff's board: everybody's orders, the newest first, and what they come to."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from statistics import median
 from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
-from django.db.models import Count, QuerySet
+from django.db.models import Count, F, QuerySet, Sum
 from django.db.models.functions import TruncMinute
 from django.utils import timezone
 from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from .events import stream_position
 from .models import Order
@@ -24,6 +27,8 @@ MINUTES = 60
 # One order in an hour is no peak: until there are so many in a minute, the scale ends here.
 LEAST_SCALE = 5
 LEAST_HEIGHT = 2
+# So many times as high as the usual minute, a bar is cut.
+OUTLIER = 3
 
 
 @dataclass(frozen=True)
@@ -34,18 +39,33 @@ class Filter:
     """
 
     status: str = ""
-    customer: str = ""  # the whole username, for which there is an index
-    product: str = ""  # any part of it, in upper or lower case
+    # Any part of it, in upper or lower case.
+    customer: str = ""
+    product: str = ""
 
     def orders(self) -> QuerySet[Order]:
         """Those of the customer and the product, whatever their status is."""
         orders = Order.objects.all()
         if self.customer:
-            username = get_user_model().USERNAME_FIELD
-            orders = orders.filter(**{f"customer__{username}": self.customer})
+            users = get_user_model().objects
+            name = {f"{users.model.USERNAME_FIELD}__icontains": self.customer}
+            # Apart, so that the few customers are found first, and then their orders by an index.
+            orders = orders.filter(customer__in=users.filter(**name).values("pk"))
         if self.product:
             orders = orders.filter(product__icontains=self.product)
         return orders
+
+
+class NextStep(NamedTuple):
+    status: Status
+    words: str | Promise
+
+
+NEXT_STEPS: dict[str, NextStep] = {
+    Status.PLACED: NextStep(Status.PAID, _("Mark as paid")),
+    Status.PAID: NextStep(Status.SHIPPED, _("Mark as shipped")),
+    Status.SHIPPED: NextStep(Status.DELIVERED, _("Mark as delivered")),
+}
 
 
 @dataclass(frozen=True)
@@ -80,6 +100,11 @@ class Row(OfStatus):
         )
 
     @property
+    def next_step(self) -> NextStep | None:
+        """What the shop does with the order next; nothing, if it is through."""
+        return NEXT_STEPS.get(self.status)
+
+    @property
     def placed_at_time(self) -> datetime | None:
         return datetime.fromisoformat(self.placed_at) if self.placed_at else None
 
@@ -101,16 +126,20 @@ class StatusCount:
 class Minute:
     starts_at: datetime
     orders: int
+    revenue: Decimal = Decimal(0)
 
 
 class Bar(NamedTuple):
-    """In whole numbers, which no language of the page writes with a comma."""
+    """One minute of the chart, in whole numbers: no language of the page writes a comma."""
 
+    minute: Minute
+    minutes_ago: int
     x: int
     y: int
     width: int
     height: int
     is_under_way: bool
+    is_cut: bool  # higher than the scale
 
 
 @dataclass(frozen=True)
@@ -130,9 +159,24 @@ class Pace:
         return max(self.minutes, key=lambda minute: minute.orders)
 
     @property
+    def revenue(self) -> Decimal:
+        return sum((minute.revenue for minute in self.minutes), Decimal(0))
+
+    @property
     def scale(self) -> int:
-        """How many orders a bar of full height stands for."""
-        return max(LEAST_SCALE, self.busiest.orders)
+        """How many orders a bar of full height stands for: 5, 10, 20, 50, 100 …
+
+        One minute that is far above all others doesn't flatten them: its bar is cut.
+        """
+        counts = [minute.orders for minute in self.minutes if minute.orders]
+        if not counts:
+            return LEAST_SCALE
+        return round_up(max(LEAST_SCALE, min(max(counts), OUTLIER * median(counts))))
+
+    @property
+    def half(self) -> int | None:
+        """What the tick in the middle says; nothing, where it would be no whole number."""
+        return None if self.scale % 2 else self.scale // 2
 
     @property
     def width(self) -> int:
@@ -143,12 +187,16 @@ class Pace:
             if minute.orders:
                 # However many there are in another minute, a single one can be seen.
                 height = max(LEAST_HEIGHT, self.height * minute.orders // self.scale)
+                height = min(height, self.height)
                 yield Bar(
+                    minute=minute,
+                    minutes_ago=len(self.minutes) - 1 - index,
                     x=index * (self.bar_width + self.gap) + self.gap // 2,
                     y=self.height - height,
                     width=self.bar_width,
                     height=height,
                     is_under_way=minute is self.minutes[-1],
+                    is_cut=minute.orders > self.scale,
                 )
 
 
@@ -219,12 +267,19 @@ def _pace(orders: QuerySet[Order]) -> Pace:
     now = timezone.now()
     last = now.replace(second=0, microsecond=0)
     first = last - timedelta(minutes=MINUTES - 1)
-    placed = dict(
+    placed = (
         orders.filter(placed_at__gte=first, placed_at__lte=now)
         .annotate(minute=TruncMinute("placed_at"))
         .order_by()
         .values_list("minute")
-        .annotate(Count("pk"))
+        .annotate(Count("pk"), revenue=Sum(F("quantity") * F("unit_price")))
     )
+    found = {start: Minute(start, count, revenue) for start, count, revenue in placed}
     starts = [first + timedelta(minutes=number) for number in range(MINUTES)]
-    return Pace([Minute(start, placed.get(start, 0)) for start in starts])
+    return Pace([found.get(start, Minute(start, 0)) for start in starts])
+
+
+def round_up(number: float) -> int:
+    """The next of 1, 2, 5, 10, 20, 50 …, for a scale whose ticks are whole."""
+    size: int = 10 ** max(0, math.floor(math.log10(number)))
+    return next(step * size for step in (1, 2, 5, 10) if step * size >= number)

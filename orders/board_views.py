@@ -3,20 +3,25 @@
 from django import forms
 from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 import realtime
 from realtime import conf
 
 from .board import Filter, board_snapshot, summary
+from .exceptions import InvalidTransition
 from .models import Order
 from .status import Status
 
 # Who may read the stream of everybody's orders; see `orders_realtime` in urls.py.
 may_view_orders = permission_required("orders.view_order", raise_exception=True)
+
+
+ANY_PART = _("Any part of the name, in upper or lower case")
 
 
 class BoardForm(forms.Form):
@@ -25,8 +30,12 @@ class BoardForm(forms.Form):
     status = forms.ChoiceField(
         required=False, choices=[("", ""), *Status.choices], widget=forms.HiddenInput
     )
-    customer = forms.CharField(required=False, max_length=150, label=_("Customer"))
-    product = forms.CharField(required=False, max_length=200, label=_("Product"))
+    customer = forms.CharField(
+        required=False, max_length=150, label=_("Customer"), help_text=ANY_PART
+    )
+    product = forms.CharField(
+        required=False, max_length=200, label=_("Product"), help_text=ANY_PART
+    )
     # Given by the link to older ones, and left out by the form: a new search begins at the newest.
     before = forms.ModelChoiceField(
         Order.objects.select_related("customer"),
@@ -55,6 +64,30 @@ def orders_board(request: HttpRequest) -> HttpResponse:
         "heartbeat_seconds": conf.get("HEARTBEAT_SECONDS"),
     }
     return render(request, "orders/board.html", context)
+
+
+@require_POST
+@login_required
+@permission_required("orders.change_order", raise_exception=True)
+def order_move(request: HttpRequest, pk: int) -> HttpResponse:
+    """Move an order on to its next status, from its row of the board.
+
+    204 for the script, which is told by the stream; a form is led back to where it stood. 409 with
+    the reason, if the order can't go there: somebody else may have moved it meanwhile.
+    """
+    order = get_object_or_404(Order, pk=pk)
+    order.status = request.POST.get("status", "")
+    try:
+        order.save(update_fields=["status"])
+    except InvalidTransition as error:
+        return HttpResponse(str(error), status=409, content_type="text/plain; charset=utf-8")
+    if not request.accepts("text/html"):
+        return HttpResponse(status=204)
+    back = request.POST.get("next", "")
+    is_ours = url_has_allowed_host_and_scheme(
+        back, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return redirect(back if is_ours else "orders_board")
 
 
 @require_safe

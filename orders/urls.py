@@ -15,6 +15,7 @@ urlpatterns = [
     path("orders/", board_views.orders_board, name="orders_board"),
     path("orders/summary/", board_views.orders_board_summary, name="orders_board_summary"),
     path("orders/<int:pk>/", views.order, name="order"),
+    path("orders/<int:pk>/move/", board_views.order_move, name="order_move"),
     path(
         "orders/realtime",
         EventStreamView.as_view(stream="orders", view_all_permission="orders.view_order"),

@@ -134,11 +134,11 @@ test("an order comes to the list of a status, and goes from it", () => {
   assert.deepEqual(shown(after(paid, anEvent(1, { status: "shipped" }))), []);
 });
 
-test("it shows only the customer asked for, named in full", () => {
-  const filter = only({ customer: "alice" });
+test("it finds a customer by any part of their name, as it does a product", () => {
+  const filter = only({ customer: "LIC" });
   assert.ok(matches(filter, anEvent(1, { customer: "alice" })));
-  assert.ok(!matches(filter, anEvent(1, { customer: "alice2" })));
-  assert.ok(!matches(filter, anEvent(1, { customer: "Alice" })));
+  assert.ok(matches(filter, anEvent(1, { customer: "alice2" })));
+  assert.ok(!matches(filter, anEvent(1, { customer: "bob" })));
 });
 
 test("it finds a product by any part of its name, as the database does", () => {

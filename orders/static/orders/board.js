@@ -10,9 +10,13 @@
  */
 import { LiveStream } from "../realtime/live_stream.js";
 import { announcer } from "./announcer.js";
+import { Hold } from "./board_hold.js";
+import { keepOneStop, moveByKeys } from "./board_keys.js";
+import { moveInPlace } from "./board_move.js";
 import { renderedRows, rowOf, Rows } from "./board_rows.js";
 import { addOlder, applyDeletion, applyOrder, isRunningLow } from "./board_state.js";
 import { Summary } from "./board_summary.js";
+import { writeMoney } from "./money.js";
 import { onceAFrame } from "./once_a_frame.js";
 import { RelativeTimes } from "./relative_times.js";
 
@@ -24,13 +28,14 @@ const olderLink = /** @type {HTMLAnchorElement} */ (find(root, "[data-board-olde
 const pauseButton = find(root, "[data-board-pause] button");
 
 const times = new RelativeTimes(document.documentElement.lang);
-const rows = new Rows(root, (row) => times.write(row));
+const rows = new Rows(root, finish);
 const summary = new Summary(setting("summaryUrl"));
 const announce = announcer(
   find(root, "[data-board-announcer]"),
   /** @type {HTMLTemplateElement} */ (find(root, "[data-board-announcement]")),
 );
 const showSoon = onceAFrame(show);
+const hold = new Hold(find(root, "[data-board-rows]"), showSoon);
 
 let board = renderedBoard();
 let isPaused = false;
@@ -45,6 +50,11 @@ let waiting = 0;
 let toldMeanwhile;
 
 times.keep(document);
+writeMoney(document);
+moveByKeys(find(root, "[data-board-rows]"));
+for (const row of renderedRows(root)) keepOneStop(row);
+const moveForm = root.querySelector("[data-board-move-form]");
+if (moveForm instanceof HTMLFormElement) moveInPlace(moveForm, find(root, "[data-board-problem]"));
 follow();
 find(root, "[data-board-pause]").hidden = false;
 pauseButton.addEventListener("click", onPause);
@@ -117,16 +127,30 @@ function placeIn({ dataset }, end) {
 
 /** However many events there were since the last picture was drawn, this is done once for all. */
 function show() {
-  const waits = find(root, "[data-board-waiting]");
-  waits.hidden = !isPaused || waiting === 0;
-  find(waits, "[data-board-waiting-count]").textContent = String(waiting);
-  if (isPaused) return;
+  if (isPaused) return showWaiting(waiting);
   announce.add(waiting);
   waiting = 0;
-  rows.show(board.rows);
+  showWaiting(rows.show(board.rows, hold.isOn));
   find(root, "[data-board-empty]").hidden = board.rows.length > 0;
   showOlderLink();
   if (isRunningLow(board) && !toldMeanwhile) fetchOlder();
+}
+
+/** @param {number} count of changes that are kept back */
+function showWaiting(count) {
+  const waits = find(root, "[data-board-waiting]");
+  waits.hidden = count === 0;
+  find(waits, "[data-board-waiting-count]").textContent = String(count);
+}
+
+/**
+ * What a row lacks when it has been rendered or filled in.
+ * @param {HTMLElement} row
+ */
+function finish(row) {
+  times.write(row);
+  writeMoney(row);
+  keepOneStop(row);
 }
 
 function showOlderLink() {
@@ -160,7 +184,7 @@ async function fetchOlder() {
 function addPage(page, told) {
   const elements = renderedRows(page);
   for (const element of elements) {
-    times.write(element);
+    finish(element);
     rows.adopt(element, rowOf(element));
   }
   board = addOlder(board, { rows: elements.map(rowOf), oldest: placeIn(page, "oldest") });
@@ -173,7 +197,7 @@ function addPage(page, told) {
 
 function onPause() {
   isPaused = !isPaused;
-  pauseButton.setAttribute("aria-pressed", String(isPaused));
+  root.toggleAttribute("data-is-paused", isPaused);
   if (!isPaused) summary.ask();
   showSoon();
 }

@@ -9,12 +9,6 @@
 
 /** How long a row shows that it is new or has changed. */
 const FRESH_MS = 3_000;
-/** As the server writes it, in the page's language. */
-const PRICE = new Intl.NumberFormat(document.documentElement.lang, {
-  minimumFractionDigits: 2,
-  maximumFractionDigits: 2,
-  useGrouping: false,
-});
 
 /**
  * What the server has rendered, in the order of the page.
@@ -62,24 +56,40 @@ export class Rows {
     if (!this._shown.has(row.order)) this._shown.set(row.order, { element, row });
   }
 
-  /** @param {readonly Row[]} rows */
-  show(rows) {
-    this._removeAllBut(new Set(rows.map((row) => row.order)));
+  /**
+   * @param {readonly Row[]} rows
+   * @param {boolean} isHeld whether no row may move: what comes and goes waits
+   * @returns {number} how many rows that concerns
+   */
+  show(rows, isHeld = false) {
+    const wanted = new Set(rows.map((row) => row.order));
+    let keptBack = 0;
+    for (const [order, { element }] of this._shown) {
+      element.toggleAttribute("data-leaving", isHeld && !wanted.has(order));
+      if (isHeld && !wanted.has(order)) keptBack += 1;
+    }
+    if (!isHeld) this._removeAllBut(wanted);
     // Rows never change places: what is there already stays, with the focus that it may have.
     let next = this._list.firstElementChild;
     const fresh = [];
     for (const row of rows) {
       const shown = this._shown.get(row.order);
+      if (isHeld && !shown?.element.isConnected) {
+        keptBack += 1;
+        continue;
+      }
       const element = shown?.element ?? this._blank(row.status);
       if (row.event && shown?.row !== row) {
         this._fill(element, row.event);
         fresh.push(element);
       }
       this._shown.set(row.order, { element, row });
+      if (isHeld) continue;
       if (element === next) next = next.nextElementSibling;
       else this._list.insertBefore(element, next);
     }
     markAsFresh(fresh);
+    return keptBack;
   }
 
   /** @param {Set<number>} orders */
@@ -113,8 +123,7 @@ export class Rows {
       if (field instanceof HTMLTimeElement) {
         field.dateTime = text;
       } else if (field instanceof HTMLDataElement) {
-        field.value = text;
-        field.textContent = PRICE.format(Number(text));
+        field.value = text; // see money.js
       } else {
         field.textContent = text;
       }
@@ -131,18 +140,25 @@ export class Rows {
    */
   _fillStatus(row, status) {
     if (row.dataset.status === status) return;
-    const chip = this._blank(status).querySelector("[data-board-chip]");
-    if (chip) row.querySelector("[data-board-chip]")?.replaceWith(chip);
+    const blank = this._blank(status);
+    for (const part of ["[data-board-chip]", "[data-board-moves]"]) {
+      const fresh = blank.querySelector(part);
+      if (fresh) row.querySelector(part)?.replaceWith(fresh);
+    }
     row.dataset.status = status;
   }
 }
 
 /**
- * The blanks lead to order 0, and to the orders of nobody.
+ * The blanks lead to order 0, move that one on, and lead to the orders of nobody.
  * @param {HTMLElement} row
  * @param {OrderEvent} event
  */
 function fillLinks(row, event) {
+  for (const button of row.querySelectorAll("button")) {
+    const action = button.getAttribute("formaction") ?? "";
+    button.setAttribute("formaction", action.replace(/\/0\//, `/${event.order}/`));
+  }
   for (const link of row.querySelectorAll("a")) {
     const href = link.getAttribute("href") ?? "";
     if ("boardLink" in link.dataset) {

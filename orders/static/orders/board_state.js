@@ -98,7 +98,7 @@ function belongs({ filter, newest, oldest }, event) {
 export function matches(filter, event) {
   return (
     (filter.status === "" || filter.status === event.status) &&
-    (filter.customer === "" || filter.customer === event.customer) &&
+    upper(event.customer).includes(upper(filter.customer)) &&
     upper(event.product).includes(upper(filter.product))
   );
 }
