@@ -9,6 +9,8 @@ from django.conf import settings
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request
 
+from ..servers import ServerProcess
+from ..shared_servers import SharedServer, shared_server
 from .chromium import EXECUTABLE, chromium, playing
 
 
@@ -27,6 +29,23 @@ def one_chromium(playwright) -> Iterator[Browser]:
     """Starting it takes longer than many a test."""
     with chromium(playwright) as browser:
         yield browser
+
+
+@pytest.fixture(scope="package")
+def shared_site(playwright, django_db_setup, django_db_blocker) -> Iterator[SharedServer]:
+    yield from shared_server(django_db_blocker, "runserver")
+
+
+@pytest.fixture
+def site(transactional_db, shared_site) -> ServerProcess:
+    """`manage.py runserver` on the test database, of which each test has users of its own."""
+    return shared_site.running()
+
+
+@pytest.fixture
+def empty_log(transactional_db, shared_site) -> None:
+    """The server of this test is a new one, and positions begin at one."""
+    shared_site.stop()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime
 
+import pytest
 from django.contrib.sessions.models import Session
 from playwright.sync_api import Page, Route, expect
 
@@ -285,6 +286,7 @@ def test_a_page_says_that_somebody_else_has_signed_in_in_another_tab(visit, comp
     expect(products(page)).to_have_text(["Espresso cups"])
 
 
+@pytest.mark.usefixtures("empty_log")
 def test_a_cursor_that_cannot_be_honoured_gets_the_bell_rendered_anew(site, visit, alice):
     page = visit(alice)
     expect_live(page)

@@ -338,6 +338,7 @@ def test_nothing_is_missed_while_the_server_is_away(site, visit, complaints, sho
         page.goto("about:blank")  # leave while there is a server to leave
 
 
+@pytest.mark.usefixtures("empty_log")
 def test_a_cursor_that_cannot_be_honoured_gets_a_fresh_page(site, visit, shop, alice):
     place(alice, "Tea")
     page = open_board(visit(shop))

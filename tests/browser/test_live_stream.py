@@ -20,6 +20,7 @@ from config.demo.accounts import PASSWORD
 
 from ..clients import STREAM, signed_in
 from ..servers import ROOT, ServerProcess, running_server
+from ..shared_servers import SharedServer, shared_server
 from ..storm.cluster import Cluster, running_cluster
 from ..storm.proxy import running_proxy
 from .buffering_proxy import running_buffering_proxy
@@ -35,10 +36,9 @@ NO_CHANNEL = "delete globalThis.BroadcastChannel"
 MANY_TABS = 10
 
 
-@pytest.fixture
-def site(transactional_db) -> Iterator[ServerProcess]:
-    with running_server("runserver", DJANGO_SETTINGS_MODULE=SETTINGS) as process:
-        yield process
+@pytest.fixture(scope="module")
+def shared_site(playwright, django_db_setup, django_db_blocker) -> Iterator[SharedServer]:
+    yield from shared_server(django_db_blocker, "runserver", DJANGO_SETTINGS_MODULE=SETTINGS)
 
 
 @contextmanager
@@ -79,6 +79,7 @@ def test_ten_tabs_hold_one_connection_and_each_is_told_everything_once(following
     assert following.streams == 1
 
 
+@pytest.mark.usefixtures("empty_log")
 def test_a_tab_that_comes_late_is_told_what_its_page_did_not_show(following, alice):
     following.sign_in(alice)
     [first] = open_live_tabs(following, alice, 1)
@@ -93,6 +94,7 @@ def test_a_tab_that_comes_late_is_told_what_its_page_did_not_show(following, ali
     assert not late.streams
 
 
+@pytest.mark.usefixtures("empty_log")
 def test_tabs_that_follow_something_else_keep_out_of_it(following, alice, shop):
     """Other events, everybody's events: each has a connection, and is told what it asked for."""
     following.sign_in(shop)
@@ -407,6 +409,7 @@ def test_a_page_is_never_told_what_is_somebody_elses(following, alice, bob):
 # Cursors that can't be honoured
 
 
+@pytest.mark.usefixtures("empty_log")
 def test_a_reset_reaches_each_tab_and_the_stream_goes_on(following, alice):
     following.sign_in(alice)
     publish(alice, 1)
@@ -420,6 +423,7 @@ def test_a_reset_reaches_each_tab_and_the_stream_goes_on(following, alice):
         tab.expect_told([2])
 
 
+@pytest.mark.usefixtures("empty_log")
 def test_a_log_that_went_back_resets_every_tab_that_is_open(following, alice):
     following.sign_in(alice)
     tabs = open_live_tabs(following, alice, 2)
