@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .access.revocation import recheck, recheck_when_changed
     from .access.token_cookie import TokenCookieView
     from .exceptions import InvalidEvent, InvalidTopic, RealtimeError
     from .log.publishing import Message, apublish, publish, publish_many
@@ -35,13 +36,31 @@ __all__ = [
     "apublish",
     "publish",
     "publish_many",
+    "recheck",
+    "recheck_when_changed",
     "topic_of",
 ]
+
+HOMES = (
+    "exceptions",
+    "log.topics",
+    "log.publishing",
+    "access.revocation",
+    "access.token_cookie",
+    "views",
+)
 
 
 def __getattr__(name: str) -> Any:
     # Imported on first use: Django imports this package before its app registry can load models.
-    for module in ("exceptions", "log.topics", "log.publishing", "access.token_cookie", "views"):
+    for module in (
+        "exceptions",
+        "log.topics",
+        "log.publishing",
+        "access.revocation",
+        "access.token_cookie",
+        "views",
+    ):
         if name in __all__ and hasattr(home := import_module(f".{module}", __name__), name):
             return getattr(home, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -42,6 +42,10 @@ DEFAULTS: dict[str, Any] = {
     # How many streams a process, and one user in it, may have open at a time.
     "MAX_STREAMS": 10_000,
     "MAX_STREAMS_PER_USER": 50,
+    # How many of them visitors may have who aren't signed in: all together, so that they never take
+    # every place, and from one address on one view.
+    "MAX_ANONYMOUS_STREAMS": 5_000,
+    "MAX_STREAMS_PER_ADDRESS": 20,
     # Who would have one too many is asked to come back after a random time in this range.
     "COME_BACK_SECONDS": (5, 30),
     # On SIGTERM open streams are closed one after the other over this time.

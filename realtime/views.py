@@ -2,13 +2,19 @@
 
 from collections.abc import Callable
 from functools import partial, wraps
+from importlib import import_module
 from inspect import isawaitable
+from io import BytesIO
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
+from django.core.handlers.asgi import ASGIRequest
 from django.db import InterfaceError, OperationalError, connections
 from django.db.transaction import non_atomic_requests
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.views import View
 
 from . import conf
@@ -18,11 +24,11 @@ from .access.authentication import (
     challenge,
     token_header,
 )
-from .access.grants import Grant
+from .access.grants import Grant, Review, anonymous_user
 from .hub.hub import Hub
-from .log.topics import EVERYTHING, Topics, topic_of
+from .log.topics import EVERYTHING, Topics, followed
 from .serving.admission import Admission
-from .serving.handover import handover_of
+from .serving.handover import handover_of, lasting_scope
 from .serving.rejections import (
     NeedsASGI,
     Rejected,
@@ -51,28 +57,46 @@ def _dispatching_off_the_loop(view: Callable[..., Any]) -> Callable[..., Any]:
 class EventStreamView(View):
     """A stream of server-sent events: `EventStreamView.as_view(stream="orders")`.
 
-    Everybody who is signed in gets the events published to them. With `?scope=all` those who hold
-    `view_all_permission` get the events of all topics.
+    Everybody who is signed in gets the events published to them. A subclass says what else:
 
-    `?recipient=<topic>` is for a page, which knows for whom it was rendered: when somebody else has
-    signed in since in the same browser, it is refused instead of being told what is theirs.
+        class DocumentStream(EventStreamView):
+            def topics(self, request, **kwargs):
+                document = get_object_or_404(Document.objects.visible_to(request.user), **kwargs)
+                return [document, request.user]
+
+    With `?scope=all` those who hold `view_all_permission` get the events of all topics.
+
+    `?topics=<topic>`, as often as needed, is for a page, which knows for which topics it was
+    rendered: when they may no longer all be followed, for somebody else has signed in since in the
+    same browser, it is refused instead of being told something else.
 
     `?follow=no` ends the stream once it has said what there is, and lets EventSource ask again
     every few seconds: for a client behind a proxy that holds a stream back until its end.
 
-    GET /…  [Last-Event-ID: <position>]  or  ?last_event_id=<position>
-        200 text/event-stream: what came after that position, then what comes; without either,
-            from now. A position that can't be honoured: one `event: reset`, see README.md.
+    GET /…  [Last-Event-ID: <cursor>]  or  ?last_event_id=<cursor>
+        200 text/event-stream: what came after that cursor, then what comes; without either,
+            from now. A cursor that can't be honoured: one `event: reset`, see README.md.
         400 a scope there isn't, or `follow` is neither yes nor no; 401 nobody, or a wrong token;
-            403 without the permission for `scope=all`, or not the recipient who is signed in.
-        429 too many streams of this user, 503 too many of all, or the database is away: with
-            Retry-After. To a client that accepts text/event-stream only, as EventSource, which
+            403 none of these topics, or not those the page was rendered for; 404 what it is about
+            is gone; 501 from a WSGI server.
+        429 too many streams of this user or address, 503 too many of all, or the database is away:
+            with Retry-After. To a client that accepts text/event-stream only, as EventSource, which
             would give up, the same is said by a stream that ends at once, with `retry:`.
+
+    stream: the name of the stream in the event log.
+    view_all_permission: what `?scope=all` takes; None: nobody gets that.
+    max_streams_per_address: how many streams of this view a visitor who isn't signed in may have
+        open in a process; None: REALTIME["MAX_STREAMS_PER_ADDRESS"].
     """
 
     http_method_names: ClassVar[list[str]] = ["get", "head"]
-    stream: str = ""
+    stream: str = "default"
     view_all_permission: str | None = None
+    max_streams_per_address: int | None = None
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._initkwargs = kwargs
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., Any]:
@@ -98,20 +122,37 @@ class EventStreamView(View):
             hub = handover.hub
         elif hasattr(request, "scope"):
             hub = Hub.current()
-        answer = partial(self._answer, request, hub)
+        answer = partial(self._answer, request, hub, kwargs)
         return await call_synchronously(answer, conf.get("QUERY_SECONDS"))
 
-    def _answer(self, request: HttpRequest, hub: Hub | None) -> HttpResponse:
+    def topics(self, request: HttpRequest, **kwargs: Any) -> Any:
+        """What this request may follow: a topic or several, or realtime.EVERYTHING.
+
+        It is asked again for as long as the stream is open, every ACCESS_CHECK_SECONDS and when
+        `realtime.recheck` says so: then with a request of the same address, headers and user, but
+        without what middleware has added beside `user` and `session`. It may query the database.
+
+        kwargs: of the URL.
+
+        Raises PermissionDenied: 401 for an anonymous user, 403 for others; Http404: 404.
+        """
+        if not request.user.is_authenticated:
+            raise PermissionDenied
+        return request.user
+
+    def _answer(
+        self, request: HttpRequest, hub: Hub | None, kwargs: dict[str, Any]
+    ) -> HttpResponse:
         """All that may query the database. hub: None for a test client without an event loop."""
         try:
             if hub is not None:
                 check_hub(request, hub)
-            grant, topics = self.admit(request)
-            follow = self.follows(request)
+            grant, topics = self._admit(request, kwargs)
+            follow = self._follows(request)
             if request.method == "HEAD":
                 return EventStreamResponse(request, None)
             if hub is not None:
-                reserve_place(request, hub, grant)
+                reserve_place(request, hub, grant, most_of_address=self.max_streams_per_address)
         except Rejected as rejected:
             return rejected.response
         except (InterfaceError, OperationalError):
@@ -119,34 +160,98 @@ class EventStreamView(View):
         admission = Admission.of_request(request, self.stream, grant, topics, follow=follow)
         return EventStreamResponse(request, admission)
 
-    def admit(self, request: HttpRequest) -> tuple[Grant, Topics]:
-        """What they who ask may follow, and what that rests on. Raises Rejected."""
+    def _admit(self, request: HttpRequest, kwargs: dict[str, Any]) -> tuple[Grant, Topics]:
+        """What may be followed, and what that rests on. Raises Rejected."""
         try:
             signed_in = authenticate(request)
         except InvalidCredentials as error:
             raise Rejected(401, str(error), WWW_Authenticate=challenge(error)) from error
-        if signed_in is None:
-            raise Rejected(
-                401,
-                f"Sign in, or send an access token: {token_header()}",
-                WWW_Authenticate=challenge(),
-            )
-        own = topic_of(signed_in.user)
-        if request.GET.get("recipient", own) != own:
-            raise Rejected(403, "Somebody else is signed in than the recipient asked for.")
+        user = AnonymousUser() if signed_in is None else signed_in.user
+        request.user = user
         scope = request.GET.get("scope", "own")
-        if scope == "own":
-            return signed_in.access(), (own,)
-        if scope != "all":
+        if scope not in ("own", "all"):
             raise Rejected(400, "scope has to be “own” (or left out) or “all”.")
-        permission = self.view_all_permission
-        if permission is None or not signed_in.user.has_perm(permission):
-            raise Rejected(403, "You may not see everybody's events.")
-        return signed_in.access(permission=permission), EVERYTHING
+        rendered_for = set(request.GET.getlist("topics"))
+        if scope == "all":
+            if not user.is_authenticated:
+                raise Unauthorized
+            permission = self.view_all_permission
+            if permission is None or not user.has_perm(permission):
+                raise Rejected(403, "You may not see everybody's events.")
+            if rendered_for:
+                self._check_page(rendered_for, self._topics_of(request, kwargs))
+            return signed_in.access(permission=permission), EVERYTHING
+        topics = self._topics_of(request, kwargs)
+        self._check_page(rendered_for, topics)
+        if signed_in is not None:
+            grant = signed_in.access()
+        else:
+            view = f"{type(self).__module__}.{type(self).__qualname__}"
+            grant = Grant(anonymous_user(view, request.META.get("REMOTE_ADDR", "")))
+        if type(self).topics is not EventStreamView.topics and hasattr(request, "scope"):
+            grant.review = Review(self._question(request, kwargs, grant), topics)
+        return grant, topics
 
-    def follows(self, request: HttpRequest) -> bool:
+    def _topics_of(self, request: HttpRequest, kwargs: dict[str, Any]) -> Topics:
+        try:
+            return followed(self.topics(request, **kwargs))
+        except PermissionDenied as error:
+            if request.user.is_authenticated:
+                raise Rejected(403, str(error) or "You may not follow this.") from error
+            raise Unauthorized from error
+        except Http404 as error:
+            raise Rejected(404, "There is nothing here to follow.") from error
+
+    @staticmethod
+    def _check_page(rendered_for: set[str], topics: Topics) -> None:
+        if topics is not EVERYTHING and not rendered_for <= set(topics):
+            raise Rejected(
+                403,
+                "Somebody else is signed in than the page was rendered for, or what it is about "
+                "may no longer be followed.",
+            )
+
+    def _question(
+        self, request: HttpRequest, kwargs: dict[str, Any], grant: Grant
+    ) -> Callable[[Any], Topics]:
+        """Asks `topics()` again, with nothing kept of this request that is large or lives."""
+        ask = partial(_ask_again, type(self), self._initkwargs, lasting_scope(request), kwargs)
+        if grant.is_in_table or not request.user.is_authenticated:
+            return ask
+        # A user made from a token alone can't be looked up again.
+        user = request.user
+        return lambda nobody: ask(user)
+
+    def _follows(self, request: HttpRequest) -> bool:
         """Whether the client stays when all has been said. Raises Rejected."""
         follow = request.GET.get("follow", "yes")
         if follow not in ("yes", "no"):
             raise Rejected(400, "follow has to be “yes” (or left out) or “no”.")
         return follow == "yes"
+
+
+class Unauthorized(Rejected):
+    """Nobody is signed in."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            401,
+            f"Sign in, or send an access token: {token_header()}",
+            WWW_Authenticate=challenge(),
+        )
+
+
+def _ask_again(
+    view_class: type[EventStreamView],
+    initkwargs: dict[str, Any],
+    scope: dict[str, Any],
+    kwargs: dict[str, Any],
+    user: Any,
+) -> Topics:
+    request = ASGIRequest(scope, BytesIO())
+    request.user = AnonymousUser() if user is None else user
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    request.session = store(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+    view = view_class(**initkwargs)
+    view.setup(request, **kwargs)
+    return followed(view.topics(request, **kwargs))

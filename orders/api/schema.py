@@ -34,10 +34,10 @@ EVENT_STREAM = {
             "schema": _string(enum=["own", "all"], default="own"),
         },
         {
-            "name": "recipient",
+            "name": "topics",
             "in": "query",
-            "description": "Who has to be signed in: a page says for whom it was made.",
-            "schema": _string(),
+            "description": "What has to be allowed: a page says for which topics it was made.",
+            "schema": {"type": "array", "items": _string()},
         },
         {
             "name": "follow",
@@ -68,7 +68,7 @@ EVENT_STREAM = {
         "401": {"description": "Nobody is signed in, or the token is not valid."},
         "403": {
             "description": "`scope=all` without the permission, or somebody else is signed in "
-            "than `recipient`."
+            "than may follow `topics`."
         },
     },
 }

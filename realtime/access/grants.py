@@ -1,26 +1,89 @@
 """Grant: what an open stream remembers of who opened it, and whether they still may read it."""
 
 import hashlib
-from collections.abc import Collection
-from dataclasses import dataclass
+import logging
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from importlib import import_module
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessionStore
+from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError
+from django.http import Http404
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
+from ..log.topics import Topics
+
+logger = logging.getLogger("realtime")
+
 # How many are looked at together: a bounded piece of memory, and of the time that a query takes.
 BATCH = 500
+
+
+# What no primary key begins with.
+ANONYMOUS = "\0anonymous "
+
+
+def anonymous_user(view: str, address: str) -> str:
+    """By what the streams of a visitor who isn't signed in are counted: view and address.
+
+    An IPv6 address stands for its network of 64 bits, which one customer of a provider has.
+    """
+    try:
+        ip = ip_address(address)
+    except ValueError:  # a socket of this machine
+        return f"{ANONYMOUS}{view} {address}"
+    if ip.version == 6:
+        address = str(ip_network((ip, 64), strict=False).network_address)
+    return f"{ANONYMOUS}{view} {address}"
+
+
+def is_anonymous(user: str) -> bool:
+    return user.startswith(ANONYMOUS)
+
+
+@dataclass(slots=True, eq=False)
+class Review:
+    """Asks a view again what may be followed.
+
+    ask: with the user as they are now, or None for nobody; raises PermissionDenied or Http404 if
+        there is nothing left. It may query the database.
+    topics: what it has said last. has_failed: it has raised something else.
+    """
+
+    ask: Callable[[Any], Topics]
+    topics: Topics
+    has_failed: bool = False
+
+    def renew(self, user: Any) -> bool:
+        """Whether there is anything left to follow."""
+        try:
+            self.topics = self.ask(user)
+        except (PermissionDenied, Http404):
+            return False
+        except DatabaseError:
+            raise
+        except Exception:
+            if not self.has_failed:
+                logger.exception("A view could not say again what a stream may follow")
+            self.has_failed = True
+            return True
+        self.has_failed = False
+        return True
 
 
 @dataclass(slots=True, eq=False)
 class Grant:
     """What one open stream rests on. Small, for a process has thousands of them.
 
-    user: the user's primary key as text; empty: nobody.
+    user: the user's primary key as text; of an anonymous visitor: see `anonymous_user`; empty:
+        nobody.
     is_in_table: whether that is the key of a user who can be looked up again.
     permission: what it takes beside being active.
     ends_at: when it ends by itself, in seconds since the epoch; None: not known.
@@ -28,6 +91,8 @@ class Grant:
     auth_hash: stands for the password of the user, see `AbstractBaseUser.get_session_auth_hash`.
     credential: the digest of the session key or of the token, by which a hint names it.
     place: what is kept for the stream until it is open, see `OpenStreams.reserve`.
+    review: asks the view again for the topics; None: they depend on nothing but the above.
+    verified_at: when all this was last known to hold, by `time.monotonic`.
     """
 
     user: str = ""
@@ -38,6 +103,8 @@ class Grant:
     auth_hash: str | None = None
     credential: str | None = None
     place: Any = None
+    review: Review | None = None
+    verified_at: float = field(default_factory=time.monotonic)
 
 
 def digest(secret: str) -> str:
@@ -48,8 +115,8 @@ def digest(secret: str) -> str:
 def ended(accesses: Collection[Grant]) -> list[Grant]:
     """Those of the accesses that hold no longer, by a few queries for each 500 of them.
 
-    Beside those it takes two for each user whose stream needs a permission: only `has_perm` knows
-    what the project's backends say, and those who may read everybody's events are few. Notes in
+    Beside those it takes two for each user whose stream needs a permission, for only `has_perm`
+    knows what the project's backends say, and what the views ask that decide on topics. Notes in
     `ends_at` when the others end, where that can be told.
     """
     together = list(accesses)
@@ -70,13 +137,15 @@ def _holds(access: Grant, users: dict[str, Any], sessions: dict[str, float | Non
             return False
         access.ends_at = sessions[access.session_key]
     if not access.is_in_table:
-        return True
+        return access.review is None or access.review.renew(None)
     user = users.get(access.user)
     if user is None or not user.is_active:
         return False
     if access.auth_hash is not None and not _has_auth_hash(user, access.auth_hash):
         return False
-    return access.permission is None or user.has_perm(access.permission)
+    if access.permission is not None and not user.has_perm(access.permission):
+        return False
+    return access.review is None or access.review.renew(user)
 
 
 def _has_auth_hash(user: Any, auth_hash: str) -> bool:

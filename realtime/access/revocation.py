@@ -22,6 +22,7 @@ from django.db.models.signals import m2m_changed, post_delete, post_save
 
 from .. import conf
 from ..log import notifications
+from ..log.topics import Topic, topic_of
 from .grants import digest
 
 logger = logging.getLogger("realtime")
@@ -30,6 +31,61 @@ logger = logging.getLogger("realtime")
 def end_credential(secret: str) -> None:
     """Close the streams that were opened with this session key or token, in every process."""
     _hint_after_commit(notifications.access(notifications.CREDENTIAL_ENDED, digest(secret)))
+
+
+def recheck(*subjects: Any) -> None:
+    """Look again, in every process, at who may follow what, once this transaction has committed.
+
+    For what a view's `topics()` goes by and nobody else knows of: after somebody has left a team,
+    after a document was hidden.
+
+    subjects: users, whose streams are looked at; other topics, whose followers are. None at all:
+        every stream whose view has a `topics()` of its own.
+
+    Raises InvalidTopic.
+    """
+    if not subjects:
+        _hint_after_commit(notifications.access(notifications.PERMISSIONS_CHANGED))
+    for subject in subjects:
+        if (user := _key_of_user(subject)) is not None:
+            _hint_after_commit(notifications.access(notifications.USER_CHANGED, user))
+        topic = topic_of(subject)
+        _hint_after_commit(notifications.access(notifications.TOPIC_CHANGED, topic))
+
+
+def recheck_when_changed(members: Any) -> None:
+    """Look again at users who are added to a many-to-many field, or taken from it.
+
+        realtime.recheck_when_changed(Team.members)     # in AppConfig.ready()
+
+    members: the field, as an attribute of its model.
+    """
+    through = members.through
+    _connect(m2m_changed, _on_members_changed, through)
+
+
+def _on_members_changed(
+    action: str, instance: Any, model: Any, pk_set: set[Any] | None, **kwargs: Any
+) -> None:
+    if not action.startswith("post_"):
+        return
+    user_model = get_user_model()
+    if isinstance(instance, user_model):
+        recheck(instance)
+    elif pk_set is None or not issubclass(user_model, model):
+        recheck()  # all were taken away at once: nobody says who they were
+    else:
+        recheck(*(Topic(user_model._meta.label_lower, pk) for pk in pk_set))
+
+
+def _key_of_user(subject: Any) -> str | None:
+    """The primary key, as text, of a user or the topic of one."""
+    user_model = get_user_model()
+    if isinstance(subject, user_model):
+        return str(subject.pk)
+    if isinstance(subject, Topic) and subject.kind == user_model._meta.label_lower:
+        return str(subject.key)
+    return None
 
 
 def connect() -> None:

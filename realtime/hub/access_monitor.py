@@ -1,77 +1,138 @@
-"""The guard: closes open streams when the access they rest on has ended.
+"""The access monitor: changes or closes open streams when the access they rest on has changed.
 
 It looks again at a stream one second after it was opened (whatever happened between its sign-in
-and its first byte was hinted at before it was here to be told), when a hint concerns it, when
-its time is up, and now and then in any case: a hint that is lost is a delay, as everywhere.
+and its first byte was notified before it was here to be told), when a notification concerns it,
+when its time is up, and now and then in any case: a notification that is lost is a delay, as
+everywhere.
+
+It fails closed. A stream whose access can't be verified, for whatever reason, ends and asks its
+client to come back: after a notification within two seconds, otherwise a little later than it
+should have been looked at. Only while the event log itself can't be read do streams stay open, for
+nothing can be told then; and before it is read again they are verified.
 """
 
 import asyncio
 import logging
 import math
+import random
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from django.db import DatabaseError, connections
 
-from ..access.grants import Grant, ended
-from ..log.notifications import CREDENTIAL_ENDED, PERMISSIONS_CHANGED, USER_CHANGED, parse_access
+from .. import conf
+from ..access.grants import BATCH, Grant, ended
+from ..log import wire
+from ..log.notifications import (
+    CREDENTIAL_ENDED,
+    PERMISSIONS_CHANGED,
+    TOPIC_CHANGED,
+    USER_CHANGED,
+    parse_access,
+)
+from ..log.topics import EVERYTHING
+from ..postgres.connections import keep_django_connections
 from ..postgres.deadlines import django_deadline
-from .open_streams import OpenStreams
-
-if TYPE_CHECKING:
-    from .stream import EventStream
+from .open_streams import OpenStream, OpenStreams
 
 logger = logging.getLogger("realtime")
 
+Result = TypeVar("Result")
+
 CLOCK_SECONDS = 1.0
-# However fast hints come, there are no more looks than these, each at all that has come together.
+# However fast notifications come, there are no more looks than these, each at all that has come
+# together.
 PAUSE_SECONDS = 0.1
-# How long the end of the guard waits for a look that is under way.
+# How much later than it should have been looked at a stream that can't be verified ends.
+LATE_SECONDS = 3.0
+# The same after a notification. With the time until the next stroke of the clock it is two seconds.
+NOTIFIED_SECONDS = 1.0
+# How long the end of the monitor waits for a look that is under way.
 CLOSE_SECONDS = 1.0
 
 
 class AccessMonitor:
-    """PollingLeases over the open streams of one process.
+    """Looks after the open streams of one process.
 
-    check_seconds: how often all of them are looked at without a hint.
+    check_seconds: how often all of them are looked at without a notification.
     query_seconds: how long the database may take to answer.
+    is_away: whether the event log can't be read now.
     """
 
-    def __init__(self, streams: OpenStreams, check_seconds: float, query_seconds: float) -> None:
+    def __init__(
+        self,
+        streams: OpenStreams,
+        check_seconds: float,
+        query_seconds: float,
+        *,
+        is_away: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._streams = streams
         self._check_seconds = check_seconds
         self._query_seconds = query_seconds
+        self._is_away = is_away
         # What the next look is at.
-        self._due: set[EventStream] = set()
+        self._due: set[OpenStream] = set()
         self._all_due = False
         self._look_due = asyncio.Event()
         # When one of them may end by itself, in seconds since the epoch; 0: not known.
         self._next_end = 0.0
+        # When one of them may be overdue, by the loop's clock.
+        self._next_overdue = math.inf
+        self._last_verified = -math.inf
+        self._verified = asyncio.Event()
         # Whether the last look has failed.
         self._is_blind = False
         # What was heard since the last look: kind and value, as in notifications.py.
-        self._hints: set[tuple[str, str]] = set()
+        self._heard: set[tuple[str, str]] = set()
+        # One thread, which keeps its connection while there are streams: it must not need a new
+        # one when there is none to be had.
+        self._thread = ThreadPoolExecutor(1, "realtime-access")
+        self._is_connected = False
 
-    def look_soon(self, stream: "EventStream") -> None:
+    def look_soon(self, stream: OpenStream) -> None:
         """Look at a stream that has just been opened."""
         self._due.add(stream)  # at the next stroke of the clock, see above
         self._next_end = 0.0
+        self._next_overdue = min(self._next_overdue, self._overdue_at(stream.access))
 
     def hear(self, payload: str) -> None:
-        """A hint on ACCESS_CHANNEL."""
-        self._hints.add(parse_access(payload))
+        """A notification on ACCESS_CHANNEL."""
+        self._heard.add(parse_access(payload))
         self._look_due.set()
 
     def check_all(self) -> None:
-        """Look at every stream at once: hints may have been missed."""
+        """Look at every stream at once: notifications may have been missed."""
         self._all_due = True
         self._look_due.set()
 
+    async def verify_before_reading(self) -> None:
+        """Before the event log is read again after it was away: end what can't be verified."""
+        now = asyncio.get_running_loop().time()
+        if not any(self._overdue_at(stream.access) <= now for stream in self._streams):
+            return
+        self._verified.clear()
+        self.check_all()
+        try:
+            async with asyncio.timeout(NOTIFIED_SECONDS):
+                await self._verified.wait()
+        except TimeoutError:
+            pass
+        self._close_overdue(asyncio.get_running_loop().time())
+
     async def run(self) -> None:
         # Two tasks: while a database that is away holds up a look, tokens run out all the same.
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._keep_time(), name="realtime-access-clock")
-            tasks.create_task(self._look_again(), name="realtime-access-look")
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._keep_time(), name="realtime-access-clock")
+                tasks.create_task(self._look_again(), name="realtime-access-look")
+        finally:
+            # A thread can't be cancelled, and has a session to give back.
+            closing = asyncio.wrap_future(self._thread.submit(connections.close_all))
+            self._thread.shutdown(wait=False)
+            await asyncio.wait([closing], timeout=CLOSE_SECONDS)
 
     async def _keep_time(self) -> None:
         clock = asyncio.get_running_loop().time
@@ -79,6 +140,10 @@ class AccessMonitor:
         while True:
             await asyncio.sleep(CLOCK_SECONDS)
             self._end_what_is_over(time.time())
+            # Here too, for a look may be held up.
+            self._note_what_was_heard()
+            if clock() >= self._next_overdue and not self._is_away():
+                self._close_overdue(clock())
             if clock() >= next_check:
                 self._all_due = True
                 next_check = clock() + self._check_seconds
@@ -100,52 +165,83 @@ class AccessMonitor:
             else:
                 self._due.add(stream)  # a session may have been prolonged
 
+    def _overdue_at(self, grant: Grant) -> float:
+        return grant.verified_at + self._check_seconds + LATE_SECONDS
+
+    def _close_overdue(self, now: float) -> None:
+        """End what couldn't be verified in time; not what only waits for its turn."""
+        is_looking = now - self._last_verified < NOTIFIED_SECONDS
+        self._next_overdue = math.inf
+        for stream in self._streams:
+            review = stream.access.review
+            is_waiting = is_looking and not (review is not None and review.has_failed)
+            if (overdue_at := self._overdue_at(stream.access)) > now:
+                self._next_overdue = min(self._next_overdue, overdue_at)
+            elif is_waiting:
+                self._next_overdue = now
+            else:
+                stream.close(wire.retry(random.randint(*conf.get("RETRY_MILLISECONDS"))))
+
     async def _look_again(self) -> None:
         while True:
             await self._look_due.wait()
             self._look_due.clear()
-            streams = self._take_due()
-            if streams:
-                await self._close_ended(streams)
+            self._note_what_was_heard()
+            due, self._due = self._due, set()
+            if self._all_due:
+                self._all_due = False
+                due = set(self._streams)
+            due = {stream for stream in due if stream in self._streams}
+            if due:
+                await self._verify(due)
+            elif self._is_connected and not len(self._streams):
+                await self._in_thread(connections.close_all)
+                self._is_connected = False
             await asyncio.sleep(PAUSE_SECONDS)
 
-    def _take_due(self) -> "set[EventStream]":
-        """What is to be looked at now. Closes at once what ended by a hint's own word."""
-        hints, self._hints = self._hints, set()
-        all_due, self._all_due = self._all_due, False
-        due, self._due = self._due, set()
-        if hints:
+    def _note_what_was_heard(self) -> None:
+        """Close at once what ended by a notification's own word; look at the others soon."""
+        heard, self._heard = self._heard, set()
+        if not heard:
+            return
+        by_kind: dict[str, set[str]] = {}
+        for kind, value in heard:
+            by_kind.setdefault(kind, set()).add(value)
+        ended_credentials = by_kind.get(CREDENTIAL_ENDED, set())
+        users = by_kind.get(USER_CHANGED, set())
+        topics = by_kind.get(TOPIC_CHANGED, set())
+        permissions = PERMISSIONS_CHANGED in by_kind
+        verified_at = (
+            asyncio.get_running_loop().time()
+            - self._check_seconds
+            - LATE_SECONDS
+            + NOTIFIED_SECONDS
+        )
+        for stream in self._streams:
+            grant = stream.access
             # What is said to be ended needs no second look: only the cookie itself would know of
             # a session that is kept there; and a stream closed in error costs a reconnect.
-            for stream in self._streams:
-                if (CREDENTIAL_ENDED, stream.access.credential) in hints:
-                    stream.close()
-                elif (USER_CHANGED, stream.access.user) in hints or (
-                    stream.access.permission is not None and (PERMISSIONS_CHANGED, "") in hints
-                ):
-                    due.add(stream)
-        return set(self._streams) if all_due else due
+            if grant.credential in ended_credentials:
+                stream.close()
+            elif (
+                grant.user in users
+                or (permissions and (grant.permission or grant.review) is not None)
+                or (stream.topics is not EVERYTHING and not topics.isdisjoint(stream.topics))
+            ):
+                self._due.add(stream)
+                grant.verified_at = min(grant.verified_at, verified_at)
+                self._next_overdue = min(self._next_overdue, self._overdue_at(grant))
 
-    async def _close_ended(self, streams: "set[EventStream]") -> None:
-        by_access = {stream.access: stream for stream in streams}
+    async def _verify(self, streams: set[OpenStream]) -> None:
+        waiting = list(streams)
         try:
-            with django_deadline(self._query_seconds) as watched:
-                look = asyncio.ensure_future(
-                    asyncio.to_thread(watched(_ended_in_thread), by_access)
-                )
-                try:
-                    over = await asyncio.shield(look)
-                except asyncio.CancelledError:
-                    # A thread can't be cancelled, and has a session to give back.
-                    await asyncio.wait([look], timeout=CLOSE_SECONDS)
-                    raise
-            for access in over:
-                by_access[access].close()
-            self._next_end = 0.0  # of a session the look may have found another end
+            while waiting:
+                batch, waiting = waiting[:BATCH], waiting[BATCH:]
+                await self._verify_batch({stream.access: stream for stream in batch})
             self._is_blind = False
+            self._verified.set()
         except Exception as error:
-            # They stay open meanwhile: nothing new is read from a database that is away.
-            self._due |= {stream for stream in streams if stream in self._streams}
+            self._due |= {stream for stream in [*batch, *waiting] if stream in self._streams}
             # Said once, for it tries again every second.
             if not self._is_blind:
                 traceback = None if isinstance(error, DatabaseError) else error
@@ -153,10 +249,36 @@ class AccessMonitor:
                 logger.warning(message, " ".join(str(error).split()), exc_info=traceback)
             self._is_blind = True
 
+    async def _verify_batch(self, by_grant: dict[Grant, OpenStream]) -> None:
+        began = asyncio.get_running_loop().time()
+        self._is_connected = True
+        over = await self._in_thread(lambda: _ended_in_thread(by_grant.keys()))
+        self._last_verified = asyncio.get_running_loop().time()
+        for grant, stream in by_grant.items():
+            if stream in self._due or stream not in self._streams:
+                continue  # something was heard of it meanwhile, or its client has left
+            if grant.review is not None and grant.review.has_failed:
+                self._due.add(stream)
+                continue
+            grant.verified_at = began
+            if grant.review is not None:
+                stream.change_topics(grant.review.topics)
+        for grant in over:
+            by_grant[grant].close()
+        self._next_end = 0.0  # of a session the look may have found another end
 
-def _ended_in_thread(accesses: "dict[Grant, EventStream]") -> list[Grant]:
+    async def _in_thread(self, function: Callable[[], Result]) -> Result:
+        with django_deadline(self._query_seconds) as watched:
+            answer: Result = await asyncio.wrap_future(self._thread.submit(watched(function)))
+            return answer
+
+
+def _ended_in_thread(grants: Collection[Grant]) -> list[Grant]:
     try:
-        return ended(accesses.keys())
-    finally:
-        # The thread is kept for later; a session of PostgreSQL is not.
+        over = ended(grants)
+    except BaseException:
+        # The connection may be what is broken.
         connections.close_all()
+        raise
+    keep_django_connections()
+    return over

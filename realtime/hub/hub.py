@@ -3,7 +3,7 @@
 Four tasks, however many streams are open. `listen` passes on the hints of PostgreSQL. `work`
 numbers the events that wait for it, reads what is new into the tails, once for all clients, and
 looks by itself every few seconds, so that a lost hint is a delay and never a loss. `heartbeat`
-keeps quiet streams open. `guard` closes those whose access has ended.
+keeps quiet streams open. `access` closes those whose access has ended.
 """
 
 import asyncio
@@ -86,7 +86,10 @@ class Hub:
         self.streams = OpenStreams()
         self._heartbeat = Heartbeat(self.streams, conf.get("HEARTBEAT_SECONDS"))
         self.access_monitor = AccessMonitor(
-            self.streams, conf.get("ACCESS_CHECK_SECONDS"), conf.get("QUERY_SECONDS")
+            self.streams,
+            conf.get("ACCESS_CHECK_SECONDS"),
+            conf.get("QUERY_SECONDS"),
+            is_away=lambda: self._working.works_since is None,
         )
         # The process is about to end: it takes no new streams.
         self.is_draining = False
@@ -127,7 +130,7 @@ class Hub:
         self._run("listen", self._listening.keep())
         self._run("work", self._working.keep())
         self._run("heartbeat", self._heartbeat.run())
-        self._run("guard", self.access_monitor.run())
+        self._run("access", self.access_monitor.run())
 
     def _run(self, name: str, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         # In a context of its own: whichever request came first must not live on in ours.
@@ -296,6 +299,7 @@ class Hub:
 
     async def _work(self, connection: psycopg.AsyncConnection) -> None:
         clock = asyncio.get_running_loop().time
+        await self.access_monitor.verify_before_reading()
         self._poll_due = True
         while True:
             if self._poll_due:

@@ -4,12 +4,21 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import count
 from threading import RLock
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from ..access.grants import Grant
+from ..access.grants import Grant, is_anonymous
+from ..log.topics import Topics
 
-if TYPE_CHECKING:
-    from .stream import EventStream
+
+class OpenStream(Protocol):
+    """What a process looks after, whoever reads it."""
+
+    access: Grant
+    topics: Topics
+
+    def beat(self) -> None: ...
+    def close(self, farewell: bytes = b"") -> None: ...
+    def change_topics(self, topics: Topics) -> None: ...
 
 
 class Place:
@@ -34,31 +43,37 @@ class OpenStreams:
 
     def __init__(self) -> None:
         # Each with a running number, by which work on all of them can be spread over time.
-        self._numbers: dict[EventStream, int] = {}
+        self._numbers: dict[OpenStream, int] = {}
         self._next_number = count()
-        # Guards the two below, which count places as streams. Reentrant: a place may be given back
+        # Guards what follows, which counts places as streams. Reentrant: a place may be given back
         # by the garbage collector, at any point of the same thread.
         self._lock = RLock()
         self._places = 0
+        self._anonymous = 0
         self._count: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._numbers) + self._places
 
-    def __contains__(self, stream: "EventStream") -> bool:
+    def __contains__(self, stream: OpenStream) -> bool:
         return stream in self._numbers
 
-    def __iter__(self) -> Iterator["EventStream"]:
+    def __iter__(self) -> Iterator[OpenStream]:
         # A copy: whoever goes through them may close some.
         return iter(tuple(self._numbers))
 
-    def share(self, part: int, parts: int) -> list["EventStream"]:
+    def share(self, part: int, parts: int) -> list[OpenStream]:
         """The streams of one of several parts of about the same size; each stays in its part."""
         return [stream for stream, number in self._numbers.items() if number % parts == part]
 
     def of(self, user: str) -> int:
         """How many streams a user has open."""
         return self._count[user]
+
+    @property
+    def anonymous(self) -> int:
+        """How many are open for visitors who aren't signed in."""
+        return self._anonymous
 
     def reserve(self, grant: Grant, most: int, most_of_user: int) -> bool:
         """Keep a place for the stream of this grant; False if there is none.
@@ -69,7 +84,7 @@ class OpenStreams:
             if len(self) >= most or self._count[grant.user] >= most_of_user:
                 return False
             self._places += 1
-            self._count[grant.user] += 1
+            self._add(grant.user)
         grant.place = Place(self, grant.user)
         return True
 
@@ -78,18 +93,23 @@ class OpenStreams:
             self._places -= 1
             self._subtract(user)
 
-    def add(self, stream: "EventStream") -> None:
+    def add(self, stream: OpenStream) -> None:
         with self._lock:
             self._numbers[stream] = next(self._next_number)
-            self._count[stream.access.user] += 1
+            self._add(stream.access.user)
         stream.access.place = None  # it is counted as a stream from now on
 
-    def remove(self, stream: "EventStream") -> None:
+    def remove(self, stream: OpenStream) -> None:
         with self._lock:
             del self._numbers[stream]
             self._subtract(stream.access.user)
 
+    def _add(self, user: str) -> None:
+        self._count[user] += 1
+        self._anonymous += is_anonymous(user)
+
     def _subtract(self, user: str) -> None:
+        self._anonymous -= is_anonymous(user)
         self._count[user] -= 1
         if not self._count[user]:
             del self._count[user]

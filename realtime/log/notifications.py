@@ -7,7 +7,7 @@ One that is lost costs the time until the next poll, not an event. https://www.p
 PENDING_CHANNEL = "realtime_pending"
 # “This stream has come to this position.”
 PUBLISHED_CHANNEL = "realtime_published"
-# “Look again who may read”, in one of the three ways below.
+# “Look again who may read”, in one of the ways below.
 ACCESS_CHANNEL = "realtime_access"
 
 # “This user, by primary key, was changed or deleted.”
@@ -16,6 +16,8 @@ USER_CHANGED = "user"
 CREDENTIAL_ENDED = "credential"
 # “Somebody has lost a permission or a group.”
 PERMISSIONS_CHANGED = "permissions"
+# “Look again at who follows this topic.”
+TOPIC_CHANGED = "topic"
 
 
 def published(position: int, stream: str) -> str:

@@ -32,3 +32,9 @@ class Handover:
 def handover_of(request: HttpRequest) -> Handover | None:
     """The handover of a request; None if its application isn't wrapped, or in a test client."""
     return getattr(request, "scope", {}).get(SCOPE_KEY)
+
+
+def lasting_scope(request: HttpRequest) -> dict[str, Any]:
+    """What is left of the scope of a request when that has ended, to make a request like it."""
+    scope: dict[str, Any] = getattr(request, "scope", {})
+    return {name: value for name, value in scope.items() if name != SCOPE_KEY}

@@ -7,7 +7,7 @@ import sys
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from .. import conf
-from ..access.grants import Grant
+from ..access.grants import Grant, is_anonymous
 from ..hub.hub import Hub
 from ..log import wire
 
@@ -92,9 +92,19 @@ def check_hub(request: HttpRequest, hub: Hub) -> None:
         raise TryAgainLater(request, 503, FULL)
 
 
-def reserve_place(request: HttpRequest, hub: Hub, grant: Grant) -> None:
-    """Count the stream that is about to be opened against the limits. Raises Rejected."""
-    if hub.streams.reserve(grant, conf.get("MAX_STREAMS"), conf.get("MAX_STREAMS_PER_USER")):
+def reserve_place(
+    request: HttpRequest, hub: Hub, grant: Grant, *, most_of_address: int | None = None
+) -> None:
+    """Count the stream that is about to be opened against the limits. Raises Rejected.
+
+    most_of_address: how many an anonymous visitor may have; None: as the setting says.
+    """
+    most_of_user = conf.get("MAX_STREAMS_PER_USER")
+    if is_anonymous(grant.user):
+        if hub.streams.anonymous >= conf.get("MAX_ANONYMOUS_STREAMS"):
+            raise TryAgainLater(request, 503, "There are as many visitors as there may be.")
+        most_of_user = most_of_address or conf.get("MAX_STREAMS_PER_ADDRESS")
+    if hub.streams.reserve(grant, conf.get("MAX_STREAMS"), most_of_user):
         return
     if len(hub.streams) >= conf.get("MAX_STREAMS"):
         raise TryAgainLater(request, 503, FULL)

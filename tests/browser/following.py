@@ -98,7 +98,7 @@ class Following:
     def open_tab(self, user: Any, *, cursor: int | str = 0, **options: Any) -> Tab:
         """A tab with a page that was made for this user."""
         options = {
-            "url": f"{STREAM}?recipient={topic_of(user)}",
+            "url": f"{STREAM}?topics={topic_of(user)}",
             "cursor": str(cursor),
             "types": ["orders"],
             "heartbeatSeconds": 1,

@@ -55,7 +55,7 @@ def test_it_gives_its_script_the_state_from_which_the_stream_goes_on(page_for, a
     mark_all_read(alice, 2)
     mark_read(alice, 4)
     assert settings_of(page_for(alice)) == {
-        "live-url": f"/orders/realtime?recipient=auth.user%3A{alice.pk}",
+        "live-url": f"/orders/realtime?topics=auth.user%3A{alice.pk}",
         "live-heartbeat": "15",
         "state-url": "/notifications/bell/",
         "seen-url": "/notifications/seen/",

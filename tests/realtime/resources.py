@@ -5,8 +5,8 @@ from pathlib import Path
 
 from tests.servers import ServerProcess
 
-# One that listens, one that works, and at most two for replays.
-SESSIONS_OF_A_HUB = 4
+# One that listens, one that works, one that looks after access, and at most two for replays.
+SESSIONS_OF_A_HUB = 5
 
 
 class Resources:

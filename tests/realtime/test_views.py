@@ -130,21 +130,21 @@ async def test_a_scope_there_is_not_is_told_so(client, alice):
 async def test_a_page_made_for_somebody_else_is_refused(client, alice, bob, method):
     ask = getattr(client, method)
     await in_thread(AsyncClient.force_login, client, bob)
-    assert (await ask(f"{STREAM}?recipient=auth.user:{alice.pk}")).status_code == 403
-    assert (await ask(f"{STREAM}?recipient=")).status_code == 403
-    response = await ask(f"{STREAM}?recipient=auth.user:{bob.pk}")
+    assert (await ask(f"{STREAM}?topics=auth.user:{alice.pk}")).status_code == 403
+    assert (await ask(f"{STREAM}?topics=")).status_code == 403
+    response = await ask(f"{STREAM}?topics=auth.user:{bob.pk}")
     assert response.status_code == 200
     if method == "get":
         assert (await beginning(response)).endswith(wire.heartbeat(0))
 
 
 async def test_the_refusal_of_somebody_else_says_why(client, alice, bob):
-    response = await client.get(f"{STREAM}?recipient=auth.user:{alice.pk}", headers=bearer(bob))
+    response = await client.get(f"{STREAM}?topics=auth.user:{alice.pk}", headers=bearer(bob))
     assert "Somebody else is signed in" in response.json()["detail"]
 
 
 async def test_the_recipient_of_a_page_about_everybody_is_who_is_signed_in(client, shop, bob):
-    url = f"{STREAM}?scope=all&recipient=auth.user:"
+    url = f"{STREAM}?scope=all&topics=auth.user:"
     assert (await client.head(f"{url}{bob.pk}", headers=bearer(shop))).status_code == 403
     assert (await client.head(f"{url}{shop.pk}", headers=bearer(shop))).status_code == 200
 

@@ -408,33 +408,34 @@ async def test_thousands_of_streams_are_looked_at_with_one_query_for_each_500(
     await in_thread(look)
 
 
-async def test_looking_holds_no_session_of_the_database(reads, alice, hub, elsewhere, monkeypatch):
-    await reads(alice)
-    sessions = (
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-        "AND pid <> pg_backend_pid()"
+@pytest.mark.usefixtures("no_hints")
+async def test_looking_takes_one_session_and_keeps_it_while_there_are_streams(
+    reads, alice, elsewhere
+):
+    """Where no more sessions are to be had, it needs no new one."""
+    looked = (
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
+        "AND query LIKE 'SELECT%%django_session%%' AND pid <> %s"
     )
     own = elsewhere()
     await sync_to_async(connections.close_all)()
-    before = own.execute(sessions).fetchone()
-    looked = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    look = access_monitor._ended_in_thread
+    hers = await reads(alice)
+    await sync_to_async(connections.close_all)()  # of the client's own thread
 
-    def looking(accesses):
-        try:
-            return look(accesses)
-        finally:
-            loop.call_soon_threadsafe(looked.set)
+    def found():
+        return own.execute(looked, [own.info.backend_pid]).fetchall()
 
-    monkeypatch.setattr(access_monitor, "_ended_in_thread", looking)
-    hub.access_monitor.check_all()
-    await soon(looked.wait())
-    for _ in range(100):  # a session that was closed takes a moment to leave
-        if own.execute(sessions).fetchone() <= before:
-            return
-        own.execute("SELECT pg_sleep(0.02)")
-    raise AssertionError("A session stayed open.")
+    await until(found)
+    first = found()
+    assert len(first) == 1
+    for _ in range(5):
+        Hub.current().access_monitor.check_all()
+        await asyncio.sleep(0.05)
+    assert found() == first
+    for stream in Hub.current().streams:
+        stream.close()
+    await hers.sees_its_end()
+    await until(lambda: not found())
 
 
 async def test_a_hint_waits_for_the_commit(transactional_db, alice):

@@ -151,8 +151,8 @@ async def test_a_stream_outlives_its_request(
         assert answer.status == 200
         assert len(hub.streams) == 1
         assert ending == [True]
-        # The hub's own two stay.
-        await sync_to_async(wait_until)(lambda: sessions() <= before + 2)
+        # The hub's own stay: one listens, one works, one looks after access.
+        await sync_to_async(wait_until)(lambda: sessions() <= before + 3)
         await publish(alice, "cups")
         await until(lambda: answer.body.endswith(wire.event(1, "orders", '"cups"')))
         assert [m["type"] for m in answer.messages].count("http.response.start") == 1

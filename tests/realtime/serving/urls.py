@@ -8,9 +8,12 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
 from django.urls import include, path
 from django.utils.decorators import method_decorator
 
+import realtime
+from orders.models import Order
 from realtime import EventStreamView, TokenCookieView
 
 only_shop = permission_required("orders.view_order", raise_exception=True)
@@ -48,6 +51,21 @@ class OverridesGet(EventStreamView):
         return response
 
 
+class OrderStream(EventStreamView):
+    """An order's page for its customer, decided in plain Python."""
+
+    def topics(self, request, pk):
+        order = get_object_or_404(Order, pk=pk)
+        if order.customer != request.user:
+            raise PermissionDenied
+        return [order, request.user]
+
+
+class PublicStream(EventStreamView):
+    def topics(self, request):
+        return realtime.PUBLIC
+
+
 plain = EventStreamView.as_view(stream="orders")
 
 urlpatterns = [
@@ -59,6 +77,9 @@ urlpatterns = [
     path("dispatch", OverridesDispatch.as_view(stream="orders")),
     path("get", OverridesGet.as_view(stream="orders")),
     path("documents/<int:pk>/live", plain),
+    path("orders/<int:pk>/live", OrderStream.as_view(stream="orders"), name="order_live"),
+    path("public", PublicStream.as_view(stream="orders"), name="public_live"),
+    path("other", type("Other", (PublicStream,), {}).as_view(stream="orders")),
     path("cookie", TokenCookieView.as_view(path="/plain")),
     *i18n_patterns(path("live", plain)),
 ]

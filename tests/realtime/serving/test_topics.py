@@ -1,0 +1,251 @@
+"""A view decides in plain Python what may be followed, and decides again while it is."""
+
+import asyncio
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.db.models.signals import m2m_changed
+
+import realtime
+from orders.models import Order
+from realtime.access import revocation
+from realtime.hub import access_monitor
+from tests.clients import bearer
+from tests.realtime.conftest import in_thread, publish
+from tests.realtime.serving import urls
+from tests.waiting import until
+
+PROMISED_SECONDS = 2
+
+
+@pytest.fixture
+def order(transactional_db, alice):
+    return Order.objects.create(customer=alice, product="Cups", quantity=1, unit_price="4.50")
+
+
+@pytest.fixture
+def only_told(monkeypatch):
+    """Nothing is looked at because its time has come."""
+    monkeypatch.setattr(access_monitor.AccessMonitor, "look_soon", lambda self, stream: None)
+    monkeypatch.setattr(access_monitor.AccessMonitor, "check_all", lambda self: None)
+
+
+@pytest.fixture
+async def listening(hub):
+    await until(lambda: hub.state.listening_since is not None)
+
+
+def take_away(order, user):
+    """Behind Django's back: no signal tells of it."""
+    Order.objects.filter(pk=order.pk).update(customer=user)
+
+
+async def ends(answer, seconds=PROMISED_SECONDS):
+    """The application has ended its response."""
+    async with asyncio.timeout(seconds):
+        await until(lambda: not answer.messages[-1].get("more_body", True))
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
+async def test_one_stream_follows_several_topics_with_one_cursor(ask, alice, order, wrapped):
+    async with ask(f"/orders/{order.pk}/live", bearer(alice), wrapped=wrapped) as answer:
+        assert answer.status == 200
+        await publish(order, "body")
+        await publish(alice, "note")
+        await publish("somebody else", "secret")
+        await publish(order, "last")
+        await until(lambda: b'data: "last"' in answer.body)
+        assert b'data: "body"' in answer.body
+        assert b'data: "note"' in answer.body
+        assert b"secret" not in answer.body
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
+async def test_the_view_says_who_may_not(ask, alice, bob, order, wrapped):
+    path = f"/orders/{order.pk}/live"
+    async with ask(path, bearer(bob), wrapped=wrapped) as answer:
+        assert answer.status == 403
+    async with ask(path, wrapped=wrapped) as answer:
+        assert answer.status == 401
+        assert answer.headers[b"WWW-Authenticate"] == b'Bearer realm="events"'
+    async with ask("/orders/0/live", bearer(alice), wrapped=wrapped) as answer:
+        assert answer.status == 404
+
+
+async def test_a_page_is_refused_what_it_was_not_rendered_for(ask, alice, order):
+    path, own = f"/orders/{order.pk}/live", f"topics=orders.order:{order.pk}"
+    async with ask(path, bearer(alice), query_string=own.encode()) as answer:
+        assert answer.status == 200
+    both = f"{own}&topics=auth.user:{alice.pk}"
+    async with ask(path, bearer(alice), query_string=both.encode()) as answer:
+        assert answer.status == 200
+    other = f"{own}&topics=orders.order:999"
+    async with ask(path, bearer(alice), query_string=other.encode()) as answer:
+        assert answer.status == 403
+
+
+@pytest.mark.usefixtures("only_told", "listening")
+@pytest.mark.parametrize("of", ["the user", "the topic", "everybody"])
+async def test_recheck_ends_what_may_no_longer_be_followed(ask, alice, bob, order, of):
+    subjects = {"the user": [alice], "the topic": [order], "everybody": []}[of]
+    async with ask(f"/orders/{order.pk}/live", bearer(alice)) as answer:
+        await in_thread(take_away, order, bob)
+        await in_thread(realtime.recheck, *subjects)
+        await ends(answer)
+        await publish(order, "secret")
+    async with ask(f"/orders/{order.pk}/live", bearer(alice)) as answer:
+        assert answer.status == 403
+
+
+@pytest.mark.usefixtures("only_told", "listening")
+async def test_recheck_of_one_looks_at_nobody_else(ask, alice, bob, order):
+    async with ask(f"/orders/{order.pk}/live", bearer(alice)) as answer:
+        await in_thread(take_away, order, bob)
+        await in_thread(realtime.recheck, bob)
+        await asyncio.sleep(0.5)
+        assert answer.messages[-1]["more_body"]
+
+
+async def test_what_nobody_told_of_is_found_in_time(ask, alice, bob, order, hub):
+    """One second after it was opened, and then every ACCESS_CHECK_SECONDS."""
+    async with ask(f"/orders/{order.pk}/live", bearer(alice)) as answer:
+        await in_thread(take_away, order, bob)
+        await ends(answer, seconds=10)
+
+
+async def test_a_deleted_object_ends_its_stream_for_good(ask, alice, order, hub):
+    path = f"/orders/{order.pk}/live"
+    async with ask(path, bearer(alice)) as answer:
+        await in_thread(order.delete)
+        await ends(answer, seconds=10)
+    async with ask(path, bearer(alice)) as answer:
+        assert answer.status == 404
+
+
+@pytest.mark.usefixtures("listening")
+async def test_a_stream_loses_a_topic_and_goes_on_with_the_rest(
+    ask, alice, order, hub, monkeypatch
+):
+    monkeypatch.setattr(urls.OrderStream, "topics", lambda self, request, pk: [order, alice])
+    async with ask(f"/orders/{order.pk}/live", bearer(alice)) as answer:
+        monkeypatch.setattr(urls.OrderStream, "topics", lambda self, request, pk: request.user)
+        await in_thread(realtime.recheck, alice)
+        [stream] = hub.streams
+        await until(lambda: stream.topics == (f"auth.user:{alice.pk}",))
+        await publish(order, "secret")
+        await publish(alice, "note")
+        await until(lambda: b'data: "note"' in answer.body)
+        assert b"secret" not in answer.body
+
+
+async def test_a_view_that_fails_when_it_is_asked_again_ends_its_stream(
+    ask, alice, order, settings, hub, monkeypatch, caplog
+):
+    """And no other: it can't be verified."""
+    monkeypatch.setattr(hub.access_monitor, "_check_seconds", 0.2)
+    monkeypatch.setattr(access_monitor, "LATE_SECONDS", 1.5)
+    monkeypatch.setattr(access_monitor, "CLOCK_SECONDS", 0.05)
+    async with (
+        ask(f"/orders/{order.pk}/live", bearer(alice)) as answer,
+        ask(headers=bearer(alice)) as other,
+    ):
+
+        def broken(self, request, pk):
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(urls.OrderStream, "topics", broken)
+        await until(lambda: not answer.messages[-1].get("more_body", True))
+        assert answer.body.splitlines()[-2].startswith(b"retry: ")
+        assert other.messages[-1]["more_body"]
+    assert caplog.text.count("could not say again") == 1
+
+
+@pytest.mark.usefixtures("only_told", "listening")
+async def test_it_is_asked_again_with_a_request_like_the_first(ask, alice, order, monkeypatch, hub):
+    seen = []
+
+    def topics(self, request, pk):
+        seen.append((request.path, request.GET.get("x"), request.headers["X-Y"], request.user, pk))
+        assert request.session is not None
+        if len(seen) > 1:
+            raise PermissionDenied
+        return order
+
+    monkeypatch.setattr(urls.OrderStream, "topics", topics)
+    headers = {**bearer(alice), "X-Y": "z"}
+    path = f"/orders/{order.pk}/live"
+    async with ask(path, headers, query_string=b"x=1") as answer:
+        await in_thread(realtime.recheck, order)
+        await ends(answer)
+    assert seen == [(path, "1", "z", alice, order.pk)] * 2
+
+
+async def test_the_default_keeps_nothing_of_its_request(ask, alice, hub):
+    async with ask(headers=bearer(alice)):
+        [stream] = hub.streams
+        assert stream.access.review is None
+
+
+async def test_a_visitor_follows_what_is_public(ask, hub):
+    async with ask("/public") as answer:
+        assert answer.status == 200
+        await publish(realtime.PUBLIC, "open")
+        await publish("somebody", "secret")
+        await publish(realtime.PUBLIC, "last")
+        await until(lambda: b'data: "last"' in answer.body)
+        assert b'data: "open"' in answer.body
+        assert b"secret" not in answer.body
+    assert hub.streams.anonymous == 0
+
+
+async def test_visitors_have_limits_for_each_view_and_address(ask, settings, hub, transactional_db):
+    settings.REALTIME = {"MAX_STREAMS_PER_ADDRESS": 1}
+    here, there = {"client": ("203.0.113.7", 5)}, {"client": ("203.0.113.8", 5)}
+    async with ask("/public", **here) as first:
+        assert first.status == 200
+        for path, client, status in [
+            ("/public", here, 429),
+            ("/other", here, 200),
+            ("/public", there, 200),
+        ]:
+            async with ask(path, **client) as answer:
+                assert answer.status == status
+    same_network = [{"client": (f"2001:db8::{n}", 5)} for n in (1, 2)]
+    async with ask("/public", **same_network[0]), ask("/public", **same_network[1]) as answer:
+        assert answer.status == 429
+
+
+async def test_visitors_never_take_every_place(ask, settings, alice, hub):
+    settings.REALTIME = {"MAX_ANONYMOUS_STREAMS": 2, "MAX_STREAMS": 3}
+    clients = [{"client": (f"203.0.113.{n}", 5)} for n in range(3)]
+    async with ask("/public", **clients[0]), ask("/public", **clients[1]):
+        async with ask("/public", **clients[2]) as answer:
+            assert answer.status == 503
+        async with ask(headers=bearer(alice)) as answer:
+            assert answer.status == 200
+        async with ask("/public", bearer(alice)) as answer:
+            assert answer.status == 200
+
+
+@pytest.mark.usefixtures("only_told", "listening")
+async def test_one_line_rechecks_who_is_taken_from_a_many_to_many_field(
+    ask, alice, order, monkeypatch
+):
+    """Its users and nobody else's, whichever side it is changed from."""
+    group_model = type(alice).groups.rel.model
+    heard = []
+    monkeypatch.setattr(
+        revocation, "_hint_after_commit", lambda payload, using=None: heard.append(payload)
+    )
+    team = await in_thread(group_model.objects.create, name="team")
+    receivers = list(m2m_changed.receivers)
+    try:
+        realtime.recheck_when_changed(type(alice).groups)
+        await in_thread(alice.groups.add, team)
+        assert f"user {alice.pk}" in heard
+        heard.clear()
+        await in_thread(team.user_set.remove, alice)
+        assert f"user {alice.pk}" in heard
+    finally:
+        m2m_changed.receivers = receivers
+        m2m_changed.sender_receivers_cache.clear()
