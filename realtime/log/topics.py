@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Literal
+from uuid import UUID
 
 from django.db.models import Model, QuerySet
 from django.utils.module_loading import import_string
@@ -31,13 +32,13 @@ class Topic:
     """What isn't a model instance, or is one that need not be loaded.
 
     kind: letters, digits, `_`, `.` and `-`.
-    key: text or a number.
+    key: text, a whole number or a UUID.
 
     `Topic("auth.user", order.customer_id)` is the topic of that user.
     """
 
     kind: str
-    key: str | int
+    key: str | int | UUID
 
 
 class Public(Enum):
@@ -135,9 +136,11 @@ def _text_of_topic(topic: Topic) -> str:
         raise InvalidTopic(
             f"{topic!r}: the kind of a topic has to be letters, digits, “_”, “.” and “-”."
         )
-    is_key = isinstance(topic.key, (str, int)) and not isinstance(topic.key, bool)
+    is_key = isinstance(topic.key, (str, int, UUID)) and not isinstance(topic.key, bool)
     if not is_key or topic.key == "":
-        raise InvalidTopic(f"{topic!r}: the key of a topic has to be text or a whole number.")
+        raise InvalidTopic(
+            f"{topic!r}: the key of a topic has to be text, a whole number or a UUID."
+        )
     return f"{topic.kind}:{topic.key}"
 
 

@@ -96,6 +96,7 @@ class TestTopics:
 
     def test_what_is_no_row_is_named_by_the_project(self):
         assert realtime.topic_of(Topic("import", "2026-11 é:x")) == "import:2026-11 é:x"
+        assert realtime.topic_of(Topic("people.user", UUID(int=7))) == f"people.user:{UUID(int=7)}"
         assert realtime.topic_of(PUBLIC) == "public"
 
     @pytest.mark.parametrize(
