@@ -5,7 +5,7 @@ from functools import partial, wraps
 from importlib import import_module
 from inspect import isawaitable
 from io import BytesIO
-from typing import Any, ClassVar
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
@@ -14,7 +14,8 @@ from django.core.exceptions import PermissionDenied
 from django.core.handlers.asgi import ASGIRequest
 from django.db import InterfaceError, OperationalError, connections
 from django.db.transaction import non_atomic_requests
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
 from django.views import View
 
 from . import conf
@@ -45,11 +46,13 @@ def _dispatching_off_the_loop(view: Callable[..., Any]) -> Callable[..., Any]:
     """For a subclass whose `dispatch` may query the database, as a decorator of it may."""
 
     @wraps(view)
-    async def dispatching(*args: Any, **kwargs: Any) -> HttpResponse:
-        response = await call_synchronously(
+    async def dispatching(*args: Any, **kwargs: Any) -> HttpResponseBase:
+        response: Any = await call_synchronously(
             partial(view, *args, **kwargs), conf.get("QUERY_SECONDS")
         )
-        return await response if isawaitable(response) else response
+        if isawaitable(response):
+            response = await response
+        return cast(HttpResponseBase, response)
 
     return dispatching
 
@@ -89,7 +92,7 @@ class EventStreamView(View):
         open in a process; None: REALTIME["MAX_STREAMS_PER_ADDRESS"].
     """
 
-    http_method_names: ClassVar[list[str]] = ["get", "head"]
+    http_method_names = ["get", "head"]
     stream: str = "default"
     view_all_permission: str | None = None
     max_streams_per_address: int | None = None
@@ -100,7 +103,7 @@ class EventStreamView(View):
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., Any]:
-        view = super().as_view(**initkwargs)
+        view: Any = super().as_view(**initkwargs)
         if cls.dispatch is not View.dispatch:
             view = _dispatching_off_the_loop(view)
         # It changes nothing; and a POST is to be told 405, not that it lacks a CSRF token.
@@ -111,9 +114,9 @@ class EventStreamView(View):
         for alias in connections:
             view = non_atomic_requests(using=alias)(view)
         view.is_event_stream = True  # for realtime.asgi
-        return view
+        return cast(Callable[..., Any], view)
 
-    async def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    async def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not hasattr(request, "scope") and not is_of_test_client(request):
             return NeedsASGI().response
         handover = handover_of(request)
@@ -142,7 +145,7 @@ class EventStreamView(View):
 
     def _answer(
         self, request: HttpRequest, hub: Hub | None, kwargs: dict[str, Any]
-    ) -> HttpResponse:
+    ) -> HttpResponseBase:
         """All that may query the database. hub: None for a test client without an event loop."""
         try:
             if hub is not None:
@@ -173,7 +176,7 @@ class EventStreamView(View):
             raise Rejected(400, "scope has to be “own” (or left out) or “all”.")
         rendered_for = set(request.GET.getlist("topics"))
         if scope == "all":
-            if not user.is_authenticated:
+            if signed_in is None or not user.is_authenticated:
                 raise Unauthorized
             permission = self.view_all_permission
             if permission is None or not user.has_perm(permission):

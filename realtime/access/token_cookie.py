@@ -18,7 +18,6 @@ from django.views.decorators.csrf import csrf_exempt
 from .authentication import (
     TOKEN_COOKIE,
     InvalidCredentials,
-    SignedIn,
     bearer_token,
     challenge,
     token_header,
@@ -56,7 +55,10 @@ class TokenCookieView(View):
             return _unauthorized(str(error), challenge(error))
         if signed_in is None:
             return _unauthorized(f"Send the access token: {token_header()}", challenge())
-        if (length := len(TOKEN_COOKIE) + len(signed_in.secret)) > COOKIE_CHARACTERS:
+        token, ends_at = signed_in.secret, signed_in.ends_at
+        assert token is not None  # as each bearer token is, and has an end
+        assert ends_at is not None
+        if (length := len(TOKEN_COOKIE) + len(token)) > COOKIE_CHARACTERS:
             return JsonResponse(
                 {
                     "detail": f"The cookie would have {length} characters, and browsers drop one "
@@ -66,7 +68,7 @@ class TokenCookieView(View):
                 status=400,
             )
         response = HttpResponse(status=204)
-        self._set_cookie(request, response, signed_in)
+        self._set_cookie(request, response, token, ends_at)
         return response
 
     def delete(self, request: HttpRequest) -> HttpResponse:
@@ -77,12 +79,12 @@ class TokenCookieView(View):
         return response
 
     def _set_cookie(
-        self, request: HttpRequest, response: HttpResponse, signed_in: SignedIn
+        self, request: HttpRequest, response: HttpResponse, token: str, ends_at: float
     ) -> None:
         response.set_cookie(
             TOKEN_COOKIE,
-            signed_in.secret,
-            max_age=max(0, int(signed_in.ends_at - time.time())),
+            token,
+            max_age=max(0, int(ends_at - time.time())),
             path=str(self.path),
             secure=settings.SESSION_COOKIE_SECURE or request.is_secure(),
             httponly=True,
