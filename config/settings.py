@@ -131,6 +131,11 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
+if PRODUCTION:
+    STORAGES = {
+        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+        "staticfiles": {"BACKEND": "config.static_files.HashedStaticFiles"},
+    }
 
 # TLS: all of it in production, none in development.
 SECURE_SSL_REDIRECT = environment.flag("DJANGO_SSL_REDIRECT", default=PRODUCTION)
@@ -195,6 +200,7 @@ SPECTACULAR_SETTINGS = {
 # can't live in a session.
 REALTIME = {
     "STREAMS": ["orders"],
+    "RETENTION": {"orders": "90d"},
     "LISTEN_URL": environment.text("REALTIME_LISTEN_URL") or None,
 }
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = REALTIME["LISTEN_URL"] is not None

@@ -40,8 +40,19 @@ Scope = dict[str, Any]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
+# Whether an application was wrapped in this process, for checks.py.
+_is_used = False
+
+
+def is_used() -> bool:
+    """Whether an application of this process was wrapped, whatever stands around it."""
+    return _is_used
+
+
 def outlive_request(application: Application) -> Application:
     """Wrap Django's ASGI application: open streams cost no thread and no database connection."""
+    global _is_used
+    _is_used = True
     servers.let_crowds_wait()
     request_threads = RequestThreads(conf.get("REQUEST_THREADS"), conf.get("QUERY_SECONDS"))
 

@@ -1,4 +1,4 @@
-"""System checks: mistakes in `REALTIME = {…}`, told before they are met at night."""
+"""System checks: what production would miss, and mistakes in `REALTIME = {…}`."""
 
 import math
 from collections.abc import Iterator
@@ -6,13 +6,14 @@ from difflib import get_close_matches
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import Error
-from django.db import connections
+from django.core.checks import Error, Warning
+from django.db import DatabaseError, connections
 from django.utils.module_loading import import_string
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from . import conf
+from .log.retention import OTHERS, parse_age
 
 MAY_BE_ZERO = {"DRAIN_SECONDS"}
 
@@ -28,6 +29,7 @@ def check_settings(app_configs: Any = None, **kwargs: Any) -> list[Error]:
         *_database(),
         *_authentication(),
         *_listen_url(),
+        *_retention(),
     ]
 
 
@@ -60,6 +62,8 @@ def _wanted(name: str, value: Any) -> str | None:
             return "a pair of whole numbers, the least and the most"
         if not all(_is_number(one, int) and one > 0 for one in value) or value[0] > value[1]:
             return "a pair of whole numbers above 0, the least first"
+    elif isinstance(default, bool):
+        return None if isinstance(value, bool) else "True or False"
     elif isinstance(default, (int, float)):
         kind = "a whole number" if isinstance(default, int) else "a number"
         least = "0 or more" if name in MAY_BE_ZERO else "above 0"
@@ -128,4 +132,127 @@ def _listen_url() -> Iterator[Error]:
             "REALTIME['LISTEN_URL'] is not a PostgreSQL URL or connection string.",
             hint="It looks like postgresql://user:password@host:5432/name.",
             id="realtime.E007",
+        )
+
+
+def _retention() -> Iterator[Error]:
+    kept = conf.get("RETENTION")
+    if not isinstance(kept, dict):
+        yield _retention_error(f"is {kept!r}, and has to be a dictionary")
+        return
+    for stream, by_kind in kept.items():
+        if not isinstance(by_kind, (str, dict)):
+            yield _retention_error(f"says {by_kind!r} of {stream!r}")
+            continue
+        try:
+            ages = {
+                kind: parse_age(age)
+                for kind, age in (
+                    by_kind if isinstance(by_kind, dict) else {OTHERS: by_kind}
+                ).items()
+            }
+        except (ValueError, TypeError) as error:
+            yield _retention_error(f"is wrong about {stream!r}: {error}")
+            continue
+        for kind, age in ages.items():
+            if age > ages.get(OTHERS, age):
+                yield _retention_error(
+                    f"keeps {kind!r} for longer than {stream!r}, which is pruned as a whole"
+                )
+
+
+def _retention_error(what: str) -> Error:
+    return Error(
+        f"REALTIME['RETENTION'] {what}.",
+        hint="It looks like {'default': {'import': '1d', '*': '90d'}}, or {'*': '90d'}.",
+        id="realtime.E012",
+    )
+
+
+def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[Warning]:
+    """realtime.W101 to W106, for `manage.py check --deploy`: what production would miss."""
+    return [*_application(), *_no_retention(), *_pooler(), *_static_files()]
+
+
+def _application() -> Iterator[Warning]:
+    from . import asgi
+
+    path = getattr(settings, "ASGI_APPLICATION", None)
+    if not path:
+        yield Warning(
+            "ASGI_APPLICATION isn't set: under WSGI each open stream would hold a process or a "
+            "thread, so streams are refused there.",
+            hint="Serve the streams by an ASGI server, the pages by whichever you like, and name "
+            "its application in ASGI_APPLICATION.",
+            id="realtime.W101",
+        )
+        return
+    try:
+        import_string(path)
+    except Exception as error:
+        yield Warning(
+            f"ASGI_APPLICATION is {path!r}, which can't be imported: {error}", id="realtime.W102"
+        )
+        return
+    if not asgi.is_used():
+        yield Warning(
+            f"The ASGI application {path!r} isn't wrapped: each open stream holds a thread, and "
+            "with it a database connection.",
+            hint="application = outlive_request(get_asgi_application()), by "
+            "`from realtime.asgi import outlive_request`.",
+            id="realtime.W102",
+        )
+
+
+def _no_retention() -> Iterator[Warning]:
+    if not conf.get("RETENTION"):
+        yield Warning(
+            "REALTIME['RETENTION'] isn't set: the event log grows for ever.",
+            hint="REALTIME = {'RETENTION': {'*': '90d'}}; or prune it by a nightly `manage.py "
+            "prune_events --older-than 90d`, and silence this.",
+            id="realtime.W103",
+        )
+
+
+def _pooler() -> Iterator[Warning]:
+    if conf.get("LISTEN_URL") is not None or conf.get("DATABASE") not in connections:
+        return
+    connection = connections[conf.get("DATABASE")]
+    if connection.vendor != "postgresql":
+        return
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            [backend_pid] = cursor.fetchone()
+            is_pooled = backend_pid != connection.connection.info.backend_pid
+    except DatabaseError:
+        return  # away: that shows elsewhere
+    if is_pooled:
+        yield Warning(
+            "The database is reached through a pooler, such as PgBouncer. In transaction mode it "
+            "swallows LISTEN, and events come seconds late.",
+            hint="Give the listener a direct way: REALTIME = {'LISTEN_URL': 'postgresql://…'}. In "
+            "session mode all is well: silence this.",
+            id="realtime.W104",
+        )
+
+
+def _static_files() -> Iterator[Warning]:
+    from django.contrib.staticfiles.storage import HashedFilesMixin, staticfiles_storage
+
+    storage = staticfiles_storage
+    if not isinstance(storage, HashedFilesMixin):
+        yield Warning(
+            "Static files are served by names that stay: after an update browsers go on with the "
+            "scripts that they have, which may not fit what the server sends.",
+            hint="STORAGES = {'staticfiles': {'BACKEND': …}} with a ManifestStaticFilesStorage or "
+            "WhiteNoise's.",
+            id="realtime.W105",
+        )
+    elif not storage.support_js_module_import_aggregation:
+        yield Warning(
+            f"{type(storage).__name__} gives scripts names with a hash, but not those that they "
+            "import: after an update a page would mix old and new ones.",
+            hint="Subclass it with support_js_module_import_aggregation = True.",
+            id="realtime.W106",
         )

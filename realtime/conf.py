@@ -56,6 +56,14 @@ DEFAULTS: dict[str, Any] = {
     # How many stream requests Django works on at a time, each on a thread of its own; the others
     # wait without one. Open streams hold none.
     "REQUEST_THREADS": 4,
+    # How long events are kept: by stream (“*”: all the others), and within it by the kind of their
+    # topics, as {"default": {"import": "1d", "*": "90d"}} or {"*": "90d"}. What is named by neither
+    # is kept for ever.
+    "RETENTION": {},
+    # Whether the processes that serve prune by it, every so many seconds; else it takes a nightly
+    # `manage.py prune_events`.
+    "PRUNE": True,
+    "PRUNE_SECONDS": 600.0,
     # How many replays may query the database at a time.
     "REPLAY_CONNECTIONS": 2,
 }

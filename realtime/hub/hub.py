@@ -36,6 +36,7 @@ from ..postgres.writability import Writability, why_not_writable
 from .access_monitor import AccessMonitor
 from .heartbeat import Heartbeat
 from .open_streams import OpenStreams
+from .pruner import Pruner
 from .recent_events import RecentEvents
 from .replays import Replays
 
@@ -131,6 +132,8 @@ class Hub:
         self._run("work", self._working.keep())
         self._run("heartbeat", self._heartbeat.run())
         self._run("access", self.access_monitor.run())
+        if conf.get("PRUNE") and conf.get("RETENTION"):
+            self._run("prune", Pruner(conf.get("PRUNE_SECONDS")).run())
 
     def _run(self, name: str, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         # In a context of its own: whichever request came first must not live on in ours.

@@ -52,6 +52,44 @@ class PollingLease(models.Model):
         return f"{self.stream}, until {self.until}"
 
 
+class PrunedKind(models.Model):
+    """Up to where a stream has lost the events of one kind of topics, see `retention.py`."""
+
+    pk = models.CompositePrimaryKey("stream", "kind")
+    stream = models.CharField(max_length=100)
+    kind = models.CharField(max_length=LONGEST)
+    through = models.BigIntegerField(
+        default=0, help_text="The last position at which there was one; 0: none is gone yet."
+    )
+    looked_through = models.BigIntegerField(help_text="Up to where there is none any more.")
+
+    def __str__(self) -> str:
+        return f"{self.stream}, {self.kind}: {self.through}"
+
+
+class Process(models.Model):
+    """A server process, by its own word: who is connected there. For the admin.
+
+    A row that isn't written any more is that of a process that ended without a word.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    host = models.CharField(max_length=255)
+    pid = models.IntegerField()
+    started_at = models.DateTimeField(db_default=Now())
+    beat_at = models.DateTimeField(db_default=Now())
+    streams = models.IntegerField(default=0, help_text="How many are open.")
+    users = models.JSONField(
+        default=dict, help_text="How many streams each user has open, by key; the first 500 users."
+    )
+
+    class Meta:
+        verbose_name_plural = "processes"
+
+    def __str__(self) -> str:
+        return f"{self.host}, process {self.pid}"
+
+
 class EventFields(models.Model):
     """What an event is, before and after it is numbered."""
 

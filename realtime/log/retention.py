@@ -2,22 +2,29 @@
 
 A client whose cursor lies before that position is told so by a reset. Beside traffic it is safe:
 writers and readers never wait for it, publishers only for the end of a batch, see `_prune_batch`.
+
+How long a stream is kept, and in it the events of some kinds of topics, is `REALTIME["RETENTION"]`.
+What is kept for less long than its stream is emptied, and stays as a row without data until the
+stream is pruned as far: positions have no hole.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from django.db import connections, transaction
 
 from .. import conf
-from .models import Stream
+from .models import PrunedKind, Stream
 from .notifications import PENDING_CHANNEL
 from .sql import load
 
 CUT_BY_AGE = load("prune_cut_by_age")
 CUT_BY_NUMBER = load("prune_cut_by_number")
 DELETE = load("prune_events")
+EMPTY_KIND = load("prune_kind")
 HINT = load("prune_hint")
 # Released at the end of the transaction. A second prune of the same stream waits for its turn.
 TAKE_TURN = "SELECT pg_advisory_xact_lock(hashtextextended('realtime_prune ' || %(stream)s, 0))"
@@ -25,6 +32,14 @@ PRUNED_THROUGH = "SELECT pruned_through FROM realtime_stream WHERE name = %(stre
 RAISE_PRUNED_THROUGH = (
     "UPDATE realtime_stream SET pruned_through = %(through)s WHERE name = %(stream)s"
 )
+
+# If somebody else is at it, they will do it.
+TRY_TURN = TAKE_TURN.replace("pg_advisory_xact_lock", "pg_try_advisory_xact_lock")
+
+UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+LONGEST_AGE = timedelta(days=36_500)  # a hundred years; PostgreSQL's calendar begins in 4713 BC
+# All streams, or all kinds of topics, that aren't named.
+OTHERS = "*"
 
 # Bounded: no transaction runs for long, and an interrupted prune loses one batch of its work.
 BATCH_ROWS = 5000
@@ -35,6 +50,68 @@ class Batch(NamedTuple):
 
     events: int
     through: int
+
+
+class Due(NamedTuple):
+    """What is older than it is kept, up to this position.
+
+    kind: of topics, in a stream that is kept for longer; None: all of the stream.
+    """
+
+    stream: str
+    kind: str | None
+    through: int
+
+
+def parse_age(text: str) -> timedelta:
+    """“30d” and the like: a whole number of minutes, hours, days or weeks.
+
+    Raises ValueError, with a sentence for whoever wrote it.
+    """
+    match = re.fullmatch(r"([1-9][0-9]{0,8})([mhdw])", text)
+    if match is None:
+        raise ValueError(
+            f"{text!r} is no age: say a whole number and its unit, as in 90m (minutes), "
+            "36h (hours), 30d (days) or 8w (weeks)."
+        )
+    count, unit = match.groups()
+    if (found := timedelta(**{UNITS[unit]: int(count)})) > LONGEST_AGE:
+        raise ValueError(f"{text} is more than a hundred years.")
+    return found
+
+
+def ages(stream: str) -> dict[str, timedelta]:
+    """How long a stream's events are kept, by kind of topic; OTHERS: all that isn't named.
+
+    What isn't in it is kept for ever.
+    """
+    retention = conf.get("RETENTION")
+    pattern = next((name for name in retention if fnmatchcase(stream, name)), None)
+    if pattern is None:
+        return {}
+    kept = retention[pattern]
+    by_kind = {OTHERS: kept} if isinstance(kept, str) else kept
+    return {kind: parse_age(age) for kind, age in by_kind.items()}
+
+
+def due() -> Iterator[Due]:
+    """What is to be pruned now by `REALTIME["RETENTION"]`."""
+    if not conf.get("RETENTION"):
+        return
+    for stream in streams():
+        for kind, age in ages(stream.name).items():
+            through = cut_by_age(stream.name, age)
+            if kind != OTHERS:
+                yield Due(stream.name, kind, through)
+            elif through > stream.pruned_through:
+                yield Due(stream.name, None, through)
+
+
+def prune_due(due: Due, *, wait: bool = True) -> Iterator["Batch"]:
+    """Prune, batch by batch. wait: for others who prune the same stream; else leave it to them."""
+    if due.kind is None:
+        return prune(due.stream, due.through, wait=wait)
+    return _empty(due.stream, due.kind, due.through, wait=wait)
 
 
 def streams() -> list[Stream]:
@@ -55,22 +132,58 @@ def cut_by_number(stream: str, keep: int) -> int:
     return _query(CUT_BY_NUMBER, stream=stream, keep=keep)
 
 
-def prune(stream: str, through: int) -> Iterator[Batch]:
+def prune(stream: str, through: int, *, wait: bool = True) -> Iterator[Batch]:
     """Delete the events up to a position, batch by batch.
 
     Each batch is committed before it is yielded, so it can be left off at any time.
+
+    wait: for others who prune the same stream; else leave it to them.
     """
-    while (batch := _prune_batch(stream, through)) is not None:
+    while (batch := _prune_batch(stream, through, wait)) is not None:
         yield batch
 
 
-def _prune_batch(stream: str, through: int) -> Batch | None:
+def _empty(stream: str, kind: str, through: int, *, wait: bool) -> Iterator[Batch]:
+    """Empty the events of one kind of topics up to a position, batch by batch."""
+    while (batch := _empty_batch(stream, kind, through, wait)) is not None:
+        yield batch
+
+
+def _empty_batch(stream: str, kind: str, through: int, wait: bool) -> Batch | None:
+    with transaction.atomic(using=conf.get("DATABASE")):
+        _execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        if not _take_turn(stream, wait):
+            return None
+        marked = PrunedKind.objects.using(conf.get("DATABASE")).filter(stream=stream, kind=kind)
+        earlier = marked.values_list("looked_through", flat=True).first() or 0
+        after = max(earlier, _query(PRUNED_THROUGH, stream=stream))
+        if after >= through:
+            return None
+        reached = min(after + BATCH_ROWS, through)
+        events = _execute(EMPTY_KIND, stream=stream, kind=kind, after=after, through=reached)
+        # In the same transaction, as below. What wasn't there has not been taken from anybody.
+        marks = {"looked_through": reached, **({"through": reached} if events else {})}
+        PrunedKind.objects.using(conf.get("DATABASE")).update_or_create(
+            stream=stream, kind=kind, defaults=marks
+        )
+    return Batch(events, reached)
+
+
+def _take_turn(stream: str, wait: bool) -> bool:
+    if wait:
+        _execute(TAKE_TURN, stream=stream)
+        return True
+    return bool(_query(TRY_TURN, stream=stream))
+
+
+def _prune_batch(stream: str, through: int, wait: bool) -> Batch | None:
     """Delete the lowest events of a stream; None if all up to that position are gone."""
     with transaction.atomic(using=conf.get("DATABASE")):
         # Each statement with a snapshot of its own, whatever the project's default is: the second
         # has to see what the prune before us has committed.
         _execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
-        _execute(TAKE_TURN, stream=stream)
+        if not _take_turn(stream, wait):
+            return None
         after = _query(PRUNED_THROUGH, stream=stream)
         if after >= through:
             return None

@@ -197,6 +197,60 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.CreateModel(
+            name="Process",
+            fields=[
+                ("id", models.UUIDField(primary_key=True, serialize=False)),
+                ("host", models.CharField(max_length=255)),
+                ("pid", models.IntegerField()),
+                (
+                    "started_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                (
+                    "beat_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                ("streams", models.IntegerField(default=0, help_text="How many are open.")),
+                (
+                    "users",
+                    models.JSONField(
+                        default=dict,
+                        help_text="How many streams each user has open, by key; the first 500 users.",
+                    ),
+                ),
+            ],
+            options={"verbose_name_plural": "processes"},
+        ),
+        migrations.CreateModel(
+            name="PrunedKind",
+            fields=[
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "stream",
+                        "kind",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("stream", models.CharField(max_length=100)),
+                ("kind", models.CharField(max_length=200)),
+                (
+                    "through",
+                    models.BigIntegerField(
+                        default=0,
+                        help_text="The last position at which there was one; 0: none is gone yet.",
+                    ),
+                ),
+                (
+                    "looked_through",
+                    models.BigIntegerField(help_text="Up to where there is none any more."),
+                ),
+            ],
+        ),
         migrations.RunSQL(
             sql=(SQL / "number_events.sql").read_text(encoding="utf-8"),
             reverse_sql="DROP FUNCTION realtime_number_events(text, integer, integer, interval, boolean)",

@@ -29,7 +29,7 @@ ACCOUNT = "postgres"
 START_SECONDS = 60
 # How long a primary that is gone without a word may be missed, at most: Patroni's own defaults are
 # 30, 10 and 10 s. The three hang together: ttl >= loop_wait + 2 * retry_timeout.
-TTL, LOOP_WAIT, RETRY_TIMEOUT = 20, 1, 3
+TTL, LOOP_WAIT, RETRY_TIMEOUT = 10, 1, 3
 
 
 def binaries() -> Path | None:

@@ -1,5 +1,6 @@
 """`manage.py prune_events`: keep the event log from growing for ever. For a nightly job.
 
+manage.py prune_events                        by REALTIME["RETENTION"]
 manage.py prune_events --older-than 30d
 manage.py prune_events --keep 100000 --stream orders --dry-run
 """
@@ -11,11 +12,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from realtime import conf
 from realtime.log import retention
 from realtime.models import Stream
 
-UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-LONGEST_AGE = timedelta(days=36_500)  # a hundred years; PostgreSQL's calendar begins in 4713 BC
 LARGEST_NUMBER = 2**63 - 1  # PostgreSQL's bigint, which positions are
 
 
@@ -27,7 +27,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        what = parser.add_mutually_exclusive_group(required=True)
+        what = parser.add_mutually_exclusive_group()
         what.add_argument(
             "--older-than",
             type=age,
@@ -40,6 +40,7 @@ class Command(BaseCommand):
             metavar="NUMBER",
             help="keep this many of the newest events of each stream, delete the others",
         )
+        parser.epilog = "Without either: what REALTIME['RETENTION'] says."
         parser.add_argument("--stream", help="only this stream; all of them without it")
         parser.add_argument(
             "--dry-run", action="store_true", help="say what would be deleted, and delete nothing"
@@ -58,6 +59,9 @@ class Command(BaseCommand):
         chosen = self._chosen(stream)
         if not chosen:
             self.stdout.write("There are no streams yet: nothing to prune.")
+        if older_than is None and keep is None:
+            self._prune_due({row.name for row in chosen}, dry_run)
+            return
         for row in chosen:
             if keep is None:
                 through = retention.cut_by_age(row.name, older_than)
@@ -78,6 +82,21 @@ class Command(BaseCommand):
             raise CommandError(f"There is no stream {name!r}. There are: {names}.")
         return chosen
 
+    def _prune_due(self, chosen: set[str], dry_run: bool) -> None:
+        """By REALTIME["RETENTION"]."""
+        if not conf.get("RETENTION"):
+            raise CommandError(
+                "Say what to prune: --older-than or --keep, or set REALTIME['RETENTION']."
+            )
+        for due in retention.due():
+            if due.stream not in chosen:
+                continue
+            what = due.stream if due.kind is None else f"{due.stream}, {due.kind}"
+            if dry_run:
+                self.stdout.write(f"{what}: would prune up to position {due.through}.")
+            elif events := sum(batch.events for batch in retention.prune_due(due)):
+                self.stdout.write(f"{what}: pruned {events} events up to position {due.through}.")
+
     def _prune(self, stream: Stream, through: int, *, each_batch: bool) -> None:
         events, reached = 0, stream.pruned_through
         try:
@@ -96,16 +115,10 @@ class Command(BaseCommand):
 
 def age(text: str) -> timedelta:
     """“30d” and the like, as a timedelta."""
-    match = re.fullmatch(r"([1-9][0-9]{0,8})([mhdw])", text)
-    if match is None:
-        raise ArgumentTypeError(
-            f"{text!r} is no age: say a whole number and its unit, as in 90m (minutes), "
-            "36h (hours), 30d (days) or 8w (weeks)."
-        )
-    count, unit = match.groups()
-    if (found := timedelta(**{UNITS[unit]: int(count)})) > LONGEST_AGE:
-        raise ArgumentTypeError(f"{text} is more than a hundred years.")
-    return found
+    try:
+        return retention.parse_age(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from error
 
 
 def number(text: str) -> int:

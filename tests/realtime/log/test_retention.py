@@ -1,5 +1,6 @@
 """`manage.py prune_events`, and what it does to those who use the log meanwhile."""
 
+import asyncio
 import threading
 from datetime import timedelta
 from io import StringIO
@@ -8,9 +9,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from realtime.hub.hub import Hub
 from realtime.log import retention
 from realtime.log.notifications import PENDING_CHANNEL
 from realtime.models import Event, OutboxEvent, Stream
+from tests.realtime.conftest import in_thread
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -166,7 +169,6 @@ def test_without_any_stream_there_is_nothing_to_do():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "one of the arguments --older-than --keep is required"),
         (["--keep", "1", "--older-than", "1d"], "not allowed with"),
         (["--older-than", "30"], "as in 90m (minutes), 36h (hours), 30d (days) or 8w (weeks)"),
         (["--older-than", "0d"], "'0d' is no age"),
@@ -281,3 +283,99 @@ def test_two_prunes_at_once_delete_each_event_once():
     assert sum(batch.events for batch in batches) == total - 1
     assert sorted(batch.through for batch in batches) == [*range(3, total - 1, 3), total - 1]
     assert (pruned_through(), positions()) == (total - 1, [total])
+
+
+# By setting
+
+BY_KIND = {"orders": {"import": "1h", "*": "48h"}}
+
+
+def fill_topics(*topics_and_ages):
+    """A stream `orders` of events for these topics, published so many hours ago."""
+    fill("orders", *(hours for _, hours in topics_and_ages))
+    for position, (topic, _) in enumerate(topics_and_ages, start=1):
+        Event.objects.filter(stream="orders", position=position).update(topic=topic)
+
+
+def test_without_options_it_does_what_the_setting_says(transactional_db, settings):
+    settings.REALTIME = {**settings.REALTIME, "RETENTION": {"*": "48h"}}
+    fill("orders", 50, 49, 47, 1)
+    fill("imports", 50, 1)
+    assert "orders: pruned 2 events up to position 2." in prune()
+    assert positions() == [3, 4]
+    assert positions("imports") == [2]
+    assert prune() == ""
+
+
+def test_without_options_and_setting_it_asks_what_to_do(transactional_db, settings):
+    settings.REALTIME = {**settings.REALTIME, "RETENTION": {}}
+    fill("orders", 50)
+    with pytest.raises(CommandError, match="--older-than or --keep"):
+        prune()
+
+
+def test_the_first_name_that_fits_a_stream_says_how_long_it_is_kept(settings):
+    settings.REALTIME = {"RETENTION": {"orders": "1h", "orders-*": "2h", "*": "3h"}}
+    kept = {name: retention.ages(name) for name in ("orders", "orders-eu", "default")}
+    assert kept == {
+        "orders": {"*": timedelta(hours=1)},
+        "orders-eu": {"*": timedelta(hours=2)},
+        "default": {"*": timedelta(hours=3)},
+    }
+
+
+def test_a_kind_of_topics_may_be_kept_for_less_long(transactional_db, settings):
+    settings.REALTIME = {**settings.REALTIME, "RETENTION": BY_KIND}
+    fill_topics(
+        ("import:1", 50),
+        ("import:2", 3),
+        ("auth.user:7", 3),
+        ("acme/import:a/b:c", 3),
+        ("reimport:2", 3),
+        ("public", 3),
+        ("import:2", 0),
+        ("auth.user:7", 0),
+    )
+    assert prune("--dry-run") == (
+        "orders, import: would prune up to position 6.\norders: would prune up to position 1.\n"
+    )
+    prune()
+    assert positions() == [3, 5, 6, 7, 8]  # what is emptied is no longer among what is kept
+    assert pruned_through() == 1
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM realtime_event")
+        assert cursor.fetchone() == (7,)
+
+
+def test_what_somebody_else_prunes_is_left_to_them(transactional_db, settings, elsewhere):
+    settings.REALTIME = {**settings.REALTIME, "RETENTION": BY_KIND}
+    fill_topics(("import:1", 50), ("import:2", 3), ("auth.user:7", 3))
+    other = elsewhere()
+    with other.transaction():
+        other.execute(retention.TAKE_TURN, {"stream": "orders"})
+        for due in retention.due():
+            assert not list(retention.prune_due(due, wait=False))
+    for due in retention.due():
+        assert sum(batch.events for batch in retention.prune_due(due, wait=False)) > 0
+
+
+async def test_a_process_prunes_by_itself(hub, settings):
+    await Hub.close_current()
+    settings.REALTIME = {
+        **settings.REALTIME,
+        "RETENTION": {"*": "48h"},
+        "PRUNE_SECONDS": 0.1,
+    }
+    await in_thread(fill, "orders", 50, 49, 47, 1)
+    Hub.current()
+    left = Event.objects.filter(stream="orders").count
+    async with asyncio.timeout(10):
+        while await in_thread(left) != 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+async def test_a_process_that_may_not_prune_does_not(hub, settings):
+    await Hub.close_current()
+    settings.REALTIME = {"RETENTION": {"*": "48h"}, "PRUNE": False, "PRUNE_SECONDS": 0.1}
+    Hub.current()
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "realtime-prune"]
