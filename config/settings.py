@@ -7,6 +7,7 @@ run and kept out of git, an embedded PostgreSQL. `DJANGO_ENV=production` asks fo
 from datetime import timedelta
 from pathlib import Path
 
+import django
 from csp.constants import NONE, SELF
 
 from . import database, environment, production, secret_key
@@ -33,6 +34,9 @@ INSTALLED_APPS = [
     "config",  # first, so that its runserver replaces daphne's, which replaces Django's
     "daphne",
     "orders",
+    "orders.transfers",
+    *(["django_tasks"] if django.VERSION < (6, 0) else []),  # django.tasks from 6.0 on
+    "django_tasks_db",
     "realtime",
     "tools",
     "rest_framework",
@@ -204,6 +208,9 @@ REALTIME = {
     "LISTEN_URL": environment.text("REALTIME_LISTEN_URL") or None,
 }
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = REALTIME["LISTEN_URL"] is not None
+
+# Imports and exports of orders. `manage.py db_worker` works on them; runserver brings one along.
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 
 LOGGING = {
     "version": 1,

@@ -1,6 +1,6 @@
 """The bell and what it leads to, and the stream that rings it."""
 
-from django.urls import path, reverse_lazy
+from django.urls import include, path, reverse_lazy
 
 from realtime import EventStreamView, TokenCookieView
 
@@ -14,6 +14,7 @@ urlpatterns = [
     path("notifications/read/", views.bell_read, name="bell_read"),
     path("orders/", board_views.orders_board, name="orders_board"),
     path("orders/summary/", board_views.orders_board_summary, name="orders_board_summary"),
+    path("orders/transfers/", include("orders.transfers.urls")),
     path("orders/<int:pk>/", views.order, name="order"),
     path("orders/<int:pk>/move/", board_views.order_move, name="order_move"),
     path(

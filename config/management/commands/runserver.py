@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import threading
 from typing import Any
 
 from daphne.management.commands import runserver
@@ -11,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from config import logs
+from config import logs, tasks
 from config.database import EMBEDDED_ENGINE
 from config.demo import accounts
 
@@ -77,6 +78,8 @@ class Command(runserver.Command):
         delivery = logging.getLogger("realtime.delivery")
         delivery.setLevel(logging.DEBUG)
         delivery.addFilter(logs.OrderEvents())
+        # One command does it all: imports and exports too. It ends with this process.
+        threading.Thread(target=tasks.work_for_ever, name="tasks", daemon=True).start()
         super().inner_run(*args, **options)
 
     def check_migrations(self) -> None:

@@ -1,0 +1,116 @@
+"""An import or an export of orders, and how far it has come."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+import realtime
+from orders.events import STREAM, utc_text
+
+# The type of the events that tell of a transfer, to whoever follows all of the shop's stream.
+TRANSFER_TYPE = "transfer"
+# Of what is wrong with a file so much is kept: whoever mends it begins at the top.
+MOST_ERRORS = 100
+
+
+class Transfer(models.Model):
+    """One import or export. A task of Django's Tasks framework works on it, see tasks.py."""
+
+    class Kind(models.TextChoices):
+        IMPORT = "import", _("Import")
+        EXPORT = "export", _("Export")
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("Waiting")
+        RUNNING = "running", _("Running")
+        DONE = "done", _("Done")
+        CANCELLED = "cancelled", _("Cancelled")
+        FAILED = "failed", _("Failed")
+
+    kind = models.CharField(max_length=10, choices=Kind)
+    state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    started_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+"
+    )
+    name = models.CharField(max_length=200, help_text="Of the file.")
+    content = models.TextField(blank=True, help_text="The file, as CSV.")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    started_at = models.DateTimeField(null=True, editable=False)
+    finished_at = models.DateTimeField(null=True, editable=False)
+    done = models.PositiveIntegerField(default=0, help_text="Rows that are through.")
+    total = models.PositiveIntegerField(default=0)
+    error_count = models.PositiveIntegerField(default=0)
+    errors = models.JSONField(default=list, blank=True, help_text="Lines and reasons.")
+    is_cancel_wanted = models.BooleanField(default=False)
+    changes = models.PositiveIntegerField(
+        default=0, help_text="Grows with each event: a page drops what is older than what it shows."
+    )
+
+    class Meta:
+        verbose_name = _("transfer")
+        verbose_name_plural = _("transfers")
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.name}"
+
+    @property
+    def is_over(self) -> bool:
+        return self.state not in (self.State.WAITING, self.State.RUNNING)
+
+    @property
+    def has_file(self) -> bool:
+        """Whether there is something to download: what was exported."""
+        return self.kind == self.Kind.EXPORT and self.state == self.State.DONE
+
+    def rate(self) -> float:
+        """Rows a second since it began; 0 before that."""
+        if self.started_at is None:
+            return 0.0
+        seconds = ((self.finished_at or timezone.now()) - self.started_at).total_seconds()
+        return self.done / seconds if seconds > 0 else 0.0
+
+    def event_data(self) -> dict[str, Any]:
+        """What an event says of it: all that a bar shows."""
+        rate = self.rate()
+        left = None
+        if self.state == self.State.RUNNING and rate > 0:
+            left = round((self.total - self.done) / rate, 1)
+        return {
+            "transfer": self.pk,
+            "kind": self.kind,
+            "name": self.name,
+            "state": self.state,
+            "done": self.done,
+            "total": self.total,
+            "errors": self.error_count,
+            "rate": round(rate, 1),
+            "seconds_left": left,
+            "created_at": utc_text(self.created_at),
+            "changes": self.changes,
+        }
+
+    def save_and_publish(self, *fields: str) -> None:
+        """Save these fields, and publish how it stands, in one transaction.
+
+        Only the newest of these events is kept: a page that opens in the middle, or reads slowly,
+        gets the present value, and never the history.
+        """
+        self.changes += 1
+        with transaction.atomic():
+            self.save(update_fields=[*fields, "changes"])
+            self.publish()
+
+    def publish(self) -> None:
+        """Publish how it stands, in the transaction that is open now."""
+        realtime.publish(
+            to=self,
+            type=TRANSFER_TYPE,
+            data=self.event_data(),
+            latest="progress",
+            stream=STREAM,
+        )
