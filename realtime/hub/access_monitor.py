@@ -116,7 +116,7 @@ class AccessMonitor:
         self._verified.clear()
         self.check_all()
         try:
-            async with asyncio.timeout(NOTIFIED_SECONDS):
+            async with asyncio.timeout(LATE_SECONDS):
                 await self._verified.wait()
         except TimeoutError:
             pass
