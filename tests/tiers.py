@@ -5,6 +5,9 @@ database    PostgreSQL
 process     programs of its own: servers, commands, other clusters
 browser     Chromium
 
+`versions` is what another Python or Django may change: no browser looks at it, and it isn't about
+PostgreSQL's life, nor about time.
+
 `quick` are the first two. In them a test can't start a program, so that none is there by mistake.
 """
 
@@ -15,6 +18,8 @@ import pytest
 
 UNIT, DATABASE, PROCESS, BROWSER = ("unit", "database", "process", "browser")
 QUICK = {UNIT, DATABASE}
+OF_VERSIONS = ("tests/config/", "tests/orders/", "tests/realtime/", "tests/tools/")
+NOT_OF_VERSIONS = ("tests/config/test_runserver.py", "tests/realtime/postgres/test_embedded.py")
 
 
 def tier_of(item: pytest.Item) -> str:
@@ -36,6 +41,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(tier)
         if tier in QUICK and not item.get_closest_marker("slow"):
             item.add_marker("quick")
+        if tier != BROWSER and _is_of_versions(item):
+            item.add_marker("versions")
+
+
+def _is_of_versions(item: pytest.Item) -> bool:
+    return (
+        item.nodeid.startswith(OF_VERSIONS)
+        and not item.nodeid.startswith(NOT_OF_VERSIONS)
+        and not item.get_closest_marker("slow")
+    )
 
 
 @pytest.fixture(scope="session")
