@@ -121,7 +121,11 @@ class Hub:
             query_seconds=self._query_seconds,
         )
         self._listening = KeptConnection(
-            "listen for new events", self._listen_parameters, self._listener.listen
+            "listen for new events",
+            self._listen_parameters,
+            self._listener.listen,
+            # The other connection may be lost as well, and shows it only when it is used.
+            refused=lambda reason: self.poll(),
         )
         self._working = KeptConnection(
             "number and read new events", self._parameters, self._work, refused=self._give_up
