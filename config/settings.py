@@ -138,6 +138,11 @@ STATIC_ROOT = BASE_DIR / "staticfiles"
 if PRODUCTION:
     STORAGES = {
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+        "staticfiles": {"BACKEND": "config.storage.HashedStaticFiles"},
+    }
+if PRODUCTION:
+    STORAGES = {
+        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
         "staticfiles": {"BACKEND": "config.static_files.HashedStaticFiles"},
     }
 
