@@ -1,7 +1,9 @@
 """What holds for the project as a whole."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from django.core.management import call_command
@@ -30,3 +32,21 @@ def test_the_hooks_for_commits_are_well_formed(processes):
         text=True,
     )
     assert checked.returncode == 0, checked.stdout
+
+
+def names(path: Path) -> set[str]:
+    """Of the distributions that a file of requirements asks for, in the form that PyPI uses."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return {
+        re.split(r"[\[=<>~!; ]", line)[0].lower().replace("_", "-")
+        for line in lines
+        if line and line[0] not in "#- "
+    }
+
+
+@pytest.mark.parametrize("folder", [".", "tests", "benchmarks"])
+def test_all_that_is_required_is_pinned(folder):
+    pinned = names(ROOT / folder / "requirements.txt")
+    for required in (names(ROOT / "requirements.in"), names(ROOT / folder / "requirements.in")):
+        assert required
+        assert required <= pinned, f"The head of {folder}/requirements.in has the command."
