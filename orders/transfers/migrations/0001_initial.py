@@ -61,9 +61,7 @@ class Migration(migrations.Migration):
                 ("error_count", models.PositiveIntegerField(default=0)),
                 (
                     "errors",
-                    models.JSONField(
-                        blank=True, default=list, help_text="Line and reason, the first ones."
-                    ),
+                    models.JSONField(blank=True, default=list, help_text="Lines and reasons."),
                 ),
                 ("is_cancel_wanted", models.BooleanField(default=False)),
                 (
