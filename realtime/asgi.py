@@ -77,7 +77,7 @@ def outlive_request(application: Application) -> Application:
         else:
             await application(scope, exchange.receive, exchange.send)
         if handover.stream is not None:
-            writer = StreamWriter(handover.stream, client_connection(send))
+            writer = StreamWriter(handover.stream, client_connection(send, scope))
             if exchange.is_over:
                 return
             # A stream is open for days, and there are thousands.

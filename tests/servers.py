@@ -109,16 +109,21 @@ READY = {
 
 @contextmanager
 def running_server(
-    kind: str = "daphne", *, port: int | None = None, **environment: str
+    kind: str = "daphne",
+    *,
+    port: int | None = None,
+    application: str = "config.asgi:application",
+    **environment: str,
 ) -> Iterator[ServerProcess]:
     """A server process; kind: daphne, uvicorn, or runserver (which serves static files too).
 
     port: the one of a server that has stopped, to take its place; a free one if None.
+    application: what daphne and uvicorn run.
     """
     port = port or free_port()
     command = [part.format(port=port, **environment) for part in COMMANDS[kind]]
     if kind != "runserver":
-        command.append("config.asgi:application")
+        command.append(application)
     environment = {**os.environ, "DATABASE_URL": database_url(), **environment}
     # What this process is allowed while it drives a browser, see browser/chromium.py.
     environment.pop("DJANGO_ALLOW_ASYNC_UNSAFE", None)

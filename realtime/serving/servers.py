@@ -7,15 +7,19 @@ ASGI specification says, and no more.
 """
 
 import asyncio
+import os
+import socket
+import stat
 import sys
 from collections.abc import Awaitable, Callable, Generator, Mapping
-from functools import partial
+from functools import cache, partial
 from types import coroutine
 from typing import Any
 
 # How many clients may wait to be accepted; the kernel has a limit of its own (somaxconn).
 BACKLOG = 4096
 
+Scope = dict[str, Any]
 Message = Mapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 
@@ -23,10 +27,12 @@ Send = Callable[[Message], Awaitable[None]]
 class ClientConnection:
     """The way to one client, through a server of which nothing is known."""
 
-    __slots__ = ("_send",)
+    __slots__ = ("_client", "_send", "_server")
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, scope: Scope) -> None:
         self._send = send
+        self._client: Any = scope.get("client")
+        self._server: Any = scope.get("server")
 
     def write(self, chunk: bytes) -> Awaitable[None] | None:
         """Send a chunk of the response's body.
@@ -44,21 +50,29 @@ class ClientConnection:
         """Cut the connection to a client that doesn't read; False if there is no way to.
 
         A response that just ended would wait in the server until the client has read all of it.
+        The server holds the connection in this process, so it is shut down here, and the server
+        notices. There is no way to one that has other addresses than the scope says, as behind a
+        proxy that the server trusts: that one hangs up on its clients itself.
         """
-        return False
+        return _shut_down(self._client, self._server)
 
 
-def client_connection(send: Any) -> ClientConnection:
-    """The way to the client to whom a server's `send` leads."""
+def client_connection(send: Any, scope: Scope) -> ClientConnection:
+    """The way to the client of a request: to whom `send` leads, and where `scope` says they are.
+
+    send: the server's own, or one that some ASGI middleware has put around it.
+    """
     # daphne's is `partial(server.handle_reply, request)`.
     request = send.args[0] if isinstance(send, partial) and send.args else None
     if getattr(request, "channel", None) is not None and hasattr(request, "registerProducer"):
-        return DaphneConnection(send, request)
+        return DaphneConnection(send, scope, request)
     # uvicorn's is a method of its request.
     cycle = getattr(send, "__self__", None)
     if type(cycle).__module__.startswith("uvicorn.") and hasattr(cycle, "transport"):
-        return UvicornConnection(send)
-    return ClientConnection(send)
+        return UvicornConnection(send, scope)
+    if (request := _daphnes_request(scope)) is not None:
+        return WrappedDaphneConnection(send, scope, request)
+    return ClientConnection(send, scope)
 
 
 class UvicornConnection(ClientConnection):
@@ -83,8 +97,8 @@ class DaphneConnection(ClientConnection):
 
     __slots__ = ("_flows", "_request", "_transport")
 
-    def __init__(self, send: Send, request: Any) -> None:
-        super().__init__(send)
+    def __init__(self, send: Send, scope: Scope, request: Any) -> None:
+        super().__init__(send, scope)
         self._request = request
         self._transport: Any = _socket_of(request)
         self._flows: asyncio.Future[None] | None = None  # while Twisted's buffer is full
@@ -139,6 +153,81 @@ class DaphneConnection(ClientConnection):
     stopProducing = resumeProducing  # the client is gone: nobody waits for it
 
 
+class WrappedDaphneConnection(DaphneConnection):
+    """daphne, with ASGI middleware that wants to see what is sent, such as Sentry's."""
+
+    __slots__ = ()
+
+    def write(self, chunk: bytes) -> Awaitable[None] | None:
+        return self._send_and_wait(chunk)
+
+    async def _send_and_wait(self, chunk: bytes) -> None:
+        await self._send(_body(chunk, more_body=True))
+        if self._flows is not None:
+            await self._flows
+
+
+def _daphnes_request(scope: Scope) -> Any:
+    """daphne's request of this scope, if daphne runs this event loop; None if not.
+
+    The client's address is one list object in both, whatever middleware has copied the scope.
+    """
+    reactor = _running_reactor()
+    client = scope.get("client")
+    if reactor is None or client is None:
+        return None
+    for server in _daphnes_servers(reactor):
+        # From the newest on: those before are open streams.
+        for request in reversed(server.connections):
+            if getattr(request, "client_addr", None) is client:
+                return request if getattr(request, "channel", None) is not None else None
+    return None
+
+
+@cache
+def _daphnes_servers(reactor: Any) -> list[Any]:
+    """What daphne runs in this process. Asked in a request, so it listens already."""
+    from twisted.internet.interfaces import IListeningPort
+
+    servers = []
+    for reader in reactor.getReaders():
+        if IListeningPort.providedBy(reader):
+            factory = getattr(reader, "factory", None)
+            factory = getattr(factory, "wrappedFactory", factory)  # where it ends TLS
+            if hasattr(server := getattr(factory, "server", None), "connections"):
+                servers.append(server)
+    return servers
+
+
+def _shut_down(client: Any, server: Any) -> bool:
+    """Shut down the TCP connection of this process between two addresses, if there is one.
+
+    It goes through all of the process's files, but happens only when somebody is hung up on.
+    """
+    if not client or not server:
+        return False
+    for name in os.listdir("/dev/fd"):
+        try:
+            if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                continue
+            connection = socket.socket(fileno=int(name))
+        except OSError:  # the folder's own, closed by now
+            continue
+        try:
+            if (
+                connection.family in (socket.AF_INET, socket.AF_INET6)
+                and connection.getpeername()[:2] == tuple(client)[:2]
+                and connection.getsockname()[:2] == tuple(server)[:2]
+            ):
+                connection.shutdown(socket.SHUT_RDWR)
+                return True
+        except OSError:  # it listens, or its client has left
+            continue
+        finally:
+            connection.detach()  # it stays the server's
+    return False
+
+
 def _socket_of(request: Any) -> Any:
     """Twisted's transport if it is a plain socket; None if anything could stand before the wire.
 
@@ -162,17 +251,23 @@ def at_shutdown(close: Callable[[], Awaitable[None]]) -> None:
 
     For daphne, which has no lifespan protocol; the others say it by `lifespan.shutdown`.
     """
-    loop = asyncio.get_running_loop()
-    reactor = sys.modules.get("twisted.internet.reactor")
-    if reactor is None or not reactor.running:
-        return
-    if getattr(reactor, "_asyncioEventloop", None) is not loop:
+    reactor = _running_reactor()
+    if reactor is None:
         return
     from twisted.internet.defer import Deferred
 
     reactor.addSystemEventTrigger(
-        "before", "shutdown", lambda: Deferred.fromFuture(loop.create_task(close()))
+        "before", "shutdown", lambda: Deferred.fromFuture(asyncio.ensure_future(close()))
     )
+
+
+def _running_reactor() -> Any:
+    """Twisted's reactor, if it runs this event loop."""
+    reactor: Any = sys.modules.get("twisted.internet.reactor")
+    if reactor is None or not reactor.running:
+        return None
+    is_ours = getattr(reactor, "_asyncioEventloop", None) is asyncio.get_running_loop()
+    return reactor if is_ours else None
 
 
 def let_crowds_wait() -> None:

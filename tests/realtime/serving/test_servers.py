@@ -70,7 +70,7 @@ async def handle_reply(request, message):
 
 def daphne(transport):
     request = Request(transport)
-    return request, client_connection(partial(handle_reply, request))
+    return request, client_connection(partial(handle_reply, request), {})
 
 
 def test_it_writes_to_daphnes_socket_at_once():
@@ -126,7 +126,7 @@ def test_a_socket_that_has_begun_to_speak_tls_is_written_to_by_twisted():
 def test_a_channel_that_is_not_known_is_written_to_by_twisted():
     request = Request(transport())
     request.channel.__class__ = type("H2Stream", (HTTPChannel,), {})
-    way = client_connection(partial(handle_reply, request))
+    way = client_connection(partial(handle_reply, request), {})
     way.write(b"cups")
     assert request.written == [b"cups"]
 
@@ -156,7 +156,7 @@ async def test_of_an_unknown_server_it_awaits_every_message():
     async def send(message):
         sent.append(message)
 
-    way = client_connection(send)
+    way = client_connection(send, {})
     assert type(way) is ClientConnection
     await way.write(b"cups")
     await way.end()
@@ -172,7 +172,7 @@ def test_uvicorn_is_known_by_its_own_method():
 
     cycle = object.__new__(RequestResponseCycle)
     cycle.transport = object()
-    assert isinstance(client_connection(cycle.send), UvicornConnection)
+    assert isinstance(client_connection(cycle.send, {}), UvicornConnection)
 
 
 async def test_a_coroutine_that_waits_for_nothing_is_done_at_once():

@@ -14,6 +14,9 @@ from tests.waiting import wait_until
 
 EVENT_BYTES = 2048
 
+# The project's own application, and one with ASGI middleware around it.
+APPLICATIONS = ["config.asgi:application", "tests.realtime.serving.wrapped_asgi:application"]
+
 
 @contextmanager
 def stalled_client(server, headers):
@@ -46,12 +49,16 @@ def read_all(client, events):
     return [int(part.partition(b",")[0]) for part in bytes(received).split(b'"n":')[1:]]
 
 
+@pytest.mark.parametrize("application", APPLICATIONS)
 @pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
 def test_who_stops_reading_costs_a_bounded_piece_of_memory(
-    processes, transactional_db, alice, bob, kind
+    processes, transactional_db, alice, bob, kind, application
 ):
     stalled, events = 20, 4000
-    with running_server(kind) as server, open_stream(server, **bearer(bob)) as reader:
+    with (
+        running_server(kind, application=application) as server,
+        open_stream(server, **bearer(bob)) as reader,
+    ):
         publish(alice, events)  # 8 MB, more than the kernel takes for a client
         publish(bob, 1)
         reader.next_event()
@@ -72,10 +79,11 @@ def test_who_stops_reading_costs_a_bounded_piece_of_memory(
                 client.__exit__(None, None, None)
 
 
+@pytest.mark.parametrize("application", APPLICATIONS)
 @pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
-def test_who_never_reads_on_is_hung_up_on(processes, transactional_db, alice, kind):
+def test_who_never_reads_on_is_hung_up_on(processes, transactional_db, alice, kind, application):
     quick = {"DJANGO_SETTINGS_MODULE": "tests.realtime.quick_settings"}
-    with running_server(kind, **quick) as server:
+    with running_server(kind, application=application, **quick) as server:
         publish(alice, 4000)
         with stalled_client(server, bearer(alice)):
             wait_until(lambda: is_connected(server))
