@@ -8,7 +8,9 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import router, transaction
 from django.http import HttpRequest
 
-from .events import bell_event, publish_bell, stream_position
+import realtime
+
+from .events import STREAM, bell_event, publish_bell
 from .models import Bell
 from .notifications import BLANKS, Notification, order_events
 
@@ -20,7 +22,7 @@ MOST_COUNTED = 99
 class BellSnapshot:
     """A user's bell at one moment: all that the stream says after `cursor` is yet to come."""
 
-    cursor: int
+    cursor: realtime.Cursor
     state: Bell
     new_positions: list[int]  # above what was seen, ascending; no more than one above MOST_COUNTED
     notifications: list[Notification]  # the newest first
@@ -49,8 +51,8 @@ def bell_snapshot(user: AbstractBaseUser) -> BellSnapshot:
     # The cursor is read first, and no event above it after that. No transaction is needed to make
     # this a snapshot: an event never appears late at or below a position already given out. What
     # was seen and read may be newer than the cursor; it comes again, and then changes nothing.
-    cursor = stream_position()
-    events = order_events(user).filter(position__lte=cursor).order_by("-position")
+    cursor = realtime.current_cursor(STREAM)
+    events = order_events(user).filter(position__lte=cursor.position).order_by("-position")
     state = Bell.objects.filter(user=user).first() or Bell(user=user)
     new = events.filter(position__gt=state.seen_position).values_list("position", flat=True)
     return BellSnapshot(

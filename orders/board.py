@@ -15,7 +15,9 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from .events import stream_position
+import realtime
+
+from .events import STREAM
 from .models import Order
 from .notifications import WORDS, OfStatus
 from .status import Status
@@ -212,7 +214,7 @@ class Summary:
 class Board:
     """The board at one moment: all that the stream says after `cursor` is yet to come."""
 
-    cursor: int
+    cursor: realtime.Cursor
     rows: list[Row]  # the newest first
     newest: Row | None  # the list holds what was placed before this one
     oldest: Row | None  # the last of the list, if there are older ones
@@ -227,7 +229,7 @@ def board_snapshot(shown: Filter, before: Order | None = None) -> Board:
     """A page of the board: the newest orders, or those placed before one of them."""
     # The cursor is read first. What is committed between this and the list is in both, the list
     # and the stream; an event tells an order as it is, so that it may well come again.
-    cursor = stream_position()
+    cursor = realtime.current_cursor(STREAM)
     orders = shown.orders().select_related("customer").order_by("-placed_at", "-pk")
     if shown.status:
         orders = orders.filter(status=shown.status)

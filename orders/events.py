@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth import get_user_model
 
 import realtime
-from realtime.models import Stream
 
 if TYPE_CHECKING:
     from .models import Bell
@@ -37,11 +36,6 @@ def publish_bell(bell: "Bell", using: str) -> None:
         stream=STREAM,
         using=using,
     )
-
-
-def stream_position() -> int:
-    """The last position given out in the stream of orders; 0 if it has had no event yet."""
-    return Stream.objects.filter(pk=STREAM).values_list("position", flat=True).first() or 0
 
 
 def utc_text(moment: datetime) -> str:

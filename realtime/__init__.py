@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from .access.revocation import recheck, recheck_when_changed
     from .access.token_cookie import TokenCookieView
     from .exceptions import InvalidEvent, InvalidTopic, RealtimeError
+    from .log.cursor import Cursor
     from .log.publishing import Message, apublish, publish, publish_many
+    from .log.snapshot import acurrent_cursor, current_cursor
     from .log.topics import EVERYTHING, PUBLIC, Topic, topic_of
     from .views import EventStreamView
 
@@ -26,6 +28,7 @@ __version__ = "0.1.0"
 __all__ = [
     "EVERYTHING",
     "PUBLIC",
+    "Cursor",
     "EventStreamView",
     "InvalidEvent",
     "InvalidTopic",
@@ -33,7 +36,9 @@ __all__ = [
     "RealtimeError",
     "TokenCookieView",
     "Topic",
+    "acurrent_cursor",
     "apublish",
+    "current_cursor",
     "publish",
     "publish_many",
     "recheck",
@@ -55,8 +60,10 @@ def __getattr__(name: str) -> Any:
     # Imported on first use: Django imports this package before its app registry can load models.
     for module in (
         "exceptions",
+        "log.cursor",
         "log.topics",
         "log.publishing",
+        "log.snapshot",
         "access.revocation",
         "access.token_cookie",
         "views",

@@ -76,9 +76,9 @@ class EventStreamView(View):
     `?follow=no` ends the stream once it has said what there is, and lets EventSource ask again
     every few seconds: for a client behind a proxy that holds a stream back until its end.
 
-    GET /…  [Last-Event-ID: <cursor>]  or  ?last_event_id=<cursor>
-        200 text/event-stream: what came after that cursor, then what comes; without either,
-            from now. A cursor that can't be honoured: one `event: reset`, see README.md.
+    GET /…  [Last-Event-ID: <id>]  or  ?last_event_id=<id>
+        200 text/event-stream: what came after the event with that id, then what comes; without
+            either, from now. An id that can't be honoured: one `event: reset`, see README.md.
         400 a scope there isn't, or `follow` is neither yes nor no; 401 nobody, or a wrong token;
             403 none of these topics, or not those the page was rendered for; 404 what it is about
             is gone; 501 from a WSGI server.

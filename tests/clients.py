@@ -38,6 +38,19 @@ def signed_in(
         yield browser
 
 
+def event_id(position: int, stream: str = "orders") -> str:
+    """What the event at this position has for an id; of one that was pruned, if it was the last."""
+    # Here, for the writers of a storm use this module before Django is set up.
+    from realtime.log.cursor import Cursor
+    from realtime.models import Event
+    from realtime.models import Stream as StreamRow
+
+    marks = Event.objects.filter(stream=stream, position=position).values_list("mark", flat=True)
+    pruned = StreamRow.objects.filter(name=stream, pruned_through=position)
+    mark = marks.first() if marks else pruned.values_list("pruned_mark", flat=True).first()
+    return str(Cursor(position, mark))
+
+
 class OpenStream:
     """An open stream, read by a client that nobody here wrote."""
 

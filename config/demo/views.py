@@ -17,10 +17,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from orders.events import ORDER_TYPE, STREAM, stream_position
+from orders.events import ORDER_TYPE, STREAM
 from orders.models import Order
 from orders.status import Status
-from realtime import conf, topic_of
+from realtime import conf, current_cursor, topic_of
 from realtime.models import Event, OutboxEvent
 
 from . import accounts, faults
@@ -82,9 +82,9 @@ def demo(request: HttpRequest) -> HttpResponse:
     if request.user != alice:
         return render(request, "demo/somebody_else.html")
     # The cursor first: what the stream says after it is what this page counts.
-    position = stream_position()
+    cursor = current_cursor(STREAM)
     context = {
-        "position": position,
+        "cursor": cursor,
         "recipient": topic_of(alice),
         "heartbeat_seconds": conf.get("HEARTBEAT_SECONDS"),
         "rush": RUSH,

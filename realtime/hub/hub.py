@@ -21,7 +21,8 @@ from .. import conf
 from ..access.grants import Grant
 from ..exceptions import DatabaseUnavailable
 from ..log import wire
-from ..log.event_log import EventLog
+from ..log.cursor import Cursor, InvalidCursor
+from ..log.event_log import Batch, EventLog
 from ..log.notifications import ACCESS_CHANNEL, PENDING_CHANNEL, PUBLISHED_CHANNEL, parse_published
 from ..log.polling_lease import PollingLeases
 from ..log.topics import Topics
@@ -106,9 +107,9 @@ class Hub:
         self._poll_due = True
         self._to_number: set[str] = set()
         self._leases = PollingLeases(asyncio.get_running_loop().time)
-        self._published: dict[str, int] = {}  # streams, and how far they have come
+        self._published: dict[str, Cursor] = {}  # streams, and how far they have come
         # What this process said itself, last: it has read that, or is about to.
-        self._told: tuple[str, int] | None = None
+        self._told: tuple[str, Cursor] | None = None
         self._to_catch_up: dict[str, asyncio.Future[RecentEvents]] = {}
         self._to_measure: asyncio.Future[float] | None = None
         self._tasks: list[asyncio.Task[Any]] = []
@@ -184,14 +185,14 @@ class Hub:
         self,
         name: str,
         topics: Topics,
-        cursor: int | None,
+        cursor: Cursor | None,
         *,
         grant: Grant | None = None,
         follow: bool = True,
     ) -> "EventStream":
         """A client's stream, which begins when it is entered (`async with`).
 
-        topics: what it tells of. cursor: after which position; None: one that wasn't valid.
+        topics: what it tells of. cursor: after which event; None: one that wasn't valid.
         grant: what it rests on. follow: whether it waits for more when all has been said.
         """
         from .stream import EventStream
@@ -291,16 +292,19 @@ class Hub:
         if channel == PENDING_CHANNEL:
             self._to_number.add(payload)
         elif channel == PUBLISHED_CHANNEL:
-            position, stream = parse_published(payload)
-            if (stream, position) == self._told or not self._is_behind(stream, position):
+            try:
+                cursor, stream = parse_published(payload)
+            except InvalidCursor:
+                return  # anybody may notify anything
+            if (stream, cursor) == self._told or not self._is_behind(stream, cursor):
                 return
-            self._published[stream] = position
+            self._published[stream] = cursor
         self._work_due.set()
 
-    def _is_behind(self, stream: str, position: int) -> bool:
-        """Whether somebody here follows this stream, and its tail ends before this position."""
+    def _is_behind(self, stream: str, cursor: Cursor) -> bool:
+        """Whether somebody here follows this stream, and has not read this event."""
         tail = self._tails.get(stream)
-        return tail is not None and tail.position < position
+        return tail is not None and tail.contradicts(cursor)
 
     # What is done about it
 
@@ -328,7 +332,7 @@ class Hub:
         poll_due, self._poll_due = self._poll_due, False
         to_number, self._to_number = self._to_number, set()
         published, self._published = self._published, {}
-        to_read = {name for name, position in published.items() if self._is_behind(name, position)}
+        to_read = {name for name, cursor in published.items() if self._is_behind(name, cursor)}
         to_catch_up, self._to_catch_up = self._to_catch_up, {}
         to_measure, self._to_measure = self._to_measure, None
         try:
@@ -363,14 +367,13 @@ class Hub:
         self, connection: psycopg.AsyncConnection, to_number: set[str], to_read: set[str]
     ) -> None:
         self._forget_idle_tails()
-        behind = await self._log.streams_behind(connection, self._tails)
-        for stream, position, waiting in behind:
+        followed = {stream: tail.position for stream, tail in self._tails.items()}
+        behind = await self._log.streams_behind(connection, followed)
+        for stream, position, own_mark, waiting in behind:
             if waiting:
                 to_number.add(stream)
             tail = self._tails.get(stream)
-            if tail is not None and position < tail.position:
-                tail.restart(position)
-            elif tail is not None and position > tail.position:
+            if tail is not None and tail.cursor != (position, own_mark):
                 to_read.add(stream)
 
     def _forget_idle_tails(self) -> None:
@@ -393,13 +396,16 @@ class Hub:
             finished=numbered.moved is not None,
             leased=numbered.leased,
             more=numbered.more,
+            replaced=numbered.replaced > 0,
         )
         if numbered.moved:
             # First: there may be a thousand clients to write to here.
-            self._told = stream, numbered.position
-            await self._log.tell_others(connection, stream, numbered.position)
+            self._told = stream, numbered.last
+            await self._log.tell_others(connection, stream, numbered.last)
         if numbered.read is None:
             return True
+        if not self._continues(tail, numbered.read):
+            return False
         tail.append(numbered.read.events)
         return numbered.read.is_all
 
@@ -408,16 +414,27 @@ class Hub:
         tail = self._tails.get(stream)
         if tail is None:
             tail = self._tails[stream] = RecentEvents(
-                await self._log.position(connection, stream),
+                (await self._log.state(connection, stream)).last,
                 keep_events=conf.get("RECENT_EVENTS"),
                 keep_bytes=conf.get("RECENT_BYTES"),
             )
             return tail
         while True:
             batch = await self._log.read(connection, stream, tail.position)
+            if not self._continues(tail, batch):
+                state = await self._log.state(connection, stream)
+                if tail.cursor not in state:  # else only its row has gone
+                    is_pruned = tail.position < state.pruned.position
+                    tail.restart(state.pruned if is_pruned else state.last)
+                    continue
             tail.append(batch.events)
             if batch.is_all:
                 return tail
+
+    @staticmethod
+    def _continues(tail: RecentEvents, batch: Batch) -> bool:
+        """Whether the batch comes from the log that the tail was read from."""
+        return tail.position == 0 or batch.mark == tail.cursor.mark
 
 
 def _futures(

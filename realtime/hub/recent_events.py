@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Protocol
 
+from ..log.cursor import Cursor
 from ..log.event_log import RecentEvent
 from ..log.topics import EVERYTHING, Everything, Topics
 from ..log.wire import CHUNK_BYTES
@@ -25,15 +26,19 @@ class Follower(Protocol):
 
 
 class RecentEvents:
-    """Events `start + 1` to `position` of a stream, without a hole.
+    """The events after `start` up to `cursor` of a stream, without a hole.
 
     That there is no hole is what makes one integer a cursor: positions ascend by one, so what
     comes after a position is a slice.
+
+    restarts: how often it has begun anew. What was found out about a cursor before the last time
+        has to be found out again.
     """
 
-    def __init__(self, position: int, *, keep_events: int, keep_bytes: int) -> None:
-        self.start = position
-        self.position = position
+    def __init__(self, cursor: Cursor, *, keep_events: int, keep_bytes: int) -> None:
+        self.start = cursor
+        self.cursor = cursor
+        self.restarts = 0
         self._keep_events = keep_events
         self._keep_bytes = keep_bytes
         self._bytes = 0
@@ -44,11 +49,31 @@ class RecentEvents:
         self._latest: dict[tuple[str, str], RecentEvent] = {}
         self._followers: dict[str | Everything, set[Follower]] = {}
         # Clients that follow the same and stand at the same position get the same bytes.
-        self._joined: dict[tuple[str | Everything, int], tuple[bytes, int]] = {}
+        self._joined: dict[tuple[str | Everything, int], tuple[bytes, Cursor]] = {}
 
     @property
     def is_followed(self) -> bool:
         return bool(self._followers)
+
+    @property
+    def position(self) -> int:
+        """The last position."""
+        return self.cursor.position
+
+    def mark_at(self, position: int) -> int | None:
+        """The mark of the event at a position, from `start` to `cursor`."""
+        if position == self.start.position:
+            return self.start.mark
+        return self._events[position - self.start.position - 1].cursor.mark
+
+    def contradicts(self, cursor: Cursor) -> bool:
+        """Whether it holds another event at this position, or ends before it.
+
+        What lies before its start it doesn't know, and doesn't contradict.
+        """
+        if cursor.position < self.start.position:
+            return False
+        return cursor.position > self.position or cursor.mark != self.mark_at(cursor.position)
 
     def follow(self, follower: Follower) -> None:
         """From now on, wake the follower whenever something arrives for one of its topics."""
@@ -74,7 +99,8 @@ class RecentEvents:
             if event.position <= self.position:
                 continue
             if event.position != self.position + 1:
-                self._forget_all(event.position - 1)
+                self.restarts += 1
+                self._forget_all(Cursor(event.position - 1, None))
             self._add(event)
             added.append(event)
         while len(self._events) > self._keep_events or self._bytes > self._keep_bytes:
@@ -84,16 +110,17 @@ class RecentEvents:
             if logger.isEnabledFor(logging.DEBUG):
                 _tell(added, woken)
 
-    def restart(self, position: int) -> None:
-        """Begin anew at a position, because the log itself went back (a restored backup)."""
-        self._forget_all(position)
+    def restart(self, cursor: Cursor) -> None:
+        """Begin anew at an event, because the log isn't the one that it was read from."""
+        self.restarts += 1
+        self._forget_all(cursor)
         self._wake(set(self._followers))
 
-    def read(self, after: int, topics: Topics) -> tuple[bytes, int]:
+    def read(self, after: int, topics: Topics) -> tuple[bytes, Cursor]:
         """What comes after a position for a reader of these topics, as one chunk.
 
-        `start <= after <= position`. Returns the chunk, empty if there is nothing, and the
-        position it leads to, which is the next one to read after.
+        `start.position <= after <= position`. Returns the chunk, empty if there is nothing, and the
+        cursor it leads to, which is the next one to read after.
         """
         if topics is EVERYTHING:
             return self._shared(EVERYTHING, after)
@@ -102,12 +129,12 @@ class RecentEvents:
             return self._join(sorted((e for events in own for e in events), key=_position))
         [topic] = topics
         if topic not in self._by_topic:
-            return b"", self.position
+            return b"", self.cursor
         if len(self._followers.get(topic, ())) > 1:
             return self._shared(topic, after)
         return self._join(self._newer(self._by_topic[topic], after))
 
-    def _shared(self, topic: str | Everything, after: int) -> tuple[bytes, int]:
+    def _shared(self, topic: str | Everything, after: int) -> tuple[bytes, Cursor]:
         """The same bytes for all that stand at the same position."""
         joined = self._joined.get((topic, after))
         if joined is None:
@@ -127,17 +154,17 @@ class RecentEvents:
         newer.reverse()
         return newer
 
-    def _join(self, events: list[RecentEvent]) -> tuple[bytes, int]:
+    def _join(self, events: list[RecentEvent]) -> tuple[bytes, Cursor]:
         size = 0
         for count, event in enumerate(events):
             size += len(event.chunk)
             if size > CHUNK_BYTES and count:
-                return b"".join(e.chunk for e in events[:count]), events[count - 1].position
-        return b"".join(event.chunk for event in events), self.position
+                return b"".join(e.chunk for e in events[:count]), events[count - 1].cursor
+        return b"".join(event.chunk for event in events), self.cursor
 
     def _add(self, event: RecentEvent) -> None:
         self._events.append(event)
-        self.position = event.position
+        self.cursor = event.cursor
         if not event.chunk:  # replaced before it was read from the table
             return
         self._bytes += len(event.chunk)
@@ -152,7 +179,7 @@ class RecentEvents:
     def _forget_oldest(self) -> None:
         event = self._events.popleft()
         self._bytes -= len(event.chunk)
-        self.start = event.position
+        self.start = event.cursor
         own = self._by_topic.get(event.topic)
         if own and own[0] is event:
             own.popleft()
@@ -161,13 +188,13 @@ class RecentEvents:
         if event.key and self._latest.get((event.topic, event.key)) is event:
             del self._latest[event.topic, event.key]
 
-    def _forget_all(self, position: int) -> None:
+    def _forget_all(self, cursor: Cursor) -> None:
         self._events.clear()
         self._by_topic.clear()
         self._latest.clear()
         self._joined.clear()
         self._bytes = 0
-        self.start = self.position = position
+        self.start = self.cursor = cursor
 
     def _wake(self, topics: Iterable[str | Everything]) -> int:
         """Wake those who follow one of these topics; how many there were."""

@@ -9,6 +9,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from .. import conf
 from ..exceptions import DatabaseUnavailable
+from ..log.cursor import Cursor
 from ..log.event_log import EventLog, Replay
 from ..log.topics import Topics
 from ..postgres.connections import CONNECTION_ERRORS, Parameters, PreparedConnection
@@ -35,7 +36,7 @@ class Replays:
         self._query_seconds = query_seconds
         self._pool: asyncio.Task[AsyncConnectionPool[PreparedConnection]] | None = None
 
-    async def read(self, stream: str, topics: Topics, *, after: int, through: int) -> Replay:
+    async def read(self, stream: str, topics: Topics, *, after: Cursor, through: Cursor) -> Replay:
         """See `EventLog.replay()`. Raises DatabaseUnavailable."""
         try:
             pool = await self._opened_pool()

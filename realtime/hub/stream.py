@@ -14,13 +14,14 @@ from .. import conf
 from ..access.grants import Grant
 from ..exceptions import DatabaseUnavailable
 from ..log import wire
+from ..log.cursor import Cursor
 from ..log.topics import Topics
 from .hub import Hub
 from .recent_events import RecentEvents
 
 # Why a cursor can't be honoured, as the client is told.
-INVALID = "invalid"  # it is no position
-AHEAD = "ahead"  # the log ends before it: it was restored from a backup
+INVALID = "invalid"  # it is no cursor
+HISTORY = "history"  # the log hasn't its event, so it isn't the log that it comes from
 PRUNED = "pruned"  # events after it are gone from the log
 
 # When a client that doesn't follow asks again: about every three seconds, each at another moment.
@@ -31,7 +32,7 @@ class EventStream:
     """The stream of one client, of some topics or the whole stream.
 
     access: what it rests on; the default is nothing that could end.
-    cursor: the position after which it begins; None for one that wasn't valid.
+    cursor: the event after which it begins; None for one that wasn't valid.
     follow: whether it waits for more when all has been said; otherwise it ends there.
 
     Whoever sends it to the client enters it, takes chunks as long as there are any, and is called
@@ -50,6 +51,7 @@ class EventStream:
         "_name",
         "_replay_due",
         "_replayed",
+        "_restarts",
         "_tail",
         "access",
         "on_stall",
@@ -62,7 +64,7 @@ class EventStream:
         hub: Hub,
         name: str,
         topics: Topics,
-        cursor: int | None,
+        cursor: Cursor | None,
         *,
         access: Grant | None = None,
         follow: bool = True,
@@ -78,6 +80,8 @@ class EventStream:
         self._cursor = cursor
         self._follow = follow
         self._tail: RecentEvents | None = None
+        # The cursor is one of the history that the recent events had after so many restarts.
+        self._restarts: int | None = None
         self._begun = False
         self._closed = False
         self._farewell = b""
@@ -139,7 +143,11 @@ class EventStream:
     @property
     def is_behind(self) -> bool:
         """Whether what comes next is not in memory: to be brought there by `replay()`."""
-        return self._replay_due and not self._closed and self._cursor < self._tail.start
+        return (
+            self._replay_due
+            and not self._closed
+            and self._cursor.position < self._tail.start.position
+        )
 
     def take(self) -> bytes:
         """What the client gets next, in as few pieces as it can take; empty: nothing for now."""
@@ -162,15 +170,17 @@ class EventStream:
         """Read the next events from the table, for `take()`."""
         try:
             replay = await self._hub.replays.read(
-                self._name, self.topics, after=self._cursor, through=self._tail.position
+                self._name, self.topics, after=self._cursor, through=self._tail.cursor
             )
         except DatabaseUnavailable:
             self._replay_due = False  # the next event or heartbeat tries again
             return
-        if self._cursor < replay.pruned_through:
+        if replay.is_pruned:
             self._replayed = self._reset(PRUNED)
+        elif replay.is_other_history:
+            self._replayed = self._reset(HISTORY)
         else:
-            self._cursor = replay.position
+            self._cursor = replay.cursor
             self._replayed = replay.chunk
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
@@ -202,13 +212,14 @@ class EventStream:
         if self._replayed:
             replayed, self._replayed = self._replayed, b""
             return replayed
-        if self._cursor > self._tail.position:
-            return self._reset(AHEAD)
-        if self._cursor < self._tail.start:
-            return b""
-        chunk, self._cursor = self._tail.read(self._cursor, self.topics)
+        if self._restarts != self._tail.restarts and self._tail.contradicts(self._cursor):
+            return self._reset(HISTORY)
+        if self._cursor.position < self._tail.start.position:
+            return b""  # a replay finds out what becomes of the cursor
+        self._restarts = self._tail.restarts
+        chunk, self._cursor = self._tail.read(self._cursor.position, self.topics)
         return chunk
 
     def _reset(self, reason: str) -> bytes:
-        self._cursor = self._tail.position
+        self._cursor, self._restarts = self._tail.cursor, self._tail.restarts
         return wire.reset(reason, self._cursor)

@@ -1,7 +1,7 @@
 """The event log in PostgreSQL, as a server process numbers, follows and replays it."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -9,6 +9,7 @@ import psycopg
 
 from ..postgres.deadlines import deadline
 from . import wire
+from .cursor import START, Cursor
 from .notifications import PUBLISHED_CHANNEL, published
 from .polling_lease import BUSY_ROWS, LEASE_SECONDS
 from .sql import load
@@ -18,13 +19,13 @@ from .wire import CHUNK_BYTES
 # At this isolation level, see the head of its file, whatever the project's default is.
 NUMBER_EVENTS = """
     BEGIN ISOLATION LEVEL READ COMMITTED;
-    SELECT moved, last_position, leased FROM realtime_number_events(
+    SELECT taken, moved, last_position, last_mark, leased FROM realtime_number_events(
         %(stream)s, %(number_rows)s, %(busy_rows)s, make_interval(secs => %(lease_seconds)s)
     );
     COMMIT
 """
 NOTIFY = "SELECT pg_notify(%(channel)s, %(payload)s)"
-POSITION = "SELECT position FROM realtime_stream WHERE name = %(stream)s"
+STREAM_STATE = load("stream_state")
 READ_TAIL = load("read_tail")
 NUMBER_AND_READ = f"{NUMBER_EVENTS};\n{READ_TAIL}"
 REPLAY_EVERYTHING = load("replay_everything")
@@ -51,29 +52,49 @@ class RecentEvent:
         same topic and key has replaced this one.
     """
 
-    position: int
+    cursor: Cursor
     topic: str
     chunk: bytes
     key: str = ""
 
+    @property
+    def position(self) -> int:
+        return self.cursor.position
+
 
 class Batch(NamedTuple):
-    """Events of a stream, in order. is_all: there were no more."""
+    """Events of a stream, in order.
 
+    mark: of the event after which they come; None: it isn't in the log.
+    is_all: there were no more.
+    """
+
+    mark: int | None
     events: list[RecentEvent]
     is_all: bool
 
 
-class Numbered(NamedTuple):
-    """moved: how many events; None: another session is at it. position: the stream's last.
+class StreamState(NamedTuple):
+    """last: the newest event. pruned: events up to this one are gone from the table."""
 
+    last: Cursor
+    pruned: Cursor
+
+
+class Numbered(NamedTuple):
+    """What was done about the events of a stream that waited.
+
+    moved: how many have their position now; None: another session is at it.
+    replaced: how many never get one, because of a newer one with their key.
+    last: the stream's newest event.
     leased: to poll the stream from now on, see polling_lease.py.
     more: events may be left that wait for their number.
     read: what has its number now; None: it wasn't asked for.
     """
 
     moved: int | None
-    position: int | None
+    replaced: int
+    last: Cursor
     leased: bool
     more: bool
     read: Batch | None
@@ -82,13 +103,15 @@ class Numbered(NamedTuple):
 class Replay(NamedTuple):
     """A batch of what a client missed.
 
-    position: nothing for this client lies between the batch and here.
-    pruned_through: events up to here are gone from the table.
+    cursor: nothing for this client lies between the batch and here.
+    is_pruned: events after the client's cursor are gone from the table.
+    is_other_history: the log hasn't the event that the client's cursor names.
     """
 
     chunk: bytes
-    position: int
-    pruned_through: int
+    cursor: Cursor
+    is_pruned: bool
+    is_other_history: bool
 
 
 class EventLog:
@@ -122,28 +145,39 @@ class EventLog:
         else:
             parameters |= _read_parameters(stream, read_after)
             [counts], rows = await self._query_all(connection, NUMBER_AND_READ, parameters)
-            read = _batch(rows)
-        moved, position, leased = counts
-        return Numbered(moved, position, bool(leased), moved == NUMBER_ROWS, read)
+            read = _batch(rows, read_after)
+        taken, moved, position, mark, leased = counts
+        return Numbered(
+            moved=moved,
+            replaced=0 if moved is None else taken - moved,
+            last=Cursor(position or 0, mark),
+            leased=bool(leased),
+            more=taken == NUMBER_ROWS,
+            read=read,
+        )
 
     async def tell_others(
-        self, connection: psycopg.AsyncConnection, stream: str, position: int
+        self, connection: psycopg.AsyncConnection, stream: str, last: Cursor
     ) -> None:
-        """Hint to all processes that a stream has come to a position.
+        """Hint to all processes that a stream has come to this event.
 
         A statement of its own, after the commit of the numbering: see publishing.py.
         """
-        hint = {"channel": PUBLISHED_CHANNEL, "payload": published(position, stream)}
+        hint = {"channel": PUBLISHED_CHANNEL, "payload": published(last, stream)}
         await self._query(connection, NOTIFY, hint)
 
-    async def position(self, connection: psycopg.AsyncConnection, stream: str) -> int:
-        """The stream's last position; 0 if it has no events yet."""
-        rows = await self._query(connection, POSITION, {"stream": stream})
-        return rows[0][0] if rows else 0
+    async def state(self, connection: psycopg.AsyncConnection, stream: str) -> StreamState:
+        """How far a stream has come and has been pruned."""
+        rows = await self._query(connection, STREAM_STATE, {"stream": stream})
+        if not rows:
+            return StreamState(START, START)
+        [(position, mark, pruned_through, pruned_mark)] = rows
+        return StreamState(Cursor(position, mark), Cursor(pruned_through, pruned_mark))
 
     async def read(self, connection: psycopg.AsyncConnection, stream: str, after: int) -> Batch:
-        """What comes after a position, for everybody."""
-        return _batch(await self._query(connection, READ_TAIL, _read_parameters(stream, after)))
+        """What comes after a position, for everybody; and the mark of the event at it."""
+        rows = await self._query(connection, READ_TAIL, _read_parameters(stream, after))
+        return _batch(rows, after)
 
     async def replay(
         self,
@@ -151,14 +185,14 @@ class EventLog:
         stream: str,
         topics: Topics,
         *,
-        after: int,
-        through: int,
+        after: Cursor,
+        through: Cursor,
     ) -> Replay:
-        """What lies after one position up to another, at most a batch of it."""
+        """What lies after one event up to another, at most a batch of it."""
         parameters = {
             "stream": stream,
-            "after": after,
-            "through": through,
+            "after": after.position,
+            "through": through.position,
             "batch_rows": REPLAY_ROWS,
             "batch_bytes": CHUNK_BYTES,
         }
@@ -168,20 +202,32 @@ class EventLog:
             statement = REPLAY_TOPICS
             parameters["topics"] = list(topics)
         rows = await self._query(connection, statement, parameters)
-        events = [event for _, _, *event in rows if event[0] is not None]
+        if not rows:  # the stream has not had its first event yet
+            return Replay(b"", through, is_pruned=False, is_other_history=after != START)
+        _, pruned_through, pruned_mark, own_mark, *_ = rows[0]
+        if after.position == pruned_through:
+            own_mark = pruned_mark
+        events = [
+            (Cursor(position, mark), type, data)
+            for *_, position, mark, type, data in rows
+            if position is not None
+        ]
         return Replay(
             chunk=b"".join(wire.event(*event) for event in events),
-            position=through if not events or _is_all(rows, REPLAY_ROWS) else events[-1][0],
-            pruned_through=rows[0][1] if rows else 0,
+            cursor=through if not events or _is_all(rows, REPLAY_ROWS) else events[-1][0],
+            is_pruned=after.position < pruned_through,
+            is_other_history=after != START and after.mark != own_mark,
         )
 
     async def streams_behind(
-        self, connection: psycopg.AsyncConnection, followed: Collection[str]
-    ) -> list[tuple[str, int, bool]]:
-        """(name, last position, whether events wait for their number) of the followed streams,
-        and of all others where events wait.
+        self, connection: psycopg.AsyncConnection, followed: Mapping[str, int]
+    ) -> Rows:
+        """(name, last position, mark of the event at the position up to which it is followed,
+        whether events wait for their number) of the followed streams, and of all others where
+        events wait.
         """
-        return await self._query(connection, STREAMS_BEHIND, {"followed": list(followed)})
+        parameters = {"followed": list(followed), "positions": list(followed.values())}
+        return await self._query(connection, STREAMS_BEHIND, parameters)
 
     async def oldest_waiting(self, connection: psycopg.AsyncConnection) -> float:
         """The age of the oldest event that waits for its number, in seconds; 0 if none does."""
@@ -230,13 +276,15 @@ def _read_parameters(stream: str, after: int) -> dict[str, Any]:
     }
 
 
-def _batch(rows: Rows) -> Batch:
+def _batch(rows: Rows, after: int) -> Batch:
     """Of what READ_TAIL returns."""
-    events = [
-        RecentEvent(position, topic, wire.event(position, type, data), key)
-        for _, position, topic, type, data, key in rows
-    ]
-    return Batch(events, _is_all(rows, READ_ROWS))
+    own_mark = rows[0][2] if rows and rows[0][1] == after else None
+    events = []
+    for _, position, mark, topic, type, data, key in rows:
+        if position > after:
+            cursor = Cursor(position, mark)
+            events.append(RecentEvent(cursor, topic, wire.event(cursor, type, data), key))
+    return Batch(own_mark, events, _is_all(rows, READ_ROWS + 1))
 
 
 def _is_all(rows: Rows, limit: int) -> bool:

@@ -3,9 +3,11 @@
 One that is lost costs the time until the next poll, not an event. https://www.postgresql.org/docs/current/sql-notify.html
 """
 
+from .cursor import Cursor
+
 # “A committed transaction wrote events of this stream; they wait for a number.”
 PENDING_CHANNEL = "realtime_pending"
-# “This stream has come to this position.”
+# “This stream has come to this event.”
 PUBLISHED_CHANNEL = "realtime_published"
 # “Look again who may read”, in one of the ways below.
 ACCESS_CHANNEL = "realtime_access"
@@ -20,15 +22,15 @@ PERMISSIONS_CHANGED = "permissions"
 TOPIC_CHANGED = "topic"
 
 
-def published(position: int, stream: str) -> str:
+def published(cursor: Cursor, stream: str) -> str:
     """The payload on PUBLISHED_CHANNEL."""
-    return f"{position} {stream}"
+    return f"{cursor} {stream}"
 
 
-def parse_published(payload: str) -> tuple[int, str]:
-    """Position and stream of a payload on PUBLISHED_CHANNEL."""
-    position, stream = payload.split(" ", 1)
-    return int(position), stream
+def parse_published(payload: str) -> tuple[Cursor, str]:
+    """Cursor and stream of a payload on PUBLISHED_CHANNEL. Raises InvalidCursor."""
+    cursor, _, stream = payload.partition(" ")
+    return Cursor.parse(cursor), stream
 
 
 def access(kind: str, value: str = "") -> str:

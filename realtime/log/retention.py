@@ -28,9 +28,11 @@ EMPTY_KIND = load("prune_kind")
 HINT = load("prune_hint")
 # Released at the end of the transaction. A second prune of the same stream waits for its turn.
 TAKE_TURN = "SELECT pg_advisory_xact_lock(hashtextextended('realtime_prune ' || %(stream)s, 0))"
+MARK = "SELECT max(mark) FROM realtime_event WHERE stream = %(stream)s AND position = %(through)s"
 PRUNED_THROUGH = "SELECT pruned_through FROM realtime_stream WHERE name = %(stream)s"
 RAISE_PRUNED_THROUGH = (
-    "UPDATE realtime_stream SET pruned_through = %(through)s WHERE name = %(stream)s"
+    "UPDATE realtime_stream SET pruned_through = %(through)s, pruned_mark = %(mark)s "
+    "WHERE name = %(stream)s"
 )
 
 # If somebody else is at it, they will do it.
@@ -188,10 +190,12 @@ def _prune_batch(stream: str, through: int, wait: bool) -> Batch | None:
         if after >= through:
             return None
         reached = min(after + BATCH_ROWS, through)
+        # By it a client that has seen this event, and nothing later, is known to miss nothing.
+        mark = _query(MARK, stream=stream, through=reached)
         events = _execute(DELETE, stream=stream, after=after, through=reached)
         # In the same transaction: a replay sees both or neither, so it never meets a hole that
         # nobody has marked. And last: this locks the stream's row against publishers.
-        _execute(RAISE_PRUNED_THROUGH, stream=stream, through=reached)
+        _execute(RAISE_PRUNED_THROUGH, stream=stream, through=reached, mark=mark)
     # A publisher that came in that moment did not wait for us: it has to be called again.
     _execute(HINT, stream=stream, channel=PENDING_CHANNEL)
     return Batch(events, reached)

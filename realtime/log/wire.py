@@ -5,6 +5,8 @@ and 9.2.6 (interpreting). A stream is lines; a blank line ends a block; CR, LF a
 line, so no field may hold one.
 """
 
+from .cursor import Cursor
+
 # What one write to a client holds at most, unless a single event is larger. A client that does not
 # read costs one of these beside what its server buffers.
 CHUNK_BYTES = 96 * 1024
@@ -24,7 +26,7 @@ def is_line(text: str) -> bool:
     return True
 
 
-def event(position: int, type: str, data: str | None) -> bytes:
+def event(cursor: Cursor, type: str, data: str | None) -> bytes:
     """One event, unnamed without a type; nothing without data, for a newer one has replaced it.
 
     Each line of a text becomes a `data:` line of its own, which the client joins again (9.2.6).
@@ -33,19 +35,19 @@ def event(position: int, type: str, data: str | None) -> bytes:
         return b""
     name = f"event: {type}\n" if type else ""
     lines = data.replace("\n", "\ndata: ")
-    return f"{name}id: {position}\ndata: {lines}\n\n".encode()
+    return f"{name}id: {cursor}\ndata: {lines}\n\n".encode()
 
 
-def opening(retry_milliseconds: int, position: int) -> bytes:
+def opening(retry_milliseconds: int, cursor: Cursor) -> bytes:
     """The first bytes: how long to wait before reconnecting, and the first heartbeat.
 
     They go out at once, so that `onopen` fires and proxies commit to the response. The `id:` makes
     a client that is cut off before its first event come back to where it began.
     """
-    return f"retry: {retry_milliseconds}\n".encode() + heartbeat(position)
+    return f"retry: {retry_milliseconds}\n".encode() + heartbeat(cursor)
 
 
-def heartbeat(position: int) -> bytes:
+def heartbeat(cursor: Cursor) -> bytes:
     """A sign of life, and up to where the client has been told everything.
 
     An event, not a comment: a browser hides comments from the page, whose script could then not
@@ -53,7 +55,7 @@ def heartbeat(position: int) -> bytes:
     no event is dispatched (9.2.6). Its `id:` takes the cursor of a client that gets few events
     along, which would otherwise grow old, and fall off the log when that is pruned.
     """
-    return f"event: heartbeat\nid: {position}\ndata:\n\n".encode()
+    return f"event: heartbeat\nid: {cursor}\ndata:\n\n".encode()
 
 
 def comment(text: str) -> bytes:
@@ -66,6 +68,6 @@ def retry(milliseconds: int) -> bytes:
     return f"retry: {milliseconds}\n\n".encode()
 
 
-def reset(reason: str, position: int) -> bytes:
-    """Tells the client that its cursor can't be honoured: reload, then go on from `position`."""
-    return event(position, "reset", f'{{"reason":"{reason}","position":{position}}}')
+def reset(reason: str, cursor: Cursor) -> bytes:
+    """Tells the client that its cursor can't be honoured: reload, then go on from this one."""
+    return event(cursor, "reset", f'{{"reason":"{reason}","position":{cursor.position}}}')

@@ -9,7 +9,7 @@ from ..access.grants import Grant
 from ..exceptions import DatabaseUnavailable
 from ..hub.hub import Hub
 from ..hub.stream import EventStream
-from ..log.cursor import InvalidCursor, requested_cursor
+from ..log.cursor import Cursor, InvalidCursor, requested_cursor
 from ..log.topics import Topics
 
 
@@ -28,7 +28,7 @@ class Admission:
     stream: str
     grant: Grant
     topics: Topics
-    cursor: int | None
+    cursor: Cursor | None
     is_valid: bool
     follow: bool
 
@@ -53,7 +53,7 @@ class Admission:
         except DatabaseUnavailable:
             self.grant.place = None
             raise
-        cursor = tail.position if self.is_valid and self.cursor is None else self.cursor
+        cursor = tail.cursor if self.is_valid and self.cursor is None else self.cursor
         return EventStream(
             hub, self.stream, self.topics, cursor, access=self.grant, follow=self.follow
         )

@@ -17,8 +17,9 @@ from playwright.sync_api import Error as PlaywrightError
 
 import realtime
 from config.demo.accounts import PASSWORD
+from realtime import Topic, topic_of
 
-from ..clients import STREAM, signed_in
+from ..clients import STREAM, event_id, signed_in
 from ..servers import ROOT, ServerProcess, running_server
 from ..shared_servers import SharedServer, shared_server
 from ..storm.cluster import Cluster, running_cluster
@@ -85,7 +86,7 @@ def test_a_tab_that_comes_late_is_told_what_its_page_did_not_show(following, ali
     [first] = open_live_tabs(following, alice, 1)
     publish(alice, 1, 2, 3)
     first.expect_told([1, 2, 3])
-    late = following.open_tab(alice, cursor=1)
+    late = following.open_tab(alice, cursor=event_id(1))
     late.expect_told([2, 3])
     publish(alice, 4)
     late.expect_told([2, 3, 4])
@@ -235,7 +236,8 @@ def test_a_database_restarted_underneath_costs_nothing(tmp_path, browser):
         follow_in(browser.new_context(), site.url) as following,
         cluster.connect("postgres") as session,
     ):
-        [alice] = session.execute("SELECT id FROM auth_user WHERE username = 'alice'").fetchone()
+        [key] = session.execute("SELECT id FROM auth_user WHERE username = 'alice'").fetchone()
+        alice = Topic("auth.user", key)
         with signed_in(site, "alice", PASSWORD) as client:
             following.take_session(client.cookies[settings.SESSION_COOKIE_NAME])
         tabs = open_live_tabs(following, realtime.Topic("auth.user", str(alice)), 2)
@@ -268,14 +270,14 @@ def demo_site(database_url: str) -> Iterator[ServerProcess]:
         yield site
 
 
-def write_events(cluster: Cluster, user: int, *data: int) -> None:
+def write_events(cluster: Cluster, to: Topic, *data: int) -> None:
     """Without a hint: the next look into the tables finds them."""
     with cluster.connect("postgres") as session:
         for one in data:
             session.execute(
                 "INSERT INTO realtime_outbox (stream, topic, type, data) "
                 "VALUES ('orders', %s, 'orders', %s)",
-                [f"auth.user:{user}", str(one)],
+                [topic_of(to), str(one)],
             )
 
 
@@ -413,11 +415,11 @@ def test_a_page_is_never_told_what_is_somebody_elses(following, alice, bob):
 def test_a_reset_reaches_each_tab_and_the_stream_goes_on(following, alice):
     following.sign_in(alice)
     publish(alice, 1)
-    first = following.open_tab(alice, cursor=99)
-    first.expect_resets("ahead 1")
+    first = following.open_tab(alice, cursor="99-a")
+    first.expect_resets("history 1")
     first.expect_state("live")
-    later = following.open_tab(alice, cursor=50)
-    later.expect_resets("ahead 1")
+    later = following.open_tab(alice, cursor="50-a")
+    later.expect_resets("history 1")
     publish(alice, 2)
     for tab in (first, later):
         tab.expect_told([2])
@@ -432,9 +434,11 @@ def test_a_log_that_went_back_resets_every_tab_that_is_open(following, alice):
         tab.expect_told([1, 2, 3])
     with connection.cursor() as cursor:  # as a backup does that is restored
         cursor.execute("DELETE FROM realtime_event WHERE position > 1")
-        cursor.execute("UPDATE realtime_stream SET position = 1")
+        cursor.execute(
+            "UPDATE realtime_stream SET position = 1, mark = (SELECT mark FROM realtime_event)"
+        )
     for tab in tabs:
-        tab.expect_resets("ahead 1")
+        tab.expect_resets("history 1")
     publish(alice, "2 again")
     for tab in tabs:
         tab.expect_told([1, 2, 3, "2 again"])

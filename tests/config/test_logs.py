@@ -13,6 +13,7 @@ from config.logs import ORDER_TYPE, DatabaseAway, OrderEvents
 from orders import events
 from realtime.hub.recent_events import RecentEvents
 from realtime.log import wire
+from realtime.log.cursor import Cursor
 from realtime.log.event_log import RecentEvent
 
 
@@ -44,16 +45,22 @@ def test_any_other_error_is_shown_with_all_its_calls(error):
     assert "Traceback" in logged(error)
 
 
+def at(position: int) -> Cursor:
+    return Cursor(position, 0x2A)
+
+
 def told_of(caplog, *given: tuple[str, str]) -> str:
     """The line about events of these types and data, for which nobody waits."""
-    recent = RecentEvents(929, keep_events=10, keep_bytes=10_000)
+    recent = RecentEvents(Cursor(929, 7), keep_events=10, keep_bytes=10_000)
     logger = logging.getLogger("realtime.delivery")
     order_events = OrderEvents()
     logger.addFilter(order_events)
     try:
         with caplog.at_level(logging.DEBUG, "realtime.delivery"):
             recent.append(
-                RecentEvent(930 + number, "auth.user:3", wire.event(930 + number, type, data))
+                RecentEvent(
+                    at(930 + number), "auth.user:3", wire.event(at(930 + number), type, data)
+                )
                 for number, (type, data) in enumerate(given)
             )
     finally:

@@ -7,7 +7,7 @@ from django.test import Client
 from django.test.html import Element, parse_html
 from django.urls import reverse
 
-from orders import bell
+import realtime
 from orders.bell import bell_snapshot, mark_read, mark_seen
 from orders.models import Bell
 
@@ -90,16 +90,16 @@ def test_it_gives_out_the_cursor_up_to_which_it_shows(alices_page, alice, bob):
 
 def test_what_is_published_while_it_renders_is_left_to_the_stream(alice, monkeypatch):
     place(alice)
-    position = bell.stream_position
+    current_cursor = realtime.current_cursor
 
-    def place_another_once_it_has_read_the_cursor() -> int:
-        cursor = position()
+    def place_another_once_it_has_read_the_cursor(stream: str) -> realtime.Cursor:
+        cursor = current_cursor(stream)
         place(alice)
         return cursor
 
-    monkeypatch.setattr(bell, "stream_position", place_another_once_it_has_read_the_cursor)
+    monkeypatch.setattr(realtime, "current_cursor", place_another_once_it_has_read_the_cursor)
     snapshot = bell_snapshot(alice)
-    assert snapshot.cursor == 1
+    assert snapshot.cursor.position == 1
     assert [notification.position for notification in snapshot.notifications] == [1]
     assert snapshot.new_positions == [1]
 
@@ -108,7 +108,7 @@ def test_what_has_no_position_yet_is_left_to_the_stream(alice):
     place(alice)
     an_order(alice).save()
     snapshot = bell_snapshot(alice)
-    assert snapshot.cursor == 1
+    assert snapshot.cursor.position == 1
     assert [notification.position for notification in snapshot.notifications] == [1]
 
 

@@ -117,7 +117,7 @@ def test_a_bell_that_was_looked_at_is_no_notification(alice):
     mark_seen(alice, 1)
     number_waiting()
     bell = bell_snapshot(alice)
-    assert bell.cursor == 2
+    assert bell.cursor.position == 2
     assert [notification.position for notification in bell.notifications] == [1]
     assert bell.new_count == 0
 

@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from orders.bell import mark_all_read, mark_read
 from orders.notifications import WORDS
+from tests.clients import event_id
 
 from .pages import element, elements, page_of, shown_text
 from .samples import place, place_many
@@ -60,7 +61,7 @@ def test_it_gives_its_script_the_state_from_which_the_stream_goes_on(page_for, a
         "state-url": "/notifications/bell/",
         "seen-url": "/notifications/seen/",
         "read-url": "/notifications/read/",
-        "live-cursor": "5",
+        "live-cursor": event_id(5),
         "cursor": "5",
         "new-positions": "3 4 5",
         "seen-position": "2",

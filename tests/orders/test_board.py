@@ -17,6 +17,7 @@ from orders import board
 from orders.board import KEPT, Filter, board_snapshot, summary
 from orders.models import Order
 from orders.status import NEXT, Status
+from tests.clients import event_id
 
 from .samples import an_order, move_on, place, place_many
 
@@ -105,7 +106,7 @@ def test_list_and_cursor_leave_no_gap_to_the_stream(page, alice):
     late = an_order(alice)
     late.save()  # committed, and not numbered yet: it is in the list, and will be in the stream
     html = page()
-    assert 'data-live-cursor="3"' in html
+    assert f'data-live-cursor="{event_id(3)}"' in html
     assert shown_orders(html)[0] == late.pk
 
 

@@ -1,5 +1,6 @@
 """The hub in the test's own event loop, and what happens meanwhile in other sessions."""
 
+import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -11,6 +12,8 @@ from django.test import AsyncClient
 
 import realtime
 from realtime.hub.hub import Hub
+from realtime.log.cursor import START, Cursor
+from realtime.models import Event, Stream
 from tests.servers import database_url
 
 
@@ -71,6 +74,24 @@ async def in_thread(function: Callable[..., Any], *args: Any, **kwargs: Any) -> 
             connections.close_all()
 
     return await sync_to_async(call, thread_sensitive=False)()
+
+
+def unmarked(text: bytes) -> bytes:
+    """What a stream has sent, with bare positions for ids: their marks are random."""
+    return re.sub(rb"^(id: \d+)-[0-9a-f]+$", rb"\1", text, flags=re.MULTILINE)
+
+
+async def cursor_at(position: int, stream: str = "orders") -> Cursor:
+    """The cursor of an event of the log; one that no log has honoured, if there is none."""
+
+    def mark() -> int | None:
+        events = Event.objects.filter(stream=stream, position=position)
+        pruned = Stream.objects.filter(name=stream, pruned_through=position)
+        found = events.values_list("mark", flat=True).first()
+        return found if found is not None else pruned.values_list("pruned_mark", flat=True).first()
+
+    found = await in_thread(mark)
+    return START if position == 0 else Cursor(position, 7 if found is None else found)
 
 
 def following(*keys: str) -> Any:

@@ -13,10 +13,11 @@ from django.test import AsyncClient
 from rest_framework_simplejwt.tokens import AccessToken
 
 from realtime.log import wire
+from realtime.log.cursor import START, Cursor
 from tests.clients import STREAM, bearer
 from tests.waiting import soon
 
-from .conftest import in_thread, publish
+from .conftest import in_thread, publish, unmarked
 
 
 async def beginning(response):
@@ -36,13 +37,13 @@ async def test_a_session_opens_a_stream(client, alice):
     await in_thread(AsyncClient.force_login, client, alice)
     response = await client.get(STREAM)
     assert response.status_code == 200
-    assert (await beginning(response)).endswith(wire.heartbeat(0))
+    assert (await beginning(response)).endswith(wire.heartbeat(START))
 
 
 async def test_an_access_token_opens_a_stream(client, alice):
     response = await client.get(STREAM, headers=bearer(alice))
     assert response.status_code == 200
-    assert (await beginning(response)).endswith(wire.heartbeat(0))
+    assert (await beginning(response)).endswith(wire.heartbeat(START))
 
 
 async def test_its_headers_let_nothing_hold_it_back(client, alice):
@@ -117,7 +118,7 @@ async def test_everybodys_orders_are_for_those_who_may_view_orders(client, alice
     assert response.status_code == 200
     async with aclosing(aiter(response)) as chunks:
         await soon(anext(chunks))
-        assert await soon(anext(chunks)) == wire.event(1, "orders", "1")
+        assert unmarked(await soon(anext(chunks))) == wire.event(Cursor(1, None), "orders", "1")
 
 
 async def test_a_scope_there_is_not_is_told_so(client, alice):
@@ -135,7 +136,7 @@ async def test_a_page_made_for_somebody_else_is_refused(client, alice, bob, meth
     response = await ask(f"{STREAM}?topics=auth.user:{bob.pk}")
     assert response.status_code == 200
     if method == "get":
-        assert (await beginning(response)).endswith(wire.heartbeat(0))
+        assert (await beginning(response)).endswith(wire.heartbeat(START))
 
 
 async def test_the_refusal_of_somebody_else_says_why(client, alice, bob):
@@ -153,10 +154,12 @@ async def test_who_does_not_follow_is_asked_to_come_back_in_three_seconds(client
     await publish(alice, 1)
     response = await client.get(f"{STREAM}?follow=no&last_event_id=0", headers=bearer(alice))
     async with asyncio.timeout(10):
-        text = b"".join([chunk async for chunk in response])
+        text = unmarked(b"".join([chunk async for chunk in response]))
     retry, opening = text.removeprefix(b"retry: ").split(b"\n", 1)
     assert 2500 <= int(retry) <= 3500
-    assert opening == wire.heartbeat(0) + wire.event(1, "orders", "1") + wire.heartbeat(1)
+    first = Cursor(1, None)
+    told = wire.event(first, "orders", "1") + wire.heartbeat(first)
+    assert opening == wire.heartbeat(START) + told
 
 
 @pytest.mark.parametrize("method", ["get", "head"])
@@ -168,7 +171,7 @@ async def test_to_follow_or_not_is_all_there_is(client, alice, method):
 async def test_garbage_as_a_cursor_is_reset(client, alice):
     headers = {**bearer(alice), "Last-Event-ID": "garbage"}
     response = await client.get(STREAM, headers=headers)
-    assert (await beginning(response)).endswith(wire.reset("invalid", 0))
+    assert (await beginning(response)).endswith(wire.reset("invalid", START))
 
 
 async def test_while_the_log_is_known_to_be_away_a_client_is_asked_to_come_back(
@@ -189,7 +192,7 @@ async def test_if_the_log_goes_away_after_the_head_the_stream_asks_to_come_back(
     hub.poll()
     assert response.status_code == 200
     async with asyncio.timeout(10):
-        text = b"".join([chunk async for chunk in response])
+        text = unmarked(b"".join([chunk async for chunk in response]))
     comment, retry, end = text.decode().split("\n\n")
     assert comment == ": The event log is away."
     assert 1_000 <= int(retry.removeprefix("retry: ")) <= 4_000

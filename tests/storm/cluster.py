@@ -25,24 +25,24 @@ class Cluster:
     def __init__(self, folder: Folder) -> None:
         self.port = free_port()
         self._path = folder.path
-        self._data = folder.path / "data"
+        self.data = folder.path / "data"
         self._log = folder.path / "server.log"
         self._account = Account.owner_of(folder.path)
         self._programs = binaries.reachable(self._account, folder.path, folder.path)
         self._process: subprocess.Popen | None = None
-        self._run(
+        self.run(
             "initdb",
-            f"--pgdata={self._data}",
+            f"--pgdata={self.data}",
             "--username=postgres",
             "--auth=trust",
             "--encoding=UTF8",
             "--locale=C",
-        ).communicate()
+        )
 
     def start(self) -> None:
         """Start it, after a crash too, and wait until it takes connections."""
         self._process = self._run(
-            *("postgres", "-D", str(self._data)),
+            *("postgres", "-D", str(self.data)),
             *("-c", "listen_addresses=127.0.0.1", "-c", f"port={self.port}"),
             *("-c", "unix_socket_directories=", "-c", "max_connections=200"),
         )
@@ -54,6 +54,16 @@ class Cluster:
             self.connect("postgres").close()
             return True
         return not self.is_running
+
+    def shut_down(self) -> None:
+        """What `pg_ctl stop -m fast` does: its files are whole, and may be copied."""
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(30)
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Run one of PostgreSQL's programs on it, to its end."""
+        status = self._run(program, *arguments).wait()
+        assert status == 0, self._log.read_text()
 
     def crash(self) -> None:
         """What `pg_ctl stop -m immediate` does: no checkpoint, no word to anyone."""

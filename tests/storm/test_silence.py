@@ -10,6 +10,7 @@ from realtime import EVERYTHING
 from realtime.conf import DEFAULTS
 from realtime.exceptions import DatabaseUnavailable
 from realtime.hub.hub import Hub
+from realtime.log.cursor import START, Cursor
 from realtime.postgres.connections import direct_parameters
 
 from ..waiting import wait_until
@@ -55,16 +56,16 @@ async def test_the_hub_gives_up_a_connection_and_takes_a_new_one(hub, proxy):
 
 
 async def test_a_replay_gives_up_a_pooled_connection_that_has_gone_silent(hub, proxy):
-    await hub.replays.read("orders", EVERYTHING, after=0, through=1)
+    await hub.replays.read("orders", EVERYTHING, after=START, through=Cursor(1, 7))
     proxy.cut()
     began = time.monotonic()
     async with asyncio.timeout(10):
         with pytest.raises(DatabaseUnavailable):
-            await hub.replays.read("orders", EVERYTHING, after=0, through=1)
+            await hub.replays.read("orders", EVERYTHING, after=START, through=Cursor(1, 7))
     assert time.monotonic() - began < 3 * QUERY_SECONDS
     proxy.heal()
     async with asyncio.timeout(10):
-        await hub.replays.read("orders", EVERYTHING, after=0, through=1)
+        await hub.replays.read("orders", EVERYTHING, after=START, through=Cursor(1, 7))
 
 
 @pytest.fixture

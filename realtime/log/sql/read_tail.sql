@@ -1,19 +1,24 @@
 -- What comes after a position of one stream, for everybody, in order: how the hub follows it.
 -- A batch ends at a number of rows or of bytes, and has one event at least; rows_found is how many
 -- there would have been without the limit of bytes.
-SELECT rows_found, position, topic, type, data, key
+--
+-- The event at that position comes first, for its mark: if it is another one than the reader has
+-- read, the log went back.
+SELECT rows_found, position, mark, topic, type, data, key
 FROM (
     SELECT
-        position, topic, type, data, key,
+        position, mark, topic, type, data, key,
         count(*) OVER () AS rows_found,
         coalesce(sum(octet_length(data)) OVER (ORDER BY position), 0)
             - coalesce(octet_length(data), 0) AS bytes_before
     FROM (
-        SELECT position, topic, type, data, key
+        SELECT
+            position, mark, topic, type, key,
+            CASE WHEN position > %(after)s THEN data END AS data
         FROM realtime_event
-        WHERE stream = %(stream)s AND position > %(after)s
+        WHERE stream = %(stream)s AND position >= %(after)s
         ORDER BY position
-        LIMIT %(batch_rows)s
+        LIMIT %(batch_rows)s + 1
     ) AS batch
 ) AS event
 WHERE bytes_before < %(batch_bytes)s

@@ -3,16 +3,19 @@
 --
 -- Events that were replaced by newer ones are among them, without data: left out, a batch might
 -- have to go through a million of them to come to its end.
-SELECT event.rows_found, stream.pruned_through, event.position, event.type, event.data
+SELECT
+    event.rows_found, stream.pruned_through, stream.pruned_mark, own.mark AS own_mark,
+    event.position, event.mark, event.type, event.data
 FROM realtime_stream AS stream
+LEFT JOIN realtime_event AS own ON own.stream = %(stream)s AND own.position = %(after)s
 LEFT JOIN LATERAL (
     SELECT
-        position, type, data,
+        position, mark, type, data,
         count(*) OVER () AS rows_found,
         coalesce(sum(octet_length(data)) OVER (ORDER BY position), 0)
             - coalesce(octet_length(data), 0) AS bytes_before
     FROM (
-        SELECT position, type, data
+        SELECT position, mark, type, data
         FROM realtime_event
         WHERE realtime_event.stream = %(stream)s
             AND position > %(after)s

@@ -6,29 +6,37 @@
 -- nulls. A batch ends at a number of rows or of bytes, and has one event at least; rows_found is
 -- how many there would have been without the limit of bytes.
 --
--- One short scan of an index for each topic, so that what isn't the reader's own is never read.
-SELECT event.rows_found, stream.pruned_through, event.position, event.type, event.data
+-- With the mark of the event after which the reader stands: if it is another one than they have
+-- seen, the log went back.
+--
+-- One short scan of an index for each topic. Its conditions are pairs of topic and position, and
+-- its order is that of both: then the index on topics is the only one that will do. With an equal
+-- topic and an order of positions the planner may choose to go through the whole stream and leave
+-- out what is of other topics, where it takes a rare topic for a frequent one.
+SELECT
+    event.rows_found, stream.pruned_through, stream.pruned_mark, own.mark AS own_mark,
+    event.position, event.mark, event.type, event.data
 FROM realtime_stream AS stream
+LEFT JOIN realtime_event AS own ON own.stream = %(stream)s AND own.position = %(after)s
 LEFT JOIN LATERAL (
     SELECT
-        position, type, data,
+        position, mark, type, data,
         count(*) OVER () AS rows_found,
         sum(octet_length(data)) OVER (ORDER BY position) - octet_length(data) AS bytes_before
     FROM (
-        SELECT own.position, own.type, own.data
+        SELECT found.position, found.mark, found.type, found.data
         FROM unnest(%(topics)s::text[]) AS followed (topic)
         CROSS JOIN LATERAL (
-            SELECT position, type, data
+            SELECT position, mark, type, data
             FROM realtime_event
             WHERE realtime_event.stream = %(stream)s
-                AND realtime_event.topic = followed.topic
                 AND data IS NOT NULL
-                AND position > %(after)s
-                AND position <= %(through)s
-            ORDER BY position
+                AND (realtime_event.topic, position) > (followed.topic, %(after)s)
+                AND (realtime_event.topic, position) <= (followed.topic, %(through)s)
+            ORDER BY realtime_event.topic, position
             LIMIT %(batch_rows)s
-        ) AS own
-        ORDER BY own.position
+        ) AS found
+        ORDER BY found.position
         LIMIT %(batch_rows)s
     ) AS batch
 ) AS event ON event.bytes_before < %(batch_bytes)s

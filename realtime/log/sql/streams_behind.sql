@@ -1,11 +1,14 @@
--- What the poll asks: how far each stream that this process follows has come, and which streams
--- have events that wait for a number. A stream without a row has not had its first event yet.
-SELECT followed.name, coalesce(stream.position, 0) AS position, EXISTS (
-    SELECT FROM realtime_outbox WHERE realtime_outbox.stream = followed.name
-) AS waiting
-FROM unnest(%(followed)s::text[]) AS followed (name)
+-- What the poll asks: how far each stream that this process follows has come, the mark of the event
+-- up to which it has read, and which streams have events that wait for a number. A stream without
+-- a row has not had its first event yet.
+SELECT
+    followed.name, coalesce(stream.position, 0) AS position, own.mark,
+    EXISTS (SELECT FROM realtime_outbox WHERE realtime_outbox.stream = followed.name) AS waiting
+FROM unnest(%(followed)s::text[], %(positions)s::bigint[]) AS followed (name, position)
 LEFT JOIN realtime_stream AS stream ON stream.name = followed.name
+LEFT JOIN realtime_event AS own
+    ON own.stream = followed.name AND own.position = followed.position
 UNION ALL
-SELECT outbox.stream, NULL, true
+SELECT outbox.stream, NULL, NULL, true
 FROM (SELECT DISTINCT stream FROM realtime_outbox) AS outbox
 WHERE outbox.stream <> ALL (%(followed)s::text[])

@@ -10,7 +10,8 @@ from psycopg import sql
 
 from realtime.hub.hub import Hub
 from realtime.log import wire
-from tests.realtime.conftest import following, publish
+from realtime.log.cursor import START, Cursor
+from tests.realtime.conftest import following, publish, unmarked
 from tests.servers import database_url
 from tests.waiting import soon, until
 
@@ -26,8 +27,8 @@ INSERT_WITHOUT_A_HINT = """
 @asynccontextmanager
 async def open_stream(hub):
     """The chunks of a stream that has begun."""
-    position = (await hub.catch_up("orders")).position
-    async with aclosing(hub.open_stream("orders", following("7"), position).chunks()) as chunks:
+    cursor = (await hub.catch_up("orders")).cursor
+    async with aclosing(hub.open_stream("orders", following("7"), cursor).chunks()) as chunks:
         await soon(anext(chunks))
         yield chunks
 
@@ -36,7 +37,7 @@ async def test_a_lost_hint_is_found_by_looking(hub, elsewhere):
     async with open_stream(hub) as chunks:
         elsewhere().execute(INSERT_WITHOUT_A_HINT)
         hub.poll()
-        assert await soon(anext(chunks)) == wire.event(1, "orders", "1")
+        assert unmarked(await soon(anext(chunks))) == wire.event(Cursor(1, None), "orders", "1")
 
 
 async def test_it_looks_every_few_seconds_by_itself(elsewhere, settings):
@@ -44,7 +45,7 @@ async def test_it_looks_every_few_seconds_by_itself(elsewhere, settings):
     settings.REALTIME = {**settings.REALTIME, "POLL_SECONDS": 0.1}
     async with open_stream(Hub.current()) as chunks:
         elsewhere().execute(INSERT_WITHOUT_A_HINT)
-        assert await soon(anext(chunks)) == wire.event(1, "orders", "1")
+        assert unmarked(await soon(anext(chunks))) == wire.event(Cursor(1, None), "orders", "1")
 
 
 async def test_it_looks_however_busy_it_is(elsewhere, settings):
@@ -59,7 +60,7 @@ async def test_it_looks_however_busy_it_is(elsewhere, settings):
 
         busy = group.create_task(keep_busy())
         elsewhere().execute(INSERT_WITHOUT_A_HINT)
-        assert await soon(anext(chunks)) == wire.event(1, "orders", "1")
+        assert unmarked(await soon(anext(chunks))) == wire.event(Cursor(1, None), "orders", "1")
         busy.cancel()
 
 
@@ -100,7 +101,7 @@ async def test_when_a_connection_dies_nothing_is_lost(hub, elsewhere, victims, c
             if ("listen" if listens else "work") in victims:
                 admin.execute("SELECT pg_terminate_backend(%s, 10000)", [pid])
         await publish("7", 1)
-        assert await soon(anext(chunks)) == wire.event(1, "orders", "1")
+        assert unmarked(await soon(anext(chunks))) == wire.event(Cursor(1, None), "orders", "1")
     assert "Lost the connection" in caplog.text
 
 
@@ -116,7 +117,7 @@ async def test_a_listener_that_hears_nothing_says_what_to_do(hub, settings, monk
 
 async def test_closing_leaves_no_task_and_no_session_behind(hub, elsewhere):
     await hub.catch_up("orders")
-    await hub.replays.read("orders", following("7"), after=0, through=0)
+    await hub.replays.read("orders", following("7"), after=START, through=START)
     await Hub.close_current()
     assert asyncio.all_tasks() == {asyncio.current_task()}
     sessions = (
@@ -188,7 +189,7 @@ async def test_it_numbers_at_read_committed_whatever_the_default_is(numbered_at)
     await Hub.close_current()
     async with open_stream(Hub.current()) as chunks:
         await publish("7", 1)
-        assert await soon(anext(chunks)) == wire.event(1, "orders", "1")
+        assert unmarked(await soon(anext(chunks))) == wire.event(Cursor(1, None), "orders", "1")
     assert numbered_at() == ["read committed"]
 
 
@@ -207,8 +208,8 @@ async def test_a_backlog_is_numbered_in_batches(hub, monkeypatch):
     async with open_stream(hub) as chunks, asyncio.timeout(10):
         await publish("7", *range(95))
         while text.count(b"event:") < 95:
-            text += await anext(chunks)
-    assert text == b"".join(wire.event(n + 1, "orders", str(n)) for n in range(95))
+            text += unmarked(await anext(chunks))
+    assert text == b"".join(wire.event(Cursor(n + 1, None), "orders", str(n)) for n in range(95))
 
 
 async def test_it_starts_where_the_log_stands(hub):

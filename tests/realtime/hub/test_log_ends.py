@@ -17,7 +17,7 @@ from httpx_sse import aconnect_sse
 import realtime
 from realtime.models import Event, OutboxEvent
 from realtime.models import Stream as StreamRow
-from tests.clients import STREAM, WAIT_SECONDS, bearer, open_stream
+from tests.clients import STREAM, WAIT_SECONDS, bearer, event_id, open_stream
 from tests.realtime.conftest import in_thread
 from tests.servers import ServerProcess, running_server
 
@@ -45,44 +45,47 @@ def fill_log(server, user, count):
 def assert_reset(event, reason, position):
     assert event.event == "reset"
     assert json.loads(event.data) == {"reason": reason, "position": position}
-    assert event.id == str(position)
+    assert event.id == event_id(position)
 
 
 def assert_live(stream, user, position):
     """The next event is one that is published now: there is no second reset before it."""
     publish(user, position)
     event = stream.next_event()
-    assert (event.event, event.id, event.data) == ("orders", str(position), str(position))
+    assert (event.event, event.id, event.data) == ("orders", event_id(position), str(position))
 
 
 def test_a_cursor_that_fell_off_the_log_is_reset_and_goes_on_live(forgetful, alice):
     fill_log(forgetful, alice, 20)
+    seen = event_id(9)
     call_command("prune_events", "--keep", "10", verbosity=0)
-    with open_stream(forgetful, cursor=9, **bearer(alice)) as stream:
+    with open_stream(forgetful, cursor=seen, **bearer(alice)) as stream:
         assert_reset(stream.next_event(), "pruned", 20)
         assert_live(stream, alice, 21)
 
 
 def test_a_cursor_at_the_edge_of_what_was_pruned_misses_nothing(forgetful, alice):
     fill_log(forgetful, alice, 20)
+    seen = event_id(10)
     call_command("prune_events", "--keep", "10", verbosity=0)
-    with open_stream(forgetful, cursor=10, **bearer(alice)) as stream:
-        assert [stream.next_event().id for _ in range(10)] == [str(n) for n in range(11, 21)]
+    with open_stream(forgetful, cursor=seen, **bearer(alice)) as stream:
+        assert [stream.next_event().id for _ in range(10)] == [event_id(n) for n in range(11, 21)]
         assert_live(stream, alice, 21)
 
 
 def test_what_was_pruned_and_is_still_in_memory_is_still_sent(server, alice):
     with open_stream(server, **bearer(alice)):  # keeps the process following the stream
         fill_log(server, alice, 20)
+        first, second = event_id(1), event_id(2)
         call_command("prune_events", "--keep", "10", verbosity=0)
-        with open_stream(server, cursor=1, **bearer(alice)) as stream:
-            assert stream.next_event().id == "2"
+        with open_stream(server, cursor=first, **bearer(alice)) as stream:
+            assert stream.next_event().id == second
 
 
 def test_a_cursor_ahead_of_the_log_is_reset_and_goes_on_live(server, alice):
     fill_log(server, alice, 3)
-    with open_stream(server, cursor=99, **bearer(alice)) as stream:
-        assert_reset(stream.next_event(), "ahead", 3)
+    with open_stream(server, cursor="99-a", **bearer(alice)) as stream:
+        assert_reset(stream.next_event(), "history", 3)
         assert_live(stream, alice, 4)
 
 
@@ -90,8 +93,9 @@ def test_after_a_restored_backup_open_streams_are_reset_and_go_on_live(forgetful
     fill_log(forgetful, alice, 9)
     with open_stream(forgetful, **bearer(alice)) as stream:
         Event.objects.filter(position__gt=4).delete()
-        StreamRow.objects.update(position=4)
-        assert_reset(stream.next_event(), "ahead", 4)
+        mark = Event.objects.values_list("mark", flat=True).get(position=4)
+        StreamRow.objects.update(position=4, mark=mark)
+        assert_reset(stream.next_event(), "history", 4)
         assert_live(stream, alice, 5)
 
 
@@ -99,14 +103,15 @@ GARBAGE = {
     "text": [b"garbage"],
     "negative": [b"-1"],
     "signed": [b"+1"],
-    "decimal": [b"1.5"],
-    "one more than bigint": [b"9223372036854775808"],
+    "a position without its mark": [b"1"],
+    "decimal": [b"1.5-a"],
+    "one more than bigint": [b"9223372036854775808-a"],
     "huge": [b"9" * 8000],
     "digits of another script": ["٣".encode()],
     "bytes that are no UTF-8": [b"\xff\xfe"],
     "a latin-1 space": [b"1\xa0"],
-    "a list": [b"1, 2"],
-    "a repeated header": [b"1", b"1"],
+    "a list": [b"1-a, 2-a"],
+    "a repeated header": [b"1-a", b"1-a"],
     "SQL": [b"1; DROP TABLE realtime_event"],
 }
 
@@ -145,7 +150,7 @@ def test_garbage_is_reset_once_and_goes_on_live(server, alice):
         for name, response in responses.items():
             blocks[name].append(next_block(response))
     reset = [b"event: reset", b"id: 0", b'data: {"reason":"invalid","position":0}']
-    live = [b"event: orders", b"id: 1", b"data: 1"]
+    live = [b"event: orders", f"id: {event_id(1)}".encode(), b"data: 1"]
     assert blocks == {name: [reset, live] for name in GARBAGE}
 
 
@@ -162,9 +167,9 @@ def test_a_quiet_user_is_not_reset_by_a_prune(forgetful, alice, bob):
     with raw_stream(forgetful, bob, []) as response:
         fill_log(forgetful, alice, 20)
         lines = islice(iter(response.readline, b""), 40)  # a heartbeat has four
-        assert any(line == b"id: 20\n" for line in lines)
+        assert any(line.startswith(b"id: 20-") for line in lines)
     call_command("prune_events", "--keep", "1", verbosity=0)
-    with open_stream(forgetful, cursor=20, **bearer(bob)) as stream:
+    with open_stream(forgetful, cursor=event_id(20), **bearer(bob)) as stream:
         assert_live(stream, bob, 21)
     with open_stream(forgetful, cursor=0, **bearer(bob)) as stream:
         assert_reset(stream.next_event(), "pruned", 21)
@@ -178,6 +183,7 @@ class Reader:
         self.url = server.url + STREAM
         self.headers = bearer(user)
         self.cursor = 0
+        self.id = "0"
         self.received = 0
         self.resets = 0
 
@@ -190,12 +196,12 @@ class Reader:
 
     async def _stay(self, http, until):
         stay = self.chance.randint(1, 60)
-        headers = {**self.headers, "Last-Event-ID": str(self.cursor)}
+        headers = {**self.headers, "Last-Event-ID": self.id}
         async with aconnect_sse(http, "GET", self.url, headers=headers) as source:
             async for event in source.aiter_sse():
                 if not event.data:
                     continue
-                position = int(event.id)
+                position = int(event.id.partition("-")[0])
                 if event.event == "reset":
                     self.resets += 1
                     assert json.loads(event.data) == {"reason": "pruned", "position": position}
@@ -204,7 +210,7 @@ class Reader:
                     # All are Alice's, so the next one is the next position. No hole, no repeat.
                     assert position == self.cursor + 1
                     self.received += 1
-                self.cursor = position
+                self.cursor, self.id = position, event.id
                 stay -= 1
                 if not stay or self.cursor >= until:
                     return

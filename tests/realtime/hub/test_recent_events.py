@@ -2,6 +2,11 @@ import pytest
 
 from realtime import EVERYTHING
 from realtime.hub.recent_events import CHUNK_BYTES, RecentEvent, RecentEvents
+from realtime.log.cursor import Cursor
+
+
+def at(position):
+    return Cursor(position, position * 100 if position else None)
 
 
 class Follower:
@@ -14,36 +19,36 @@ class Follower:
 
 
 def tail_of(*topics, start=0, **limits):
-    tail = RecentEvents(start, **{"keep_events": 100, "keep_bytes": 10_000, **limits})
+    tail = RecentEvents(at(start), **{"keep_events": 100, "keep_bytes": 10_000, **limits})
     tail.append(events(*topics, after=start))
     return tail
 
 
 def events(*topics, after=0):
     return [
-        RecentEvent(position, topic, b"%d " % position)
+        RecentEvent(at(position), topic, b"%d " % position)
         for position, topic in enumerate(topics, after + 1)
     ]
 
 
 def test_it_gives_a_topic_what_is_its_own_and_where_to_go_on():
     tail = tail_of("alice", "bob", "alice", "bob")
-    assert tail.read(0, ("alice",)) == (b"1 3 ", 4)
-    assert tail.read(1, ("alice",)) == (b"3 ", 4)
-    assert tail.read(4, ("alice",)) == (b"", 4)
-    assert tail.read(0, ("carol",)) == (b"", 4)
+    assert tail.read(0, ("alice",)) == (b"1 3 ", at(4))
+    assert tail.read(1, ("alice",)) == (b"3 ", at(4))
+    assert tail.read(4, ("alice",)) == (b"", at(4))
+    assert tail.read(0, ("carol",)) == (b"", at(4))
 
 
 def test_it_gives_a_reader_of_the_whole_stream_everything():
     tail = tail_of("alice", "public", "bob")
-    assert tail.read(0, EVERYTHING) == (b"1 2 3 ", 3)
+    assert tail.read(0, EVERYTHING) == (b"1 2 3 ", at(3))
     tail.append(events("alice", after=3))
-    assert tail.read(0, EVERYTHING) == (b"1 2 3 4 ", 4)
-    assert tail.read(3, EVERYTHING) == (b"4 ", 4)
+    assert tail.read(0, EVERYTHING) == (b"1 2 3 4 ", at(4))
+    assert tail.read(3, EVERYTHING) == (b"4 ", at(4))
 
 
 def test_an_event_of_one_topic_reaches_no_other():
-    assert tail_of("public").read(0, ("alice",)) == (b"", 1)
+    assert tail_of("public").read(0, ("alice",)) == (b"", at(1))
 
 
 def test_it_wakes_whom_an_event_concerns_and_nobody_else():
@@ -69,54 +74,56 @@ def test_a_follower_that_left_is_not_woken():
 def test_what_was_read_twice_is_kept_once():
     tail = tail_of("alice", "alice")
     tail.append(events("alice", "alice", "alice"))
-    assert tail.read(0, ("alice",)) == (b"1 2 3 ", 3)
+    assert tail.read(0, ("alice",)) == (b"1 2 3 ", at(3))
 
 
 @pytest.mark.parametrize("limits", [{"keep_events": 2}, {"keep_bytes": 4}])
 def test_it_forgets_the_oldest_and_says_so_by_its_start(limits):
     tail = tail_of("alice", "bob", "alice", "bob", **limits)
-    assert (tail.start, tail.position) == (2, 4)
-    assert tail.read(2, ("alice",)) == (b"3 ", 4)
-    assert tail.read(2, EVERYTHING) == (b"3 4 ", 4)
+    assert (tail.start, tail.cursor) == (at(2), at(4))
+    assert tail.read(2, ("alice",)) == (b"3 ", at(4))
+    assert tail.read(2, EVERYTHING) == (b"3 4 ", at(4))
 
 
 def test_after_a_hole_it_begins_anew():
     tail = tail_of("alice")
     tail.append(events("alice", after=10))
-    assert (tail.start, tail.position) == (10, 11)
-    assert tail.read(10, ("alice",)) == (b"11 ", 11)
+    assert (tail.start.position, tail.cursor) == (10, at(11))
+    assert tail.read(10, ("alice",)) == (b"11 ", at(11))
 
 
 def test_when_the_log_went_back_everybody_is_woken():
     tail = tail_of("alice", "alice")
     bob = Follower("bob")
     tail.follow(bob)
-    tail.restart(1)
-    assert (tail.start, tail.position) == (1, 1)
+    tail.restart(at(1))
+    assert (tail.start, tail.cursor) == (at(1), at(1))
     assert bob.woken == 1
 
 
 def test_a_chunk_is_bounded_and_the_next_one_goes_on():
     half = b"x" * (CHUNK_BYTES // 2)
-    tail = RecentEvents(0, keep_events=10, keep_bytes=CHUNK_BYTES * 10)
-    tail.append(RecentEvent(position, "alice", half) for position in (1, 2, 3))
-    chunk, position = tail.read(0, ("alice",))
-    assert (len(chunk), position) == (CHUNK_BYTES, 2)
-    assert tail.read(2, ("alice",)) == (half, 3)
+    tail = RecentEvents(at(0), keep_events=10, keep_bytes=CHUNK_BYTES * 10)
+    tail.append(RecentEvent(at(position), "alice", half) for position in (1, 2, 3))
+    chunk, cursor = tail.read(0, ("alice",))
+    assert (len(chunk), cursor) == (CHUNK_BYTES, at(2))
+    assert tail.read(2, ("alice",)) == (half, at(3))
 
 
 def test_an_event_larger_than_a_chunk_is_sent_alone():
-    tail = RecentEvents(0, keep_events=10, keep_bytes=CHUNK_BYTES * 10)
-    tail.append([RecentEvent(1, "alice", b"x" * (CHUNK_BYTES * 2)), RecentEvent(2, "alice", b"y")])
-    assert tail.read(0, ("alice",))[1] == 1
-    assert tail.read(1, ("alice",)) == (b"y", 2)
+    tail = RecentEvents(at(0), keep_events=10, keep_bytes=CHUNK_BYTES * 10)
+    tail.append(
+        [RecentEvent(at(1), "alice", b"x" * (CHUNK_BYTES * 2)), RecentEvent(at(2), "alice", b"y")]
+    )
+    assert tail.read(0, ("alice",))[1] == at(1)
+    assert tail.read(1, ("alice",)) == (b"y", at(2))
 
 
 def test_it_merges_the_events_of_several_topics_in_their_order():
     tail = tail_of("alice", "bob", "document", "alice", "document")
-    assert tail.read(0, ("document", "alice")) == (b"1 3 4 5 ", 5)
-    assert tail.read(3, ("document", "alice", "carol")) == (b"4 5 ", 5)
-    assert tail.read(0, ("carol", "dave")) == (b"", 5)
+    assert tail.read(0, ("document", "alice")) == (b"1 3 4 5 ", at(5))
+    assert tail.read(3, ("document", "alice", "carol")) == (b"4 5 ", at(5))
+    assert tail.read(0, ("carol", "dave")) == (b"", at(5))
 
 
 def test_who_follows_several_topics_is_woken_once():
@@ -138,22 +145,22 @@ def test_who_follows_the_same_topic_and_stands_at_the_same_position_gets_the_sam
 
 
 def keyed(position, text, key="progress", topic="job"):
-    return RecentEvent(position, topic, text, key)
+    return RecentEvent(at(position), topic, text, key)
 
 
 def test_of_a_key_it_gives_the_newest_only():
     tail = tail_of()
     tail.append([keyed(1, b"10% "), keyed(2, b"started ", key=""), keyed(3, b"20% ")])
-    assert tail.read(0, ("job",)) == (b"started 20% ", 3)
+    assert tail.read(0, ("job",)) == (b"started 20% ", at(3))
     tail.append([keyed(4, b"30% ")])
     for topics in (("job",), EVERYTHING, ("job", "alice")):
-        assert tail.read(0, topics) == (b"started 30% ", 4)
+        assert tail.read(0, topics) == (b"started 30% ", at(4))
 
 
 def test_the_same_key_of_another_topic_is_another_value():
     tail = tail_of()
     tail.append([keyed(1, b"10% "), keyed(2, b"20% ", topic="other")])
-    assert tail.read(0, EVERYTHING) == (b"10% 20% ", 2)
+    assert tail.read(0, EVERYTHING) == (b"10% 20% ", at(2))
 
 
 @pytest.mark.parametrize("limits", [{"keep_events": 3}, {"keep_bytes": 8}])
@@ -161,6 +168,20 @@ def test_a_value_that_was_replaced_takes_no_room(limits):
     tail = tail_of(**limits)
     for position in range(1, 50):
         tail.append([keyed(position, b"%d%% " % position)])
-    assert tail.read(49, ("job",)) == (b"", 49)
-    assert tail.read(48, ("job",)) == (b"49% ", 49)
-    assert (tail.start > 0) is ("keep_events" in limits)
+    assert tail.read(49, ("job",)) == (b"", at(49))
+    assert tail.read(48, ("job",)) == (b"49% ", at(49))
+    assert (tail.start.position > 0) is ("keep_events" in limits)
+
+
+def test_it_contradicts_a_cursor_of_an_event_that_it_holds_another_one_for():
+    tail = tail_of("alice", "bob", "alice", start=5)
+    for position in (5, 6, 7, 8):
+        assert not tail.contradicts(at(position))
+        assert tail.contradicts(Cursor(position, 7))
+        assert tail.contradicts(Cursor(position, None))
+
+
+def test_it_contradicts_a_cursor_beyond_its_end_and_none_before_its_start():
+    tail = tail_of("alice", start=5)
+    assert tail.contradicts(at(7))
+    assert not tail.contradicts(Cursor(4, 7))

@@ -10,11 +10,12 @@ from httpx_sse import EventSource
 from realtime import EVERYTHING, PUBLIC
 from realtime.exceptions import DatabaseUnavailable
 from realtime.hub.recent_events import CHUNK_BYTES
-from realtime.log import wire
+from realtime.log import retention, wire
+from realtime.log.cursor import START, Cursor
 from realtime.log.event_log import REPLAY_ROWS
 from realtime.models import Event
 from realtime.models import Stream as StreamRow
-from tests.realtime.conftest import following, in_thread, publish
+from tests.realtime.conftest import cursor_at, following, in_thread, publish, unmarked
 from tests.waiting import soon
 
 
@@ -27,14 +28,14 @@ class Client:
         self.text = b""
 
     async def opening(self):
-        self.text = await soon(anext(self.chunks))
+        self.text = unmarked(await soon(anext(self.chunks)))
         return self.text
 
     async def until(self, ending):
         """All text so far, once it ends so."""
         async with asyncio.timeout(10):
             while not self.text.endswith(ending):
-                self.text += await anext(self.chunks)
+                self.text += unmarked(await anext(self.chunks))
         return self.text
 
 
@@ -45,7 +46,9 @@ async def connect(hub):
     async def connect(*keys, topics=None, cursor="now", **options):
         """A client that has its opening."""
         if cursor == "now":
-            cursor = (await hub.catch_up("orders")).position
+            cursor = (await hub.catch_up("orders")).cursor
+        elif isinstance(cursor, int):
+            cursor = await cursor_at(cursor)
         client = Client(
             hub.open_stream("orders", topics or following(*(keys or ["7"])), cursor, **options)
         )
@@ -59,7 +62,11 @@ async def connect(hub):
 
 
 def event(position, data, type="orders"):
-    return wire.event(position, type, data)
+    return wire.event(bare(position), type, data)
+
+
+def bare(position):
+    return Cursor(position, None)
 
 
 async def numbered(hub, *data, to="7", **how):
@@ -74,7 +81,7 @@ async def numbered(hub, *data, to="7", **how):
 
 async def test_the_opening_says_where_the_client_stands(connect):
     client = await connect()
-    assert client.text.endswith(wire.heartbeat(0))
+    assert client.text.endswith(wire.heartbeat(START))
     assert client.text.startswith(b"retry: ")
 
 
@@ -99,7 +106,7 @@ async def test_a_long_replay_from_the_table_has_no_gap_and_no_repeat(connect, hu
     """More than memory holds, more than one batch, while new events keep coming."""
     total = 2 * REPLAY_ROWS + 50
     tail = await numbered(hub, *range(total))
-    tail.restart(tail.position)  # nothing is left in memory
+    tail.restart(tail.cursor)  # nothing is left in memory
     client = await connect(cursor=0)
     reading = asyncio.create_task(client.until(event(total + 3, "2")))
     await publish("7", 0, 1, 2)
@@ -128,7 +135,7 @@ async def test_what_was_published_arrives_as_it_was(connect, hub, text):
     await publish("7", text)
     end = b'"\n\n'
     live = await client.until(end)
-    hub.tail("orders").restart(1)
+    hub.tail("orders").restart(hub.tail("orders").cursor)
     again = await connect(cursor=0)
     for received in (live, await again.until(end)):
         response = httpx.Response(
@@ -142,12 +149,12 @@ async def test_large_events_are_replayed_in_bounded_pieces(connect, hub):
     """What a stalled client holds in memory is a chunk, not its whole backlog."""
     large = "x" * (CHUNK_BYTES // 3)
     tail = await numbered(hub, *[large] * 10)
-    tail.restart(tail.position)
+    tail.restart(tail.cursor)
     client = await connect(cursor=0)
     chunks = []
     async with asyncio.timeout(10):
         while sum(chunk.count(b"event:") for chunk in chunks) < 10:
-            chunks.append(await anext(client.chunks))
+            chunks.append(unmarked(await anext(client.chunks)))
     assert b"".join(chunks) == b"".join(event(n + 1, f'"{large}"') for n in range(10))
     assert max(map(len, chunks)) < CHUNK_BYTES * 1.5
 
@@ -166,7 +173,7 @@ async def test_nobody_gets_what_is_somebody_elses(connect, hub):
     for _ in ("from memory", "from the table"):
         client = await connect(cursor=0)
         assert (await client.until(event(2, "2"))).count(b"event: orders") == 1
-        tail.restart(tail.position)
+        tail.restart(tail.cursor)
 
 
 async def test_who_reads_the_whole_stream_gets_everybodys(connect, hub):
@@ -185,28 +192,25 @@ async def test_all_that_waits_is_one_chunk(connect):
 async def test_a_cursor_that_is_none_is_reset_at_once(connect, hub):
     tail = await numbered(hub, 1)
     client = await connect(cursor=None)
-    assert client.text.endswith(wire.reset("invalid", tail.position))
+    assert client.text.endswith(wire.reset("invalid", bare(tail.position)))
 
 
 async def test_a_cursor_ahead_of_the_log_is_reset(connect, hub):
     await numbered(hub, 1)
     client = await connect(cursor=99)
-    await client.until(wire.reset("ahead", 1))
+    await client.until(wire.reset("history", bare(1)))
     await publish("7", 2)
     await client.until(event(2, "2"))
 
 
 async def test_a_cursor_that_fell_off_the_log_is_reset(connect, hub):
     tail = await numbered(hub, 1, 2, 3)
-    tail.restart(tail.position)
+    tail.restart(tail.cursor)
 
-    def prune():
-        Event.objects.filter(position__lte=2).delete()
-        StreamRow.objects.update(pruned_through=2)
-
-    await in_thread(prune)
-    client = await connect(cursor=1)
-    await client.until(wire.reset("pruned", 3))
+    seen = await cursor_at(1)
+    await in_thread(lambda: list(retention.prune("orders", 2)))
+    client = await connect(cursor=seen)
+    await client.until(wire.reset("pruned", bare(3)))
     kept = await connect(cursor=2)
     await kept.until(event(3, "3"))
 
@@ -217,20 +221,21 @@ async def test_when_the_log_goes_back_open_streams_are_told(connect, hub):
 
     def restore():
         Event.objects.filter(position__gt=1).delete()
-        StreamRow.objects.update(position=1)
+        [mark] = Event.objects.values_list("mark", flat=True)
+        StreamRow.objects.update(position=1, mark=mark)
 
     await in_thread(restore)
     hub.poll()
-    await client.until(wire.reset("ahead", 1))
+    await client.until(wire.reset("history", bare(1)))
 
 
 async def test_a_quiet_stream_beats_and_takes_its_cursor_along(connect, hub, settings):
     client = await connect()
     client.stream.beat()
-    await client.until(wire.heartbeat(0))
+    await client.until(wire.heartbeat(START))
     await numbered(hub, 1, 2, to="8")
     client.stream.beat()
-    await client.until(wire.heartbeat(2))
+    await client.until(wire.heartbeat(bare(2)))
 
 
 @pytest.mark.parametrize("source", ["memory", "table"])
@@ -238,42 +243,42 @@ async def test_who_does_not_follow_is_told_what_there_is_and_where_it_ends(conne
     await numbered(hub, 1, 2)
     tail = await numbered(hub, 3, to="8")
     if source == "table":
-        tail.restart(tail.position)
+        tail.restart(tail.cursor)
     client = await connect(cursor=0, follow=False)
     async with asyncio.timeout(10):
-        rest = b"".join([chunk async for chunk in client.chunks])
-    assert rest == event(1, "1") + event(2, "2") + wire.heartbeat(3)
+        rest = b"".join([unmarked(chunk) async for chunk in client.chunks])
+    assert rest == event(1, "1") + event(2, "2") + wire.heartbeat(bare(3))
     assert not tail.is_followed
 
 
 async def test_who_does_not_follow_gets_all_of_a_long_replay(connect, hub):
     total = REPLAY_ROWS + 10
     tail = await numbered(hub, *range(total))
-    tail.restart(tail.position)
+    tail.restart(tail.cursor)
     client = await connect(cursor=0, follow=False)
-    await client.until(wire.heartbeat(total))
+    await client.until(wire.heartbeat(bare(total)))
     assert client.text.count(b"event: orders") == total
 
 
 async def test_who_does_not_follow_is_reset_too(connect, hub):
     await numbered(hub, 1)
-    for cursor, reason in ((None, "invalid"), (99, "ahead")):
+    for cursor, reason in ((None, "invalid"), (99, "history")):
         client = await connect(cursor=cursor, follow=False)
-        await client.until(wire.reset(reason, 1) + wire.heartbeat(1))
+        await client.until(wire.reset(reason, bare(1)) + wire.heartbeat(bare(1)))
 
 
 async def test_who_does_not_follow_keeps_its_cursor_while_the_database_is_away(
     connect, hub, monkeypatch
 ):
     tail = await numbered(hub, 1)
-    tail.restart(tail.position)
+    tail.restart(tail.cursor)
 
     async def replay(*args, **options):
         raise DatabaseUnavailable
 
     monkeypatch.setattr(hub.replays, "read", replay)
     client = await connect(cursor=0, follow=False)
-    await client.until(wire.heartbeat(0) * 2)
+    await client.until(wire.heartbeat(START) * 2)
 
 
 async def test_a_closed_stream_ends(connect, hub):

@@ -207,9 +207,93 @@ def test_a_look_that_finds_nothing_leaves_nothing_to_flush(elsewhere, write):
     assert written == (None,)
 
 
-def test_numbers_are_durable_before_they_are_seen_whatever_the_project_prefers(elsewhere, write):
-    session = elsewhere(options="-c synchronous_commit=off")
+@pytest.mark.parametrize(
+    ("preferred", "taken"),
+    [
+        ("off", "on"),
+        ("local", "on"),
+        ("remote_write", "on"),
+        ("on", "on"),
+        ("remote_apply", "remote_apply"),
+    ],
+)
+def test_numbers_are_as_durable_as_can_be_before_they_are_seen_whatever_the_project_prefers(
+    elsewhere, write, preferred, taken
+):
+    session = elsewhere(options=f"-c synchronous_commit={preferred}")
     write(session, "a")
     with session.transaction():
         session.execute(NUMBER, ["orders", 1000])
-        assert session.execute("SHOW synchronous_commit").fetchone() == ("on",)
+        assert session.execute("SHOW synchronous_commit").fetchone() == (taken,)
+
+
+NUMBER_KEYED = """
+    SELECT taken, moved, last_position, leased
+    FROM realtime_number_events('orders', %s, 100, '1 hour')
+"""
+
+
+@pytest.fixture
+def values(elsewhere):
+    """Position, key and data of what is in the log; none where it was replaced."""
+    session = elsewhere()
+    statement = "SELECT position, key, data FROM realtime_event ORDER BY position"
+    return lambda: session.execute(statement).fetchall()
+
+
+def test_of_a_key_only_the_newest_is_numbered(elsewhere, write, values):
+    session = elsewhere()
+    write(session, "10%", "20%", key="progress")
+    write(session, "started")
+    write(session, "30%", key="progress")
+    write(session, "another topic's", topic="test:8", key="progress")
+    assert session.execute(NUMBER_KEYED, [1000]).fetchone() == (5, 3, 3, True)
+    assert values() == [
+        (1, "", "started"),
+        (2, "progress", "30%"),
+        (3, "progress", "another topic's"),
+    ]
+
+
+def test_what_is_replaced_in_the_log_is_emptied_and_leaves_no_hole(elsewhere, write, values):
+    session = elsewhere()
+    for percent in ("10%", "20%", "30%"):
+        write(session, percent, key="progress")
+        session.execute(NUMBER_KEYED, [1000])
+    assert values() == [(1, "progress", None), (2, "progress", None), (3, "progress", "30%")]
+
+
+def test_what_is_replaced_by_a_later_batch_is_emptied_too(elsewhere, write, values):
+    session = elsewhere()
+    write(session, "10%", "20%", "30%", key="progress")
+    for _ in range(3):
+        session.execute(NUMBER_KEYED, [1])
+    assert values()[-1] == (3, "progress", "30%")
+    assert [data for *_, data in values()] == [None, None, "30%"]
+
+
+def test_the_events_of_a_batch_have_one_mark_and_the_next_batch_has_another(elsewhere, write):
+    session = elsewhere()
+    marks = []
+    for _ in range(2):
+        write(session, "a", "b")
+        session.execute(NUMBER, ["orders", 1000])
+        marks += session.execute("SELECT mark FROM realtime_stream").fetchone()
+    rows = session.execute("SELECT mark FROM realtime_event ORDER BY position").fetchall()
+    assert [mark for (mark,) in rows] == [marks[0], marks[0], marks[1], marks[1]]
+    assert marks[0] != marks[1]
+
+
+def test_who_waits_for_the_lock_numbers_what_the_other_could_not_see(elsewhere, write, log):
+    holder, waiter = elsewhere(), elsewhere()
+    write(holder, "a")
+    holder.execute(NUMBER, ["orders", 1000])
+    write(holder, "b")
+    with holder.transaction():
+        holder.execute(NUMBER, ["orders", 1000])
+        write(elsewhere(), "c")
+        statement = NUMBER.replace("NULL)", "NULL, true)")
+        thread = threading.Thread(target=waiter.execute, args=[statement, ["orders", 1000]])
+        thread.start()
+    thread.join(10)
+    assert log() == [(1, "a"), (2, "b"), (3, "c")]

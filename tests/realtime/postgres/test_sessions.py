@@ -11,6 +11,7 @@ from django.db import OperationalError, connection, connections
 from psycopg import sql
 
 from realtime.hub.hub import Hub
+from realtime.log.cursor import START, Cursor
 from realtime.postgres.connections import connect, connection_parameters
 from realtime.postgres.deadlines import deadline, django_deadline
 from tests.realtime.conftest import following, publish
@@ -110,8 +111,8 @@ INSERT = (
 @asynccontextmanager
 async def follow(hub):
     """The chunks of a stream that has begun, without its opening."""
-    position = (await hub.catch_up("orders")).position
-    async with aclosing(hub.open_stream("orders", following("7"), position).chunks()) as chunks:
+    cursor = (await hub.catch_up("orders")).cursor
+    async with aclosing(hub.open_stream("orders", following("7"), cursor).chunks()) as chunks:
         await soon(anext(chunks))
         yield chunks
 
@@ -238,8 +239,8 @@ async def test_replays_use_parameters_that_are_asked_for_again(hub, elsewhere, m
     await publish("7", {"n": 1})
 
     async def replay() -> None:
-        replay = await hub.replays.read("orders", "7", after=0, through=1)
-        assert replay.position == 1
+        replay = await hub.replays.read("orders", following("7"), after=START, through=Cursor(1, 7))
+        assert replay.cursor.position == 1
 
     await hub.catch_up("orders")
     watcher = elsewhere()

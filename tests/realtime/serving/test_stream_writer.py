@@ -6,9 +6,10 @@ import pytest
 
 from realtime import EVERYTHING
 from realtime.log import wire
+from realtime.log.cursor import START, Cursor
 from realtime.serving.servers import ClientConnection
 from realtime.serving.stream_writer import StreamWriter
-from tests.realtime.conftest import following, publish
+from tests.realtime.conftest import following, publish, unmarked
 from tests.waiting import soon, until
 
 
@@ -30,7 +31,7 @@ class Client(ClientConnection):
     def write(self, chunk):
         if self.error is not None:
             raise self.error
-        self.chunks.append(chunk)
+        self.chunks.append(unmarked(chunk))
         return self.takes_more
 
     async def end(self):
@@ -53,11 +54,10 @@ async def connect(hub):
     pumps = []
 
     async def connect(key="7", cursor=None):
-        position = (await hub.catch_up("orders")).position
+        if cursor is None:
+            cursor = (await hub.catch_up("orders")).cursor
         client = Client()
-        client.stream = hub.open_stream(
-            "orders", following(key) if key else EVERYTHING, position if cursor is None else cursor
-        )
+        client.stream = hub.open_stream("orders", following(key) if key else EVERYTHING, cursor)
         pump = StreamWriter(client.stream, client)
         client.pump = asyncio.create_task(pump.run(client.receive))
         pumps.append((client, client.pump))
@@ -77,13 +77,13 @@ def forget(hub, connect):
         await connect("7")
         await publish("7", *data)
         await until(lambda: hub.tail("orders").position == len(data))
-        hub.tail("orders").restart(len(data))
+        hub.tail("orders").restart(hub.tail("orders").cursor)
 
     return forget
 
 
 def event(position, data):
-    return wire.event(position, "orders", data)
+    return wire.event(Cursor(position, None), "orders", data)
 
 
 def catching_up():
@@ -123,7 +123,7 @@ async def test_a_client_that_has_to_be_waited_for_holds_up_nobody(connect):
 
 async def test_what_was_missed_is_read_from_the_table_and_then_it_goes_on(connect, forget):
     await forget("one", "two")
-    alice = await connect("7", cursor=0)
+    alice = await connect("7", cursor=START)
     await until(lambda: alice.text.endswith(event(1, '"one"') + event(2, '"two"')))
     await publish("7", "three")
     await until(lambda: alice.text.endswith(event(2, '"two"') + event(3, '"three"')))
@@ -178,7 +178,7 @@ async def test_nobody_gets_a_replay_after_their_access_has_ended(hub, connect, f
         return await replay(*args, **kwargs)
 
     monkeypatch.setattr(hub.replays, "read", slow_replay)
-    alice = await connect("7", cursor=0)
+    alice = await connect("7", cursor=START)
     await soon(asked.wait())
     alice.stream.close()
     answer.set()
