@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 import realtime
-from orders.events import stream_position
+from orders.events import STREAM
 from realtime import conf
 
 from .importing import UnreadableFile, count_rows, read_header
@@ -117,7 +117,7 @@ def _start(request: HttpRequest, **values: Any) -> HttpResponse:
 
 def _page(request: HttpRequest, form: ImportForm, status: int = 200) -> HttpResponse:
     # The cursor first: what the stream says after it may be shown already, but is never missing.
-    cursor = stream_position()
+    cursor = realtime.current_cursor(STREAM)
     context = {
         "form": form,
         "cursor": cursor,
