@@ -7,6 +7,7 @@ keeps quiet streams open. `access` closes those whose access has ended.
 """
 
 import asyncio
+import logging
 import random
 from collections.abc import Coroutine
 from contextlib import suppress
@@ -22,7 +23,7 @@ from ..access.grants import Grant
 from ..exceptions import DatabaseUnavailable
 from ..log import wire
 from ..log.cursor import Cursor, InvalidCursor
-from ..log.event_log import Batch, EventLog
+from ..log.event_log import OTHER_STREAMS, Batch, EventLog
 from ..log.notifications import ACCESS_CHANNEL, PENDING_CHANNEL, PUBLISHED_CHANNEL, parse_published
 from ..log.polling_lease import PollingLeases
 from ..log.topics import Topics
@@ -37,6 +38,7 @@ from ..postgres.writability import Writability, why_not_writable
 from .access_monitor import AccessMonitor
 from .heartbeat import Heartbeat
 from .open_streams import OpenStreams
+from .pending_streams import PendingStreams
 from .pruner import Pruner
 from .recent_events import RecentEvents
 from .replays import Replays
@@ -45,6 +47,23 @@ if TYPE_CHECKING:
     from .stream import EventStream
 
 Result = TypeVar("Result")
+
+logger = logging.getLogger("realtime")
+
+# How long a turn works for streams that nobody follows here, before the others have theirs again.
+TURN_SECONDS = 0.2
+# In a flood of hints the table is looked into no more often than this.
+FLOOD_SECONDS = 0.1
+# A stream whose events can't be numbered is left alone for so long.
+BROKEN_SECONDS = 60.0
+BROKEN = (
+    "The stream %r stands still, and no other does: its events can't be numbered: %s. Most likely "
+    "its row in realtime_stream contradicts its events in realtime_event, as after a partial "
+    "restore. This makes the row fit them again: INSERT INTO realtime_stream (name, position, "
+    "mark, pruned_through) SELECT stream, position, mark, 0 FROM realtime_event WHERE stream = %s "
+    "ORDER BY position DESC LIMIT 1 ON CONFLICT (name) DO UPDATE SET position = "
+    "excluded.position, mark = excluded.mark. It is tried again in %d seconds."
+)
 
 
 class State(NamedTuple):
@@ -105,7 +124,11 @@ class Hub:
         # What the next turn of `work` has to do.
         self._work_due = asyncio.Event()
         self._poll_due = True
-        self._to_number: set[str] = set()
+        self._to_number = PendingStreams()
+        # Streams that can't be numbered, and until when nobody tries.
+        self._broken: dict[str, float] = {}
+        # There are more streams with waiting events than the last look told.
+        self._others_wait = False
         self._leases = PollingLeases(asyncio.get_running_loop().time)
         self._published: dict[str, Cursor] = {}  # streams, and how far they have come
         # What this process said itself, last: it has read that, or is about to.
@@ -320,6 +343,9 @@ class Hub:
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(min(next_poll, self._leases.next_look)):
                     await self._work_due.wait()
+            if self._to_number.overflowed:
+                await asyncio.sleep(FLOOD_SECONDS)
+                self._poll_due = True
             # By the clock, after each turn: hints of one stream must not put off the look that
             # finds a lost hint of another.
             self._poll_due |= clock() >= next_poll
@@ -330,7 +356,7 @@ class Hub:
         """
         self._work_due.clear()
         poll_due, self._poll_due = self._poll_due, False
-        to_number, self._to_number = self._to_number, set()
+        to_number = self._to_number.take()
         published, self._published = self._published, {}
         to_read = {name for name, cursor in published.items() if self._is_behind(name, cursor)}
         to_catch_up, self._to_catch_up = self._to_catch_up, {}
@@ -342,18 +368,36 @@ class Hub:
             to_number |= to_catch_up.keys() - self._tails.keys()
             # Hints of what is watched can wait: there will be a look that is later than they are.
             to_number = {name for name in to_number if name not in self._leases}
-            for stream in to_number | self._leases.due():
+            mine = {name for name in to_number if name in self._tails} | to_catch_up.keys()
+            for stream in mine & to_number | self._leases.due():
                 if not await self._number(connection, stream):
                     to_read.add(stream)
             for stream in to_read & self._tails.keys() | to_catch_up.keys():
                 tail = await self._read(connection, stream)
                 if stream in to_catch_up and not to_catch_up[stream].done():
                     to_catch_up[stream].set_result(tail)
+            await self._number_others(connection, to_number - mine - self._leases.due())
             if to_measure is not None:
                 to_measure.set_result(await self._log.oldest_waiting(connection))
         except BaseException as error:
             _fail(_futures(to_catch_up, to_measure), f"Could not read the event log: {error}")
             raise
+
+    async def _number_others(self, connection: psycopg.AsyncConnection, streams: set[str]) -> None:
+        """Number what waits in streams that nobody follows here, for as long as a turn may last.
+
+        However many there are, those that somebody follows have their turn again soon.
+        """
+        clock = asyncio.get_running_loop().time
+        ends_at = clock() + TURN_SECONDS
+        while streams and clock() < ends_at:
+            await self._number(connection, streams.pop())
+        for stream in streams:
+            self._to_number.add(stream)
+        if streams:
+            self._work_due.set()
+        elif self._others_wait:
+            self.poll()
 
     def _give_up(self, reason: str) -> None:
         """There is no connection: nobody is to wait for the next turn."""
@@ -369,6 +413,7 @@ class Hub:
         self._forget_idle_tails()
         followed = {stream: tail.position for stream, tail in self._tails.items()}
         behind = await self._log.streams_behind(connection, followed)
+        self._others_wait = len(behind) - len(followed) >= OTHER_STREAMS
         for stream, position, own_mark, waiting in behind:
             if waiting:
                 to_number.add(stream)
@@ -386,10 +431,20 @@ class Hub:
         Returns whether that is done; otherwise there is more to read.
         """
         began = asyncio.get_running_loop().time()
+        if began < self._broken.get(stream, 0.0):
+            return False
         tail = self._tails.get(stream)
-        numbered = await self._log.number(
-            connection, stream, read_after=None if tail is None else tail.position
-        )
+        try:
+            numbered = await self._log.number(
+                connection, stream, read_after=None if tail is None else tail.position
+            )
+        except (psycopg.IntegrityError, psycopg.DataError) as error:
+            await connection.rollback()
+            self._broken[stream] = began + BROKEN_SECONDS
+            reason = " ".join(str(error).split())
+            logger.error(BROKEN, stream, reason, literal(stream), BROKEN_SECONDS)
+            return False
+        self._broken.pop(stream, None)
         self._leases.looked(
             stream,
             began=began,
@@ -435,6 +490,11 @@ class Hub:
     def _continues(tail: RecentEvents, batch: Batch) -> bool:
         """Whether the batch comes from the log that the tail was read from."""
         return tail.position == 0 or batch.mark == tail.cursor.mark
+
+
+def literal(text: str) -> str:
+    """A text as SQL writes it, for a statement that somebody is to copy."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _futures(

@@ -40,6 +40,8 @@ NUMBER_ROWS = 1000
 READ_ROWS = 1000
 READ_BYTES = 4 * 1024 * 1024
 REPLAY_ROWS = 500
+# How many streams that a process doesn't follow it hears of at a time.
+OTHER_STREAMS = 500
 
 Rows = list[tuple[Any, ...]]
 
@@ -223,10 +225,14 @@ class EventLog:
         self, connection: psycopg.AsyncConnection, followed: Mapping[str, int]
     ) -> Rows:
         """(name, last position, mark of the event at the position up to which it is followed,
-        whether events wait for their number) of the followed streams, and of all others where
-        events wait.
+        whether events wait for their number) of the followed streams, and of others where events
+        wait, at most OTHER_STREAMS of them.
         """
-        parameters = {"followed": list(followed), "positions": list(followed.values())}
+        parameters = {
+            "followed": list(followed),
+            "positions": list(followed.values()),
+            "most_others": OTHER_STREAMS,
+        }
         return await self._query(connection, STREAMS_BEHIND, parameters)
 
     async def oldest_waiting(self, connection: psycopg.AsyncConnection) -> float:

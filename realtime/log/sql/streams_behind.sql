@@ -1,5 +1,6 @@
 -- What the poll asks: how far each stream that this process follows has come, the mark of the event
--- up to which it has read, and which streams have events that wait for a number. A stream without
+-- up to which it has read, and which streams have events that wait for a number, of those that it
+-- doesn't follow some at a time. A stream without
 -- a row has not had its first event yet.
 SELECT
     followed.name, coalesce(stream.position, 0) AS position, own.mark,
@@ -10,5 +11,9 @@ LEFT JOIN realtime_event AS own
     ON own.stream = followed.name AND own.position = followed.position
 UNION ALL
 SELECT outbox.stream, NULL, NULL, true
-FROM (SELECT DISTINCT stream FROM realtime_outbox) AS outbox
-WHERE outbox.stream <> ALL (%(followed)s::text[])
+FROM (
+    SELECT DISTINCT stream
+    FROM realtime_outbox
+    WHERE stream <> ALL (%(followed)s::text[])
+    LIMIT %(most_others)s
+) AS outbox
