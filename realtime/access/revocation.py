@@ -33,6 +33,11 @@ def end_credential(secret: str) -> None:
     _hint_after_commit(notifications.access(notifications.CREDENTIAL_ENDED, digest(secret)))
 
 
+def end_streams(user: str) -> None:
+    """Close the streams of a user, by key, in every process. Whoever still may opens them again."""
+    _hint_after_commit(notifications.access(notifications.USER_ENDED, user))
+
+
 def recheck(*subjects: Any) -> None:
     """Look again, in every process, at who may follow what, once this transaction has committed.
 

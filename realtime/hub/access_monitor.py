@@ -30,6 +30,7 @@ from ..log.notifications import (
     PERMISSIONS_CHANGED,
     TOPIC_CHANGED,
     USER_CHANGED,
+    USER_ENDED,
     parse_access,
 )
 from ..log.topics import EVERYTHING
@@ -208,6 +209,7 @@ class AccessMonitor:
         for kind, value in heard:
             by_kind.setdefault(kind, set()).add(value)
         ended_credentials = by_kind.get(CREDENTIAL_ENDED, set())
+        ended_users = by_kind.get(USER_ENDED, set())
         users = by_kind.get(USER_CHANGED, set())
         topics = by_kind.get(TOPIC_CHANGED, set())
         permissions = PERMISSIONS_CHANGED in by_kind
@@ -221,7 +223,7 @@ class AccessMonitor:
             grant = stream.access
             # What is said to be ended needs no second look: only the cookie itself would know of
             # a session that is kept there; and a stream closed in error costs a reconnect.
-            if grant.credential in ended_credentials:
+            if grant.credential in ended_credentials or grant.user in ended_users:
                 stream.close()
             elif (
                 grant.user in users

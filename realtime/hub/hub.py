@@ -39,6 +39,7 @@ from .access_monitor import AccessMonitor
 from .heartbeat import Heartbeat
 from .open_streams import OpenStreams
 from .pending_streams import PendingStreams
+from .presence import Presence
 from .pruner import Pruner
 from .recent_events import RecentEvents
 from .replays import Replays
@@ -105,6 +106,7 @@ class Hub:
 
     def __init__(self) -> None:
         self.streams = OpenStreams()
+        self._presence = Presence(self.streams)
         self._heartbeat = Heartbeat(self.streams, conf.get("HEARTBEAT_SECONDS"))
         self.access_monitor = AccessMonitor(
             self.streams,
@@ -411,6 +413,7 @@ class Hub:
         self, connection: psycopg.AsyncConnection, to_number: set[str], to_read: set[str]
     ) -> None:
         self._forget_idle_tails()
+        await self._presence.beat(connection)
         followed = {stream: tail.position for stream, tail in self._tails.items()}
         behind = await self._log.streams_behind(connection, followed)
         self._others_wait = len(behind) - len(followed) >= OTHER_STREAMS

@@ -66,6 +66,10 @@ class OpenStreams:
         """The streams of one of several parts of about the same size; each stays in its part."""
         return [stream for stream, number in self._numbers.items() if number % parts == part]
 
+    def by_user(self) -> Counter[str]:
+        """How many each user has."""
+        return Counter(stream.access.user for stream in self._numbers)
+
     def of(self, user: str) -> int:
         """How many streams a user has open."""
         return self._count[user]

@@ -5,6 +5,8 @@ transaction has committed, the function in `sql/number_events.sql` moves it into
 `Event` with the next position of its stream. See README.md, “How it works”.
 """
 
+from typing import ClassVar
+
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -85,6 +87,7 @@ class Process(models.Model):
 
     class Meta:
         verbose_name_plural = "processes"
+        permissions: ClassVar = [("end_streams", "Can end the streams of a user")]
 
     def __str__(self) -> str:
         return f"{self.host}, process {self.pid}"

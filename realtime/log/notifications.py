@@ -16,6 +16,8 @@ ACCESS_CHANNEL = "realtime_access"
 USER_CHANGED = "user"
 # “This session or token, by digest, is ended”: never the key itself, for others can read it.
 CREDENTIAL_ENDED = "credential"
+# “Close the streams of this user, by primary key”: whoever still may opens them again.
+USER_ENDED = "end"
 # “Somebody has lost a permission or a group.”
 PERMISSIONS_CHANGED = "permissions"
 # “Look again at who follows this topic.”

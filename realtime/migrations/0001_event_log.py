@@ -220,7 +220,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={"verbose_name_plural": "processes"},
+            options={
+                "verbose_name_plural": "processes",
+                "permissions": [("end_streams", "Can end the streams of a user")],
+            },
         ),
         migrations.CreateModel(
             name="PrunedKind",
