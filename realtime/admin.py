@@ -47,7 +47,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # can't be sub
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return self.model._default_manager.using(conf.get("DATABASE"))
+        return super().get_queryset(request).using(conf.get("DATABASE"))
 
 
 @admin.register(Stream)
@@ -56,7 +56,7 @@ class StreamAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         waiting = OutboxEvent.objects.filter(stream=OuterRef("name")).order_by().values("stream")
-        return (
+        streams: QuerySet[Any] = (
             super()
             .get_queryset(request)
             .annotate(
@@ -64,6 +64,7 @@ class StreamAdmin(ReadOnlyAdmin):
                 oldest=Subquery(waiting.annotate(oldest=Min("created_at")).values("oldest")),
             )
         )
+        return streams
 
     @admin.display(description="events kept")
     def kept(self, stream: Stream) -> int:
@@ -118,10 +119,11 @@ class StreamAdmin(ReadOnlyAdmin):
             # By an index or not at all: then only as far as is quickly read.
             events = events.filter(type=type, position__gte=lowest)
         rows = list(events.order_by("-position")[:PAGE_ROWS])
+        older: int | None = None
         if len(rows) == PAGE_ROWS:
             older = rows[-1].position
-        else:
-            older = lowest if type and lowest > stream.pruned_through else None
+        elif type and lowest > stream.pruned_through:
+            older = lowest
         context = {
             **self.admin_site.each_context(request),
             "title": f"The log of {name}",
@@ -176,7 +178,7 @@ class ProcessAdmin(ReadOnlyAdmin):
         return HttpResponseRedirect(reverse("admin:realtime_process_changelist"))
 
     def _may_end(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("realtime.end_streams"))  # type: ignore[union-attr]
+        return bool(request.user.has_perm("realtime.end_streams"))
 
 
 def _users(streams: dict[str, int]) -> Iterator[tuple[str, str, int]]:

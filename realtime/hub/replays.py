@@ -34,6 +34,8 @@ class Replays:
         self._log = log
         self._parameters = parameters
         self._query_seconds = query_seconds
+        # Whether some kinds of topics are kept for less long than their stream.
+        self._prunes_kinds = any(isinstance(kept, dict) for kept in conf.get("RETENTION").values())
         self._pool: asyncio.Task[AsyncConnectionPool[PreparedConnection]] | None = None
 
     async def read(self, stream: str, topics: Topics, *, after: Cursor, through: Cursor) -> Replay:
@@ -41,9 +43,13 @@ class Replays:
         try:
             pool = await self._opened_pool()
             async with pool.connection(timeout=self._query_seconds) as connection:
-                return await self._log.replay(
+                replay = await self._log.replay(
                     connection, stream, topics, after=after, through=through
                 )
+                if self._prunes_kinds and not replay.is_pruned:
+                    is_pruned = await self._log.has_pruned_kinds(connection, stream, topics, after)
+                    replay = replay._replace(is_pruned=is_pruned)
+                return replay
         except (*CONNECTION_ERRORS, PoolTimeout) as error:
             raise DatabaseUnavailable(f"Could not read the event log: {error}") from error
 

@@ -13,7 +13,7 @@ from .cursor import START, Cursor
 from .notifications import PUBLISHED_CHANNEL, published
 from .polling_lease import BUSY_ROWS, LEASE_SECONDS
 from .sql import load
-from .topics import EVERYTHING, Topics
+from .topics import EVERYTHING, Topics, kind_of
 from .wire import CHUNK_BYTES
 
 # At this isolation level, see the head of its file, whatever the project's default is.
@@ -30,6 +30,7 @@ READ_TAIL = load("read_tail")
 NUMBER_AND_READ = f"{NUMBER_EVENTS};\n{READ_TAIL}"
 REPLAY_EVERYTHING = load("replay_everything")
 REPLAY_TOPICS = load("replay_topics")
+PRUNED_KINDS = load("pruned_kinds")
 STREAMS_BEHIND = load("streams_behind")
 OLDEST_WAITING = load("oldest_waiting")
 
@@ -220,6 +221,19 @@ class EventLog:
             is_pruned=after.position < pruned_through,
             is_other_history=after != START and after.mark != own_mark,
         )
+
+    async def has_pruned_kinds(
+        self, connection: psycopg.AsyncConnection, stream: str, topics: Topics, after: Cursor
+    ) -> bool:
+        """Whether events after a cursor, of the kinds of these topics, were emptied, see
+        retention.py.
+
+        To be asked after what is there was read: what is emptied meanwhile shows in the answer.
+        """
+        kinds = None if topics is EVERYTHING else [kind_of(topic) for topic in topics]
+        parameters = {"stream": stream, "kinds": kinds, "after": after.position}
+        [(is_pruned,)] = await self._query(connection, PRUNED_KINDS, parameters)
+        return bool(is_pruned)
 
     async def streams_behind(
         self, connection: psycopg.AsyncConnection, followed: Mapping[str, int]

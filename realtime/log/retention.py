@@ -162,9 +162,11 @@ def _empty_batch(stream: str, kind: str, through: int, wait: bool) -> Batch | No
         if after >= through:
             return None
         reached = min(after + BATCH_ROWS, through)
-        events = _execute(EMPTY_KIND, stream=stream, kind=kind, after=after, through=reached)
+        events, last = _query_row(
+            EMPTY_KIND, stream=stream, kind=kind, after=after, through=reached
+        )
         # In the same transaction, as below. What wasn't there has not been taken from anybody.
-        marks = {"looked_through": reached, **({"through": reached} if events else {})}
+        marks = {"looked_through": reached, **({"through": last} if events else {})}
         PrunedKind.objects.using(conf.get("DATABASE")).update_or_create(
             stream=stream, kind=kind, defaults=marks
         )
@@ -205,6 +207,13 @@ def _execute(statement: str, **parameters: object) -> int:
     with connections[conf.get("DATABASE")].cursor() as cursor:
         cursor.execute(statement, parameters)
         return cursor.rowcount
+
+
+def _query_row(statement: str, **parameters: object) -> tuple[int, ...]:
+    with connections[conf.get("DATABASE")].cursor() as cursor:
+        cursor.execute(statement, parameters)
+        row: tuple[int, ...] = cursor.fetchone()
+        return row
 
 
 def _query(statement: str, **parameters: object) -> int:

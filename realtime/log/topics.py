@@ -24,6 +24,8 @@ from . import wire
 # As long as the column.
 LONGEST = 200
 KIND = re.compile(r"[A-Za-z0-9_.-]+")
+# The same is in sql/prune_kind.sql.
+KIND_OF_TEXT = re.compile(r"(?:[^/:]+/)?([^:]+)")
 TENANT = re.compile(r"[^/:\s]+")
 
 
@@ -110,6 +112,12 @@ def followed(subjects: Any) -> Topics:
     if not topics:
         raise InvalidTopic(f"There is no topic to follow. {HINT}")
     return topics
+
+
+def kind_of(topic: str) -> str:
+    """The kind of a topic, by its text."""
+    match = KIND_OF_TEXT.match(topic)
+    return topic if match is None else match[1]
 
 
 def _text_of(subject: Any) -> str:

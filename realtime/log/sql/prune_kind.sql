@@ -3,9 +3,15 @@
 -- is pruned as far.
 --
 -- A topic's text is “kind:key”, “kind”, or the same after a tenant and “/”, see topics.py.
-UPDATE realtime_event
-SET data = NULL
-WHERE stream = %(stream)s
-    AND position > %(after)s AND position <= %(through)s
-    AND data IS NOT NULL
-    AND substring(topic FROM '^(?:[^/:]+/)?([^:]+)') = %(kind)s
+--
+-- Returns how many, and the position of the last of them.
+WITH emptied AS (
+    UPDATE realtime_event
+    SET data = NULL
+    WHERE stream = %(stream)s
+        AND position > %(after)s AND position <= %(through)s
+        AND data IS NOT NULL
+        AND substring(topic FROM '^(?:[^/:]+/)?([^:]+)') = %(kind)s
+    RETURNING position
+)
+SELECT count(*), max(position) FROM emptied

@@ -9,8 +9,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from realtime import EVERYTHING
 from realtime.hub.hub import Hub
 from realtime.log import retention
+from realtime.log.cursor import START, Cursor
 from realtime.log.notifications import PENDING_CHANNEL
 from realtime.models import Event, OutboxEvent, Stream
 from tests.realtime.conftest import in_thread
@@ -357,6 +359,27 @@ def test_what_somebody_else_prunes_is_left_to_them(transactional_db, settings, e
             assert not list(retention.prune_due(due, wait=False))
     for due in retention.due():
         assert sum(batch.events for batch in retention.prune_due(due, wait=False)) > 0
+
+
+async def test_who_missed_what_was_emptied_is_told_and_nobody_else(hub, settings):
+    await Hub.close_current()
+    settings.REALTIME = {**settings.REALTIME, "RETENTION": BY_KIND, "RECENT_EVENTS": 1}
+    await in_thread(
+        fill_topics, ("import:1", 3), ("auth.user:7", 3), ("import:1", 0), ("auth.user:7", 0)
+    )
+    await in_thread(prune)
+    hub = Hub.current()
+    through = (await hub.catch_up("orders")).cursor
+
+    async def is_pruned(topic, after):
+        topics = EVERYTHING if topic is EVERYTHING else (topic,)
+        cursor = Cursor(after, 1) if after else START
+        return (await hub.replays.read("orders", topics, after=cursor, through=through)).is_pruned
+
+    assert await is_pruned("import:1", 0)
+    assert await is_pruned(EVERYTHING, 0)
+    assert not await is_pruned("import:1", 1)
+    assert not await is_pruned("auth.user:7", 0)
 
 
 async def test_a_process_prunes_by_itself(hub, settings):

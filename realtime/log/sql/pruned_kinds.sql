@@ -1,0 +1,6 @@
+-- Whether events of some kinds of topics (null: of any) after a position of a stream were emptied.
+SELECT EXISTS (
+    SELECT FROM realtime_prunedkind
+    WHERE stream = %(stream)s AND through > %(after)s
+        AND (%(kinds)s::text[] IS NULL OR kind = ANY (%(kinds)s::text[]))
+)
