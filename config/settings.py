@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     *(["django_tasks"] if django.VERSION < (6, 0) else []),  # django.tasks from 6.0 on
     "django_tasks_db",
     "realtime",
+    "realtime.bell",
     "tools",
     "rest_framework",
     "drf_spectacular",
@@ -50,7 +51,6 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "django.contrib.postgres",  # its ArrayField says what a bell has read
 ]
 
 MIDDLEWARE = [
@@ -122,7 +122,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "login"
-LOGIN_REDIRECT_URL = "bell"
+LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
 
 # What the visitor's browser asks for, or what they have chosen at the foot of a page.
@@ -208,8 +208,8 @@ SPECTACULAR_SETTINGS = {
 # Where DATABASE_URL leads to PgBouncer in transaction mode, LISTEN needs a direct way, and cursors
 # can't live in a session.
 REALTIME = {
-    "STREAMS": ["orders"],
-    "RETENTION": {"orders": "90d"},
+    "STREAMS": ["default", "orders"],
+    "RETENTION": {"default": "90d", "orders": "90d"},
     "LISTEN_URL": environment.text("REALTIME_LISTEN_URL") or None,
 }
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = REALTIME["LISTEN_URL"] is not None

@@ -19,8 +19,8 @@ import realtime
 
 from .events import STREAM
 from .models import Order
-from .notifications import WORDS, OfStatus
 from .status import Status
+from .wording import WORDS, OfStatus
 
 KEPT = 50
 # Counting goes no further: a shop has millions of orders that are delivered.

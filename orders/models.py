@@ -1,4 +1,4 @@
-"""The orders of the shop, and each customer's bell."""
+"""The orders of the shop."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -8,17 +8,18 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser, AnonymousUser
-from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, router, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 import realtime
+from realtime.bell import Notice, forget, notify_many
 
 from .events import DELETED_TYPE, ORDER_TYPE, STREAM, utc_text
 from .exceptions import InvalidTransition, UnpublishedChange
@@ -26,9 +27,6 @@ from .status import Status, check_transition
 
 MAX_QUANTITY = 10_000
 MAX_UNIT_PRICE = Decimal("99999999.99")
-
-# How many notifications that were read one by one a bell tells apart.
-MOST_READ_SINGLY = 100
 
 
 class OrderQuerySet(models.QuerySet):
@@ -184,6 +182,9 @@ class Order(models.Model):
                 # A receiver of post_save may save this order once more, inside this save.
                 self.status_changes = outer
 
+    def get_absolute_url(self) -> str:
+        return reverse("order", args=[self.pk])
+
     @property
     def total(self) -> Decimal:
         return self.quantity * self.unit_price
@@ -221,13 +222,25 @@ class Order(models.Model):
 
     publish.alters_data = True
 
+    def notice(self) -> Notice:
+        """What the customer's bell tells of the order as it is now."""
+        return Notice(
+            self.customer,
+            f"orders.{self.status}",
+            self,
+            title=f"{self.quantity} × {self.product}",
+            context={"order": self.pk, "total": f"{self.total:.2f}"},
+        )
+
     def publish_deletion(self, using: str) -> None:
         """Tell the pages that show this order that it is gone, in the transaction that deletes it.
 
         using: the alias of the database that it is deleted from.
         """
+        customer = realtime.Topic(get_user_model()._meta.label_lower, self.customer_id)
+        forget(customer, self, using=using)
         realtime.publish(
-            to=realtime.Topic(get_user_model()._meta.label_lower, self.customer_id),
+            to=customer,
             type=DELETED_TYPE,
             data={"order": self.pk},
             stream=STREAM,
@@ -288,76 +301,15 @@ class Order(models.Model):
 
 
 def publish_orders(orders: Iterable[Order], using: str) -> None:
-    """Publish an event for each of these orders, in the transaction that is open now.
+    """Publish an event for each of these orders, and tell their customers, in the open transaction.
 
     orders: with what their rows hold.
     """
+    orders = list(orders)
     realtime.publish_many(
         [realtime.Message(order.customer, order.event_data()) for order in orders],
         stream=STREAM,
         type=ORDER_TYPE,
         using=using,
     )
-
-
-class Bell(models.Model):
-    """How far in the stream of orders a user has looked at what happened to theirs.
-
-    Positions only grow: whatever a page knows of an older state is contained in the newer one.
-    Changed by `orders.bell`, which tells all pages of that user.
-    """
-
-    class State(models.TextChoices):
-        """What a notification is to its reader."""
-
-        NEW = "new"  # has come since they last opened the bell
-        SEEN = "seen"
-        READ = "read"
-
-    user = models.OneToOneField(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="bell"
-    )
-    seen_position = models.BigIntegerField(
-        default=0, help_text="Events up to this position of the stream have been seen."
-    )
-    # db_default: while a new version is rolled out, the one before inserts rows without these.
-    read_position = models.BigIntegerField(
-        default=0,
-        db_default=0,
-        help_text="Events up to this position of the stream have been read, or let pass.",
-    )
-    read_positions = ArrayField(
-        models.BigIntegerField(),
-        default=list,
-        db_default=[],
-        blank=True,
-        help_text="Events above that position which have been read one by one; ascending.",
-    )
-
-    def __str__(self) -> str:
-        return f"Bell of {self.user}"
-
-    def state_of(self, position: int) -> State:
-        """What the notification at this position is to the user."""
-        if position <= self.read_position or position in self.read_positions:
-            return self.State.READ
-        return self.State.NEW if position > self.seen_position else self.State.SEEN
-
-    def see(self, position: int) -> None:
-        """Everything up to this position has been seen."""
-        self.seen_position = max(self.seen_position, position)
-
-    def read(self, position: int) -> None:
-        """The one notification at this position has been read."""
-        self._keep_read({*self.read_positions, position})
-        if len(self.read_positions) > MOST_READ_SINGLY:
-            # Someone who has read a hundred later ones has let pass what is left below them.
-            self.read_all(self.read_positions[-MOST_READ_SINGLY - 1])
-
-    def read_all(self, position: int) -> None:
-        """Everything up to this position has been read, or let pass."""
-        self.read_position = max(self.read_position, position)
-        self._keep_read(self.read_positions)
-
-    def _keep_read(self, positions: Iterable[int]) -> None:
-        self.read_positions = sorted(p for p in positions if p > self.read_position)
+    notify_many([order.notice() for order in orders], using=using)

@@ -7,9 +7,13 @@ from datetime import datetime
 from django.db.models import JSONField
 from django.db.models.functions import Cast
 
+import realtime
+from realtime.models import Event
+
+from .events import ORDER_TYPE, STREAM
 from .models import Order
-from .notifications import WORDS, Words, order_events
 from .status import Status
+from .wording import WORDS, Words
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,9 @@ def timeline(order: Order) -> list[Step]:
 
 def _times_in_log(order: Order) -> dict[str, datetime]:
     # The index leads to the customer's events; those of this order are picked out of them.
-    events = order_events(order.customer).annotate(json=Cast("data", JSONField()))
+    events = Event.objects.filter(
+        stream=STREAM, topic=realtime.topic_of(order.customer), type=ORDER_TYPE
+    ).annotate(json=Cast("data", JSONField()))
     events = events.filter(json__order=order.pk).order_by("position")
     return {
         event["status"]: datetime.fromisoformat(event["changed_at"])

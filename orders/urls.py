@@ -1,4 +1,4 @@
-"""The bell and what it leads to, and the stream that rings it."""
+"""The pages of the shop, its bell and its stream."""
 
 from django.urls import include, path, reverse_lazy
 
@@ -7,11 +7,8 @@ from realtime import EventStreamView, TokenCookieView
 from . import board_views, views
 
 urlpatterns = [
-    path("", views.bell, name="bell"),
-    path("notifications/", views.notifications, name="notifications"),
-    path("notifications/bell/", views.bell_state, name="bell_state"),
-    path("notifications/seen/", views.bell_seen, name="bell_seen"),
-    path("notifications/read/", views.bell_read, name="bell_read"),
+    path("", views.home, name="home"),
+    path("notifications/", include("realtime.bell.urls")),
     path("orders/", board_views.orders_board, name="orders_board"),
     path("orders/summary/", board_views.orders_board_summary, name="orders_board_summary"),
     path("orders/transfers/", include("orders.transfers.urls")),

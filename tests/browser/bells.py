@@ -11,24 +11,27 @@ ONE_SECOND_MS = 1_000
 # For what includes the wait before a browser reconnects.
 RECONNECTED_MS = 20_000
 
+# A page with the bell and without a list.
+ELSEWHERE = "/notifications/choices/"
+
 # All that a page says about notifications, but for what passes: toasts, announcements. It is the
 # same however it came there: rendered by the server, or made of events.
 SHOWN = """() => JSON.stringify({
   title: document.title,
-  lists: [...document.querySelectorAll("[data-bell-list]")].map(list =>
-    [...list.children].map(item => [
-      item.dataset.position, item.dataset.state, item.className,
-      item.querySelector("[data-bell-link]").getAttribute("href"),
-      ...[...item.querySelectorAll("[data-field]")].map(field =>
-        field instanceof HTMLTimeElement ? field.dateTime : field.textContent),
-      item.querySelector(".bell-sentence").textContent,
-      item.querySelector("[data-bell-read-one]").value,
-    ])),
+  rows: [...document.querySelectorAll("[data-bell-row]:not([hidden])")].map(row => [
+    row.dataset.subject, row.dataset.position, row.dataset.state, row.className,
+    row.querySelector("[data-bell-link]").getAttribute("href"),
+    row.querySelector("[data-bell-link]").textContent,
+    row.querySelector(".bell-sentence").textContent,
+    [...row.querySelectorAll("time")].map(time => time.dateTime),
+  ]),
   counts: [...document.querySelectorAll(
-    "[data-bell-badge], [data-bell-count], [data-bell-some-new], [data-bell-none-new], " +
-    "[data-bell-empty], [data-plural]",
-  )].filter(element => !element.closest("[data-bell-toasts], [data-bell-announcer]"))
-    .map(element => [element.hidden, element.childElementCount ? "" : element.textContent]),
+    "[data-bell-badge], [data-bell-count], [data-bell-some-unread], [data-bell-none-unread], " +
+    "[data-plural]",
+  )].filter(element => !element.closest("[data-bell-toasts], [data-bell-announcer], template"))
+    .map(element => [
+      element.hidden, element.dataset.new, element.childElementCount ? "" : element.textContent,
+    ]),
 })"""
 
 
@@ -67,14 +70,18 @@ def panel(page: Page) -> Locator:
     return page.locator("[data-bell-panel]")
 
 
-def products(page: Page) -> Locator:
-    """Of the list that the page `/` shows, the newest first."""
-    return page.locator("main [data-bell-list] [data-field=product]")
+def titles(page: Page) -> Locator:
+    """Of the rows of the inbox, the newest first."""
+    return page.locator("main [data-bell-row]:not([hidden]) [data-bell-title]")
 
 
-def items(page: Page, state: str) -> Locator:
-    """The notifications of the page `/` in this state: new, seen or read."""
-    return page.locator(f"main [data-bell-list] [data-state={state}]")
+def rows(page: Page, state: str) -> Locator:
+    """The rows of the inbox in this state: new, seen or read."""
+    return page.locator(f"main [data-bell-row][data-state={state}]:not([hidden])")
+
+
+def row(page: Page, title: str) -> Locator:
+    return page.locator("main [data-bell-row]:not([hidden])", has_text=title)
 
 
 def open_bell(page: Page) -> None:
@@ -88,7 +95,7 @@ def close_bell(page: Page) -> None:
 
 
 def mark_all_as_read(page: Page) -> None:
-    page.locator("main [data-bell-read-all] button").click()
+    page.locator("main .bell-read-all").click()
 
 
 def shown(page: Page) -> str:

@@ -42,7 +42,7 @@ def in_production(settings):
 
 @pytest.mark.usefixtures("in_production")
 def test_in_production_it_has_no_address():
-    assert reverse("bell") == "/"
+    assert reverse("home") == "/"
     for name in ["demo", *ACTIONS]:
         with pytest.raises(NoReverseMatch):
             reverse(name)

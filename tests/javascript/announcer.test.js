@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Gatherer } from "../../orders/static/orders/announcer.js";
+import { Gatherer } from "../../realtime/static/realtime/page/announcer.js";
 import { movedByHand } from "./clocks.js";
 
 function gathering() {

@@ -1,224 +1,132 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import {
+  CHANGE,
+  FORGOTTEN,
+  NOTIFICATION,
   applyEvent,
   countNew,
+  countUnread,
   initialState,
-  newCountText,
+  isIncomplete,
   stateOf,
-  withBell,
-} from "../../orders/static/orders/bell_state.js";
+  unreadText,
+  withChange,
+} from "../../realtime/bell/static/realtime/bell/bell_state.js";
 
-const MOST_COUNTED = 99;
+const { cases } = JSON.parse(readFileSync(new URL("../bell_cases.json", import.meta.url)));
+const QUIET = "cases.quiet";
+const LOUD = "cases.loud";
 
-/** A server, as far as a bell can tell: a log of events, and what its user has seen and read. */
-class Server {
-  log = [];
-  bell = { seen_position: 0, read_position: 0, read_positions: [] };
-
-  get position() {
-    return this.log.length;
+/** The event of a step, as the stream tells it. */
+function eventAt(position, [what, ...details]) {
+  if (what === "notify") {
+    const [subject, kind] = details;
+    return { position, type: NOTIFICATION, data: { subject, kind } };
   }
+  if (what === "forget") return { position, type: FORGOTTEN, data: { subject: details[0] } };
+  return { position, type: CHANGE, data: details[0] };
+}
 
-  publish(type, data) {
-    this.log.push({ position: this.position + 1, type, data });
+/** What the server renders at a position. */
+function rendered({ cursor = 0, unread = {}, seen = 0, muted = [QUIET], mostCounted = 99 } = {}) {
+  return initialState({
+    liveCursor: `${cursor}-5f3a`,
+    unread: JSON.stringify(Object.entries(unread)),
+    seenPosition: String(seen),
+    mostCounted: String(mostCounted),
+    muted: JSON.stringify(muted),
+  });
+}
+
+/** What the steps up to a position have made of it, as the server knows it. */
+function renderedAfter(steps, cursor) {
+  let seen = 0;
+  const wanted = { [QUIET]: false, [LOUD]: true };
+  for (const { event } of steps.slice(0, cursor)) {
+    if (event[0] !== "change") continue;
+    if (event[1].action === "see") seen = Math.max(seen, event[1].through);
+    Object.assign(wanted, event[1].choices);
   }
+  const muted = Object.keys(wanted).filter((kind) => !wanted[kind]);
+  return rendered({ cursor, unread: steps[cursor - 1]?.unread, seen, muted });
+}
 
-  order() {
-    this.publish("orders", { order: this.position + 1, status: "placed" });
-  }
-
-  /** Everything that happens at or below a position and isn't a change of the bell. */
-  notifications(through) {
-    return this.log.filter(({ type, position }) => type === "orders" && position <= through);
-  }
-
-  see(position) {
-    if (position <= this.bell.seen_position) return;
-    this.bell = { ...this.bell, seen_position: position };
-    this.publish("bell", this.bell);
-  }
-
-  read(position) {
-    const { read_position, read_positions } = this.bell;
-    if (position <= read_position || read_positions.includes(position)) return;
-    this.bell = { ...this.bell, read_positions: [...read_positions, position] };
-    this.publish("bell", this.bell);
-  }
-
-  readAll(position) {
-    if (position <= this.bell.read_position) return;
-    this.bell = {
-      seen_position: Math.max(this.bell.seen_position, position),
-      read_position: position,
-      read_positions: this.bell.read_positions.filter((read) => read > position),
-    };
-    this.publish("bell", this.bell);
-  }
-
-  /** What it renders now. Its cursor may be behind its bell: that row is read a moment later. */
-  render(cursor = this.position) {
-    const { seen_position, read_position, read_positions } = this.bell;
-    const fresh = this.notifications(cursor).filter(({ position }) => position > seen_position);
-    return initialState({
-      cursor: String(cursor),
-      seenPosition: String(seen_position),
-      readPosition: String(read_position),
-      readPositions: read_positions.join(" "),
-      newPositions: fresh.map(({ position }) => position).slice(-(MOST_COUNTED + 1)).join(" "),
-      mostCounted: String(MOST_COUNTED),
-    });
-  }
-
-  eventsAfter(cursor) {
-    return this.log.slice(cursor);
+function assertIs(state, { unread, new: isNew, states }) {
+  assert.deepEqual(Object.fromEntries(state.unread), unread);
+  assert.equal(countUnread(state), Object.keys(unread).length);
+  assert.equal(countNew(state), isNew);
+  for (const [subject, expected] of Object.entries(states)) {
+    assert.equal(stateOf(state, subject), expected === "archived" ? "read" : expected);
   }
 }
 
-/** What is seen of a state, and nothing of how it is kept. */
-function shown(state, server) {
-  const positions = server.notifications(server.position).map(({ position }) => position);
-  return {
-    cursor: state.cursor,
-    count: newCountText(state),
-    states: positions.map((position) => stateOf(state, position)),
-  };
-}
-
-/** Numbers that look random and come again with the same seed. */
-function randomNumbers(seed) {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}
-
-function doSomething(server, random) {
-  const somewhere = random(server.position + 1);
-  switch (random(6)) {
-    case 0:
-      return server.see(somewhere);
-    case 1:
-      return server.see(server.position);
-    case 2:
-      return server.notifications(somewhere).length && server.read(somewhere);
-    case 3:
-      return random(4) === 0 && server.readAll(somewhere);
-    default:
-      for (let orders = random(random(5) === 0 ? 60 : 3); orders >= 0; orders--) server.order();
-  }
-}
-
-test("the state of any moment and the events after it are what is rendered now", () => {
-  for (let seed = 1; seed <= 300; seed++) {
-    const random = randomNumbers(seed);
-    const server = new Server();
-    const pages = [server.render()];
-    for (let step = 0; step < 40; step++) {
-      doSomething(server, random);
-      pages.push(server.render(server.position - random(Math.min(4, server.position + 1))));
+for (const { name, steps } of cases) {
+  test(`${name}: each event, one after the other`, () => {
+    let state = rendered();
+    for (const [index, step] of steps.entries()) {
+      state = applyEvent(state, eventAt(index + 1, step.event));
+      assertIs(state, step);
     }
-    const fresh = shown(server.render(), server);
-    for (const page of pages) {
-      const lived = server.eventsAfter(page.cursor).reduce(applyEvent, page);
-      assert.deepEqual(shown(lived, server), fresh, `seed ${seed}, from ${page.cursor}`);
+  });
+
+  test(`${name}: a page of any moment comes to the same, and so does one that is told again`, () => {
+    const events = steps.map(({ event }, index) => eventAt(index + 1, event));
+    for (let cursor = 0; cursor <= steps.length; cursor++) {
+      const opened = renderedAfter(steps, cursor);
+      const state = [...events, ...events].reduce(applyEvent, opened);
+      assertIs(state, steps.at(-1));
     }
-  }
-});
+  });
 
-test("an event that comes again changes nothing", () => {
-  const server = new Server();
-  const page = server.render();
-  server.order();
-  server.see(1);
-  server.order();
-  const once = server.log.reduce(applyEvent, page);
-  assert.equal(countNew(once), 1);
-  assert.equal(server.log.reduce(applyEvent, once), once);
-});
-
-test("it counts exactly up to what is counted, and says more above that", () => {
-  const server = new Server();
-  let page = server.render();
-  const text = () => {
-    page = server.eventsAfter(page.cursor).reduce(applyEvent, page);
-    return newCountText(page);
-  };
-  assert.equal(text(), "0");
-  for (let order = 0; order < MOST_COUNTED; order++) server.order();
-  assert.equal(text(), "99");
-  server.order();
-  assert.equal(text(), "99+");
-  for (let order = 0; order < 400; order++) server.order();
-  assert.equal(text(), "99+");
-  server.see(server.position - 42);
-  assert.equal(text(), "42");
-});
-
-test("what is new is seen, then read; reading one leaves the others as they are", () => {
-  const server = new Server();
-  for (let order = 0; order < 3; order++) server.order();
-  server.see(2);
-  server.read(1);
-  const page = server.render();
-  assert.deepEqual(
-    [1, 2, 3].map((position) => stateOf(page, position)),
-    ["read", "seen", "new"],
-  );
-});
-
-test("what was read is not counted as new, though the bell has not been opened since", () => {
-  const server = new Server();
-  const page = server.render();
-  for (let order = 0; order < 3; order++) server.order();
-  server.read(2);
-  assert.equal(newCountText(server.log.reduce(applyEvent, page)), "2");
-  assert.equal(newCountText(server.render()), "2");
-});
-
-test("on the way, nothing becomes unread again, and what is counted is what is shown as new", () => {
-  const ranks = { new: 0, seen: 1, read: 2 };
-  for (let seed = 1; seed <= 100; seed++) {
-    const random = randomNumbers(seed);
-    const server = new Server();
-    for (let step = 0; step < 30; step++) doSomething(server, random);
-    let page = server.render(random(server.position + 1)); // its bell is ahead of its cursor
-    let before = [];
-    for (const event of server.eventsAfter(page.cursor)) {
-      page = applyEvent(page, event);
-      const states = server
-        .notifications(page.cursor)
-        .map(({ position }) => stateOf(page, position));
-      const newOnes = states.filter((state) => state === "new");
-      if (countNew(page) <= MOST_COUNTED) assert.equal(countNew(page), newOnes.length);
-      before.forEach((state, index) => {
-        assert.ok(ranks[states[index]] >= ranks[state], `seed ${seed}, at ${page.cursor}`);
-      });
-      before = states;
+  test(`${name}: a page whose tables are ahead of its cursor comes to the same`, () => {
+    const events = steps.map(({ event }, index) => eventAt(index + 1, event));
+    for (let cursor = 0; cursor <= steps.length; cursor++) {
+      const ahead = { ...renderedAfter(steps, steps.length), cursor };
+      assert.deepEqual(
+        Object.fromEntries(events.reduce(applyEvent, ahead).unread),
+        steps.at(-1).unread,
+      );
     }
-  }
+  });
+}
+
+test("an event that was applied leaves the very state", () => {
+  const state = rendered({ cursor: 7 });
+  assert.equal(applyEvent(state, eventAt(7, ["notify", "a:1", "cases.news"])), state);
 });
 
-test("what was seen elsewhere before it came here is never counted, however much it is", () => {
-  const server = new Server();
-  for (let order = 0; order < 2 * MOST_COUNTED; order++) server.order();
-  server.see(server.position);
-  const early = server.render(0);
-  const orders = server.notifications(server.position);
-  assert.equal(newCountText(orders.reduce(applyEvent, early)), "0");
+test("of other events only the position counts", () => {
+  const state = applyEvent(rendered({ cursor: 7 }), { position: 8, type: "body", data: "<p>" });
+  assert.deepEqual(state, { ...rendered({ cursor: 7 }), cursor: 8 });
 });
 
-test("what the server has confirmed holds before its event is there", () => {
-  const server = new Server();
-  for (let order = 0; order < 3; order++) server.order();
-  const page = server.render();
-  const confirmed = withBell(page, { seen_position: 2, read_position: 0, read_positions: [] });
-  assert.equal(newCountText(confirmed), "1");
-  assert.equal(confirmed.cursor, page.cursor);
+const numbered = (from, to) =>
+  Object.fromEntries(Array.from({ length: to - from + 1 }, (_, index) => [`a:${from + index}`, from + index]));
+
+test("more than are counted are the number with a plus, however many more there are", () => {
+  let state = rendered({ cursor: 3, unread: numbered(1, 3), mostCounted: 3 });
+  assert.equal(unreadText(state), "3");
+  state = applyEvent(state, eventAt(4, ["notify", "a:4", "cases.news"]));
+  assert.equal(unreadText(state), "4".replace("4", "3+"));
+  state = applyEvent(state, eventAt(5, ["notify", "a:5", "cases.news"]));
+  assert.equal(unreadText(state), "3+");
+  assert.deepEqual(Object.fromEntries(state.unread), numbered(2, 5));
 });
 
-test("it names what the markup has left out", () => {
-  assert.throws(() => initialState({ cursor: "1" }), /no seenPosition/);
+test("only the server knows the number once some of more than are listed are read", () => {
+  let state = rendered({ cursor: 9, unread: numbered(6, 9), mostCounted: 3 });
+  assert.ok(!isIncomplete(state));
+  state = withChange(state, { action: "read", subject: "a:7", through: 9 });
+  assert.equal(unreadText(state), "3+");
+  assert.ok(isIncomplete(state));
+});
+
+test("when all that are listed are read, so are the older ones that aren't", () => {
+  let state = rendered({ cursor: 9, unread: numbered(6, 9), mostCounted: 3 });
+  state = withChange(state, { action: "read", subject: null, through: 8 });
+  assert.equal(unreadText(state), "1");
+  assert.ok(!isIncomplete(state));
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Countdown } from "../../orders/static/orders/countdown.js";
+import { Countdown } from "../../realtime/bell/static/realtime/bell/countdown.js";
 import { movedByHand } from "./clocks.js";
 
 function countingDown(milliseconds) {

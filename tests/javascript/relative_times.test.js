@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { age, RelativeTimes, supported } from "../../orders/static/orders/relative_times.js";
+import { age, RelativeTimes, supported } from "../../realtime/static/realtime/page/relative_times.js";
 
 const NOW = Date.UTC(2026, 2, 12, 12);
 const MINUTE = 60_000;

@@ -8,7 +8,7 @@ from django.db import connection
 
 from orders.events import STREAM
 from orders.models import Order
-from realtime.models import Event, OutboxEvent
+from realtime.models import OutboxEvent
 
 
 def an_order(customer: Any, **values: Any) -> Order:
@@ -21,7 +21,8 @@ def an_order(customer: Any, **values: Any) -> Order:
 
 def events() -> list[dict[str, Any]]:
     """What has been published, oldest first. No process numbers the events of these tests."""
-    return [json.loads(event.data) for event in OutboxEvent.objects.order_by("id")]
+    found = OutboxEvent.objects.filter(stream=STREAM).order_by("id")
+    return [json.loads(event.data) for event in found]
 
 
 def told() -> list[tuple[int, str]]:
@@ -32,7 +33,8 @@ def told() -> list[tuple[int, str]]:
 def number_waiting() -> None:
     """Give all events that wait their positions: what a process that listens does by itself."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT * FROM realtime_number_events(%s, 10000, 10001, NULL)", [STREAM])
+        for stream in (STREAM, "default"):
+            cursor.execute("SELECT * FROM realtime_number_events(%s, 10000, 10001, NULL)", [stream])
 
 
 def place(customer: Any, product: str = "Espresso cups", quantity: int = 2) -> Order:
@@ -55,10 +57,3 @@ def move_on(order: Order, *statuses: str) -> None:
         order.status = status
         order.save()
     number_waiting()
-
-
-def told_of_bells() -> list[tuple[str, dict[str, Any]]]:
-    """Topic and data of what has been published of bells, oldest first."""
-    number_waiting()
-    events = Event.objects.filter(type="bell").order_by("position")
-    return [(event.topic, json.loads(event.data)) for event in events]

@@ -73,9 +73,9 @@ def test_it_is_for_those_who_may_view_orders(client, alice, name):
 def test_the_way_to_it_is_shown_to_those_only(client, alice, shop):
     link = f'href="{reverse("orders_board")}"'
     client.force_login(alice)
-    assert link not in client.get("/").content.decode()
+    assert link not in client.get("/", follow=True).content.decode()
     client.force_login(shop)
-    assert link in client.get("/").content.decode()
+    assert link in client.get("/", follow=True).content.decode()
 
 
 def test_it_tells_of_everybodys_orders_the_newest_first(page, alice, bob):

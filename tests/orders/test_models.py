@@ -7,7 +7,7 @@ from django.db import IntegrityError, connection, models, transaction
 from django.utils import timezone
 
 from orders.exceptions import InvalidTransition
-from orders.models import MAX_QUANTITY, MAX_UNIT_PRICE, Bell, Order
+from orders.models import MAX_QUANTITY, MAX_UNIT_PRICE, Order
 from orders.status import NEXT, Status
 
 from .samples import an_order
@@ -220,9 +220,3 @@ def test_a_stale_instance_can_save_what_is_not_the_status(alice):
     unloaded.save()
     order.refresh_from_db()
     assert (order.status, order.product, order.quantity) == ("cancelled", "Coffee", 7)
-
-
-def test_a_bell_starts_at_the_beginning_of_the_stream_and_goes_with_its_user(alice):
-    assert Bell.objects.create(user=alice).seen_position == 0
-    alice.delete()
-    assert not Bell.objects.exists()

@@ -35,8 +35,8 @@ let fault;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let drawing;
 
-// With the types of the bell, so that all pages share one connection.
-const stream = LiveStream.from(root, { types: ["orders", "order-deleted", "bell"] });
+// The pages in its frames share another one: that of the bell.
+const stream = LiveStream.from(root, { types: ["orders", "order-deleted"] });
 stream.on("event", ({ position, type, data }) => {
   if (type !== "orders") return;
   deliveries.come(position, `${data.order} ${data.status}`, now());

@@ -9,16 +9,19 @@
  * @typedef {import("./board_state.js").Place} Place
  */
 import { LiveStream } from "../realtime/live_stream.js";
-import { announcer } from "./announcer.js";
+import { announcer } from "../realtime/page/announcer.js";
+import { showConnection } from "../realtime/page/connection_line.js";
+import { find, findTemplate, setting } from "../realtime/page/elements.js";
+import { onceAFrame } from "../realtime/page/once_a_frame.js";
+import { freshPage } from "../realtime/page/refresher.js";
+import { RelativeTimes } from "../realtime/page/relative_times.js";
 import { Hold } from "./board_hold.js";
 import { keepOneStop, moveByKeys } from "./board_keys.js";
 import { moveInPlace } from "./board_move.js";
 import { renderedRows, rowOf, Rows } from "./board_rows.js";
 import { addOlder, applyDeletion, applyOrder, isRunningLow } from "./board_state.js";
 import { Summary } from "./board_summary.js";
-import { writeMoney } from "./money.js";
-import { onceAFrame } from "./once_a_frame.js";
-import { RelativeTimes } from "./relative_times.js";
+import { writeMoney } from "../realtime/page/money.js";
 
 /** A restored database resets every board at once; they must not all reload at once. */
 const RELOAD_SPREAD_MS = 2_000;
@@ -29,10 +32,10 @@ const pauseButton = find(root, "[data-board-pause] button");
 
 const times = new RelativeTimes(document.documentElement.lang);
 const rows = new Rows(root, finish);
-const summary = new Summary(setting("summaryUrl"));
+const summary = new Summary(setting(root, "summaryUrl"));
 const announce = announcer(
   find(root, "[data-board-announcer]"),
-  /** @type {HTMLTemplateElement} */ (find(root, "[data-board-announcement]")),
+  findTemplate(root, "[data-board-announcement]"),
 );
 const showSoon = onceAFrame(show);
 const hold = new Hold(find(root, "[data-board-rows]"), showSoon);
@@ -64,7 +67,7 @@ pauseButton.addEventListener("click", onPause);
 function follow() {
   const stream = LiveStream.from(root, { types: ["orders", "order-deleted"] });
   stream.on("event", onEvent);
-  stream.on("state", ({ state }) => showConnection(state));
+  stream.on("state", ({ state }) => showConnection([find(root, "[data-board-connection]")], state));
   // The cursor can't be honoured: the page that the server renders now has list and cursor anew.
   stream.on("reset", () => {
     stream.close();
@@ -92,24 +95,15 @@ function onChange(change) {
   if (!isPaused) summary.ask();
 }
 
-/** @param {string} state */
-function showConnection(state) {
-  const connection = find(root, "[data-board-connection]");
-  connection.dataset.state = state;
-  for (const line of connection.querySelectorAll("[data-when]")) {
-    if (line instanceof HTMLElement) line.hidden = line.dataset.when !== state;
-  }
-}
-
 /* ---- The list ---- */
 
 /** @returns {Board} */
 function renderedBoard() {
   return {
     rows: renderedRows(root).map(rowOf),
-    filter: { status: setting("status"), customer: setting("customer"), product: setting("product") },
-    kept: Number(setting("kept")),
-    statuses: setting("statuses").split(" "),
+    filter: { status: setting(root, "status"), customer: setting(root, "customer"), product: setting(root, "product") },
+    kept: Number(setting(root, "kept")),
+    statuses: setting(root, "statuses").split(" "),
     newest: placeIn(root, "newest"),
     oldest: placeIn(root, "oldest"),
   };
@@ -165,9 +159,7 @@ function showOlderLink() {
 async function fetchOlder() {
   const told = (toldMeanwhile = /** @type {Change[]} */ ([]));
   try {
-    const response = await fetch(olderLink.href);
-    if (!response.ok || response.redirected) return;
-    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    const { page } = await freshPage(olderLink.href);
     const next = page.querySelector("[data-board]");
     if (next instanceof HTMLElement) addPage(next, told);
   } catch {
@@ -200,24 +192,4 @@ function onPause() {
   root.toggleAttribute("data-is-paused", isPaused);
   if (!isPaused) summary.ask();
   showSoon();
-}
-
-/* ---- The page ---- */
-
-/**
- * @param {ParentNode} parent
- * @param {string} selector
- * @returns {HTMLElement}
- */
-function find(parent, selector) {
-  const element = parent.querySelector(selector);
-  if (!element) throw new Error(`templates/orders/board.html has no ${selector}.`);
-  return /** @type {HTMLElement} */ (element);
-}
-
-/** @param {string} name */
-function setting(name) {
-  const value = root.dataset[name];
-  if (value === undefined) throw new Error(`templates/orders/board.html gives data-board no ${name}.`);
-  return value;
 }

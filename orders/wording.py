@@ -1,0 +1,49 @@
+"""What a status is called, and what it means to a customer."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from .status import Status
+
+
+class Words(NamedTuple):
+    label: str | Promise
+    sentence: str | Promise
+
+
+WORDS = {
+    Status.PLACED: Words(_("Placed"), _("We have your order. Thank you!")),
+    Status.PAID: Words(_("Paid"), _("Your payment is here. We are packing.")),
+    Status.SHIPPED: Words(_("Shipped"), _("It has left us and is on its way to you.")),
+    Status.DELIVERED: Words(_("Delivered"), _("It has arrived. Enjoy!")),
+    Status.CANCELLED: Words(_("Cancelled"), _("This order will not be sent.")),
+}
+# A page stays open through a deploy, so its script may meet a status that it was never told of.
+WORDS_FOR_ANY_STATUS = Words(_("Changed"), _("There is news about this order."))
+
+
+class OfStatus:
+    """What is shown of an order that has come to a status."""
+
+    status: str
+    changed_at: str  # as events have it; empty where it is filled in later
+
+    @property
+    def look(self) -> str:
+        """Names the icon and the colours."""
+        return self.status if self.status in WORDS else "changed"
+
+    @property
+    def label(self) -> str | Promise:
+        return WORDS.get(self.status, WORDS_FOR_ANY_STATUS).label
+
+    @property
+    def sentence(self) -> str | Promise:
+        return WORDS.get(self.status, WORDS_FOR_ANY_STATUS).sentence
+
+    @property
+    def changed_at_time(self) -> datetime | None:
+        return datetime.fromisoformat(self.changed_at) if self.changed_at else None

@@ -1,0 +1,43 @@
+"""A notification bell for any site: an app of its own, `"realtime.bell"`.
+
+    from realtime.bell import notify
+
+    notify(document.readers.all(), "documents.shared", document, by=request.user.get_username())
+
+Each app registers the kinds of its notifications in a module `notifications.py`:
+
+    from realtime.bell import Kind, register_kind
+
+    register_kind(
+        Kind("documents.shared", label=_("Shared"), sentence=_("%(by)s shared it with you."))
+    )
+
+docs/bell.md has more. The names below are all that another app needs.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .kinds import Kind, register_kind
+    from .notifying import Notice, forget, notify, notify_many
+    from .snapshot import BellSnapshot, bell_snapshot
+
+__all__ = [
+    "BellSnapshot",
+    "Kind",
+    "Notice",
+    "bell_snapshot",
+    "forget",
+    "notify",
+    "notify_many",
+    "register_kind",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported on first use: Django imports this package before its app registry can load models.
+    for module in ("kinds", "notifying", "snapshot"):
+        if name in __all__ and hasattr(home := import_module(f".{module}", __name__), name):
+            return getattr(home, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,424 @@
+/**
+ * The live half of the bell.
+ *
+ * The server renders the bell of one moment; this adds what the stream says after that. Counts and
+ * states follow the events at once, by bell_state.js; rows are rendered anew by the server, so that it
+ * holds no words and no markup: they are in the templates.
+ *
+ * @typedef {import("./bell_state.js").BellState} BellState
+ * @typedef {import("./bell_state.js").Change} Change
+ * @typedef {import("./bell_state.js").StreamEvent} StreamEvent
+ */
+import { LiveStream } from "../live_stream.js";
+import { announcer } from "../page/announcer.js";
+import { find, findAll, findTemplate } from "../page/elements.js";
+import { onceAFrame } from "../page/once_a_frame.js";
+import { freshPage, Refresher } from "../page/refresher.js";
+import { RelativeTimes } from "../page/relative_times.js";
+import {
+  CHANGE,
+  FORGOTTEN,
+  NOTIFICATION,
+  TYPES,
+  applyEvent,
+  countNew,
+  initialState,
+  isIncomplete,
+  isTold,
+  stateOf,
+  withChange,
+} from "./bell_state.js";
+import { listenToKeys } from "./keys.js";
+import { BellRequests } from "./requests.js";
+import { ROW, focusRow, hideRows, replaceRows, rowsIn, showStates, subjectOf } from "./rows.js";
+import { BellSigns } from "./signs.js";
+import { Toasts } from "./toasts.js";
+import { Undo } from "./undo.js";
+
+/** A restored database resets every client at once; they must not all ask at once. */
+const RESET_SPREAD_MS = 2_000;
+/** While somebody looks, what arrives is seen; told to the server no more often than this. */
+const BETWEEN_LOOKS_MS = 1_000;
+/** A change of these rows has the server render them anew. */
+const MOVES_ROWS = ["archive", "unarchive", "unread"];
+
+class LiveBell {
+  #root;
+  #panel;
+  /** Where the inbox is shown, if this page is it. */
+  #inbox;
+  #state;
+  #signs;
+  #times;
+  #requests;
+  #announcer;
+  #toasts;
+  #undo;
+  #stream;
+  #renderSoon;
+  #rows = new Refresher(() => this.#refreshRows());
+  /** Whether rows are older than what the stream has told. */
+  #areRowsOld = false;
+  /** @type {StreamEvent[]} notifications that aren't told of yet */
+  #arrived = [];
+  /** @type {Set<string>} their subjects, until the server has rendered the rows of them */
+  #toToast = new Set();
+  /** @type {StreamEvent[] | undefined} what is said while the state is fetched anew */
+  #duringReset;
+  #resets = 0;
+  #isLooking = false;
+
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    this.#root = root;
+    this.#panel = find(root, "[data-bell-panel]");
+    this.#inbox = findAll(document, '[data-bell-rows="inbox"]').at(0);
+    this.#state = initialState(root.dataset);
+    this.#signs = new BellSigns(document, root);
+    this.#times = new RelativeTimes(document.documentElement.lang || "en");
+    this.#requests = new BellRequests(root);
+    this.#announcer = announcer(
+      find(root, "[data-bell-announcer]"),
+      findTemplate(root, "[data-announcement]"),
+    );
+    this.#toasts = new Toasts(
+      find(root, "[data-bell-toasts]"),
+      findTemplate(root, "[data-toast]"),
+      findTemplate(root, "[data-toast-more]"),
+      find(root, "[data-bell-button]"),
+    );
+    this.#undo = new Undo(find(root, "[data-bell-undo]"), findTemplate(root, "[data-undo]"));
+    this.#stream = LiveStream.from(root, { types: TYPES });
+    this.#renderSoon = onceAFrame(() => this.#render());
+  }
+
+  start() {
+    this.#times.keep(document);
+    this.#signs.showCount(this.#state);
+    this.#signs.showConnection(this.#stream.state);
+    this.#stream.on("event", (event) => this.#onEvent(event));
+    this.#stream.on("reset", () => this.#fetchState());
+    this.#stream.on("state", ({ state }) => this.#signs.showConnection(state));
+    this.#listenToThePage();
+    this.#stream.start();
+    this.#look();
+  }
+
+  /* ---- The stream ---- */
+
+  /** @param {StreamEvent} event */
+  #onEvent(event) {
+    if (this.#duringReset) this.#duringReset.push(event);
+    else this.#apply(event);
+  }
+
+  /** @param {StreamEvent} event */
+  #apply(event) {
+    const state = applyEvent(this.#state, event);
+    if (state === this.#state) return; // shown already
+    const { type, data } = event;
+    const isNews = type === NOTIFICATION && isTold(this.#state, data);
+    this.#state = state;
+    if (isNews) this.#arrived.push(event);
+    const hasMoved = type === CHANGE ? MOVES_ROWS.includes(data.action) : isNews || type !== NOTIFICATION;
+    this.#areRowsOld ||= hasMoved;
+    if (type === FORGOTTEN || data.action === "archive") hideRows(document, data);
+    this.#renderSoon();
+    if (isIncomplete(state)) this.#fetchState();
+  }
+
+  /** The state is known to the server alone: a cursor can't be honoured, or not all is listed here. */
+  async #fetchState() {
+    this.#resets += 1;
+    if (this.#duringReset) return;
+    let fresh;
+    let resets;
+    do {
+      resets = this.#resets;
+      this.#duringReset = [];
+      await milliseconds(Math.random() * RESET_SPREAD_MS);
+      fresh = await this.#freshRoot();
+    } while (resets !== this.#resets); // once more meanwhile: this one may be older than that
+    if (!fresh) {
+      location.reload(); // nobody is signed in any more: the page says how to
+      return;
+    }
+    this.#state = initialState(fresh.dataset);
+    this.#arrived = [];
+    this.#areRowsOld = true;
+    const said = this.#duringReset;
+    this.#duringReset = undefined;
+    for (const event of said) this.#apply(event);
+    this.#renderSoon();
+  }
+
+  /** @returns {Promise<HTMLElement | null>} */
+  #freshRoot() {
+    return new Promise((resolve) => {
+      new Refresher(async () => resolve(await this.#rootNow())).ask();
+    });
+  }
+
+  /** The bell as the server renders it now; null, if nobody is signed in any more. */
+  async #rootNow() {
+    const { page, status } = await freshPage(this.#root.dataset.stateUrl ?? "");
+    if (status === 401) return null;
+    const root = page.querySelector("[data-bell]");
+    if (!(root instanceof HTMLElement)) throw new Error("There is no bell in the answer.");
+    return root;
+  }
+
+  /* ---- The page ---- */
+
+  #render() {
+    const arrived = this.#arrived;
+    this.#arrived = [];
+    this.#showStates();
+    this.#signs.showCount(this.#state);
+    this.#tellOf(arrived);
+    this.#look();
+    this.#refreshIfVisible();
+  }
+
+  #showStates() {
+    showStates(document, this.#state.cursor, (subject) => stateOf(this.#state, subject));
+  }
+
+  #refreshIfVisible() {
+    if (!this.#areRowsOld || document.visibilityState === "hidden") return;
+    this.#areRowsOld = false;
+    this.#rows.ask();
+  }
+
+  async #refreshRows() {
+    const arrived = this.#toToast; // what comes from now on may not be in the answer
+    this.#toToast = new Set();
+    const root = await this.#rootNow();
+    if (!root) return; // the line of the connection says so
+    const inbox = this.#inbox && (await freshPage(location.href)).page;
+    replaceRows(document, "panel", root);
+    if (inbox) replaceRows(document, "inbox", inbox);
+    this.#times.write(document);
+    this.#showStates();
+    this.#signs.showCount(this.#state); // the inbox may say it among its rows
+    this.#toast(arrived);
+  }
+
+  /** @param {readonly StreamEvent[]} arrived */
+  #tellOf(arrived) {
+    this.#toasts.keepOnly((subject) => stateOf(this.#state, subject) === "new");
+    const news = arrived.filter(({ data }) => {
+      return stateOf(this.#state, data.subject) === "new" && !this.#isInView(data.subject);
+    });
+    if (news.length === 0) return; // or seen in another window before it came here
+    this.#signs.ring();
+    if (document.visibilityState === "hidden") return;
+    this.#announcer.add(news.length);
+    if (this.#isListInView()) return; // it stands there
+    for (const { data } of news) this.#toToast.add(data.subject);
+  }
+
+  /**
+   * The rows are there: what has just arrived is shown in the corner.
+   *
+   * @param {ReadonlySet<string>} arrived subjects
+   */
+  #toast(arrived) {
+    const isNew = (/** @type {string} */ subject) => stateOf(this.#state, subject) === "new";
+    const subjects = [...arrived].filter(isNew);
+    const rows = rowsIn(this.#panel).filter((row) => arrived.has(subjectOf(row)) && isNew(subjectOf(row)));
+    this.#toasts.show(rows.map(toastOf), subjects);
+  }
+
+  #listenToThePage() {
+    // Also when it closes: it was looked at until then, and perhaps only between two frames.
+    this.#panel.addEventListener("toggle", () => this.#look(true));
+    document.addEventListener("visibilitychange", () => {
+      this.#look();
+      this.#refreshIfVisible();
+    });
+    document.addEventListener("click", (event) => this.#onClick(event));
+    document.addEventListener("auxclick", (event) => this.#onClick(event));
+    document.addEventListener("submit", (event) => this.#onSubmit(event));
+    const help = findAll(document, "[data-bell-keys]").at(0);
+    if (!this.#inbox || !help) return;
+    for (const button of findAll(document, "[data-bell-keys-button]")) button.hidden = false;
+    listenToKeys(this.#inbox, help, (action, row) => this.#act(action, row));
+  }
+
+  /** Whether a list with the newest is on the screen. */
+  #isListInView() {
+    return this.#panel.matches(":popover-open") || (this.#inbox?.hasAttribute("data-bell-newest") ?? false);
+  }
+
+  /**
+   * Whether this page is about the subject.
+   *
+   * @param {string} subject
+   */
+  #isInView(subject) {
+    return document.visibilityState === "visible" && subjectsOfPage().includes(subject);
+  }
+
+  /**
+   * What stands in a list of a visible page has been seen, also what arrives meanwhile; what the page
+   * itself is about has been read.
+   *
+   * @param {boolean} isListInView
+   */
+  async #look(isListInView = this.#isListInView()) {
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    while (document.visibilityState === "visible") {
+      const subject = subjectsOfPage().find((one) => this.#state.unread.has(one));
+      const through = this.#state.cursor;
+      /** @type {Extract<Change, {through: number}> | undefined} */
+      let change;
+      if (subject !== undefined) change = { action: "read", subject, through };
+      else if (isListInView && countNew(this.#state) > 0) change = { action: "see", through };
+      if (!change || !(await this.#do(change))) break; // the next arrival tries again
+      await milliseconds(BETWEEN_LOOKS_MS);
+      isListInView = this.#isListInView();
+    }
+    this.#isLooking = false;
+  }
+
+  /** @param {MouseEvent} event */
+  #onClick(event) {
+    const link = event.target instanceof Element && event.target.closest("a[data-bell-link]");
+    if (event.button > 1 || !link) return; // the right button opens a menu
+    const subject = subjectOf(link);
+    if (this.#state.unread.has(subject)) {
+      this.#do({ action: "read", subject, through: this.#state.cursor });
+    }
+  }
+
+  /** @param {SubmitEvent} event */
+  async #onSubmit(event) {
+    const button = event.submitter;
+    if (!(event.target instanceof HTMLFormElement) || !event.target.matches("[data-bell-change]")) return;
+    if (!(button instanceof HTMLButtonElement)) return;
+    event.preventDefault();
+    const row = button.closest(ROW);
+    if (row instanceof HTMLElement) {
+      await this.#act(button.dataset.bellAct ?? "", row);
+    } else if (button.value === "read") {
+      const change = /** @type {const} */ ({ action: "read", subject: null });
+      // What arrives during the request stays unread.
+      await this.#do({ ...change, through: this.#state.cursor }, event.target, button);
+    } else {
+      await this.#restore(button, event.target);
+    }
+  }
+
+  /**
+   * Archive a row, bring it back, or mark it as read or unread.
+   *
+   * @param {string} action
+   * @param {HTMLElement} row
+   */
+  async #act(action, row) {
+    const subject = subjectOf(row);
+    const through = Math.max(this.#state.cursor, Number(row.dataset.position));
+    const isLeaving = action === "archive" || action === "unarchive";
+    if (isLeaving) leave(row);
+    else if (row.contains(document.activeElement)) focusRow(row); // its button is another one now
+    if ((await this.#requests.change(action, subject, through)) !== "taken") {
+      row.hidden = false;
+      return;
+    }
+    if (action === "archive") this.#undo.offer(subject, row.querySelector("[data-bell-title]")?.textContent ?? "");
+    if (action === "read" || action === "archive") this.#confirm({ action, subject, through });
+    if (action === "unread") this.#confirm({ action, subject, last: Number(row.dataset.position) });
+  }
+
+  /**
+   * @param {HTMLButtonElement} button
+   * @param {HTMLFormElement} form
+   */
+  async #restore(button, form) {
+    const [action, subject] = button.value.split(" ", 2);
+    if ((await this.#requests.change(action, subject, this.#state.cursor)) === "refused") {
+      submitFor(form, button);
+    }
+    this.#undo.take();
+    for (const note of findAll(document, "[data-bell-undone]")) note.remove();
+  }
+
+  /**
+   * @param {Change & {through: number, subject?: string | null}} change
+   * @param {HTMLFormElement} [form] is sent in the usual way where the server refuses
+   * @param {HTMLButtonElement} [button]
+   */
+  async #do(change, form, button) {
+    const { action, through, subject = null } = change;
+    const answer = await this.#requests.change(action, subject, through);
+    if (answer === "taken") this.#confirm(change);
+    else if (answer === "refused" && form && button) submitFor(form, button);
+    return answer === "taken";
+  }
+
+  /**
+   * What the server has taken. Its event says so too; but perhaps the stream is away just now.
+   *
+   * @param {Change} change
+   */
+  #confirm(change) {
+    this.#state = withChange(this.#state, change);
+    this.#renderSoon();
+  }
+}
+
+/**
+ * The page that answers says what is wrong: signed out, form too old.
+ *
+ * @param {HTMLFormElement} form
+ * @param {HTMLButtonElement} button
+ */
+function submitFor(form, button) {
+  const field = document.createElement("input");
+  Object.assign(field, { type: "hidden", name: button.name, value: button.value });
+  form.append(field);
+  form.submit();
+}
+
+/**
+ * A row goes; the keyboard is at the next one, or at the one before.
+ *
+ * @param {HTMLElement} row
+ */
+function leave(row) {
+  const place = row.closest("[data-bell-rows]");
+  const rows = place ? rowsIn(place) : [];
+  const index = rows.indexOf(row);
+  const next = rows[index + 1] ?? rows[index - 1];
+  const hasFocus = row.contains(document.activeElement);
+  row.hidden = true;
+  if (hasFocus && next) focusRow(next);
+}
+
+/** The subjects that this page is about: `{% bell_subject order %}`. */
+function subjectsOfPage() {
+  return findAll(document, "[data-bell-subject]").map(({ dataset }) => dataset.bellSubject ?? "");
+}
+
+/**
+ * @param {HTMLElement} row
+ * @returns {import("./toasts.js").ToastContent}
+ */
+function toastOf(row) {
+  const content = document.createElement("div");
+  content.className = row.className;
+  content.dataset.subject = row.dataset.subject;
+  content.append(.../** @type {HTMLElement} */ (row.cloneNode(true)).children);
+  for (const part of content.querySelectorAll(".bell-tags, .bell-details")) part.remove();
+  return { subject: subjectOf(row), content };
+}
+
+/** @param {number} ms */
+function milliseconds(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+const root = document.querySelector("[data-bell]");
+if (root instanceof HTMLElement) new LiveBell(root).start();

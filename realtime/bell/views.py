@@ -1,0 +1,164 @@
+"""The inbox, what the bell's buttons do, and the stream that rings it."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import redirect_to_login
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render, resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+import realtime
+
+from .changes import ONE_SUBJECT_ONLY, Action, choose
+from .changes import change as publish_change
+from .kinds import all_kinds
+from .models import Thread
+from .notifying import STREAM
+from .snapshot import bell_of, inbox_page
+
+# A position is a bigint of the database.
+HIGHEST = 2**63 - 1
+
+
+class BellStream(realtime.EventStreamView):
+    """The user's own events: what they are told, and what they do to it, in whichever tab."""
+
+    stream = STREAM
+
+    def topics(self, request: HttpRequest, **kwargs: Any) -> list[Any]:
+        return [request.user]
+
+
+class InboxForm(forms.Form):
+    """What is shown of the inbox."""
+
+    show = forms.ChoiceField(
+        choices=[
+            ("all", pgettext_lazy("notifications", "All")),
+            ("unread", _("Unread")),
+            ("archived", _("Archived")),
+        ],
+        required=False,
+    )
+    q = forms.CharField(required=False, max_length=200)
+    before = forms.IntegerField(required=False, min_value=-HIGHEST, max_value=HIGHEST)
+    archived = forms.IntegerField(required=False, max_value=HIGHEST)
+
+
+class ChangeForm(forms.Form):
+    """What its reader does to a thread, or to all."""
+
+    action = forms.ChoiceField(
+        choices=[(action.value, action.value) for action in Action if action is not Action.CHOOSE]
+    )
+    subject = forms.CharField(required=False, max_length=200)
+    through = forms.IntegerField(min_value=0, max_value=HIGHEST)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if cleaned.get("action") in ONE_SUBJECT_ONLY and not cleaned.get("subject"):
+            self.add_error("subject", _("Name the subject of one thread."))
+        return cleaned
+
+
+@require_safe
+@never_cache  # a page from the browser's cache would show a list and a count of long ago
+@login_required
+def inbox(request: HttpRequest) -> HttpResponse:
+    form = InboxForm(request.GET)
+    if not form.is_valid():
+        raise Http404("There is no such page of the inbox.")
+    bell = bell_of(request)
+    show, query = form.cleaned_data["show"] or "all", form.cleaned_data["q"]
+    before = form.cleaned_data["before"]
+    context = {
+        "bell": bell,
+        "page": inbox_page(bell.bell, show=show, query=query, before=before),
+        "show": show,
+        "tabs": InboxForm.base_fields["show"].choices,  # type: ignore[attr-defined]  # a ChoiceField
+        "query": query,
+        "is_newest": before is None,
+        "archived": _own_thread(request, form.cleaned_data["archived"]),
+        "here": request.get_full_path(),
+    }
+    return render(request, "bell/inbox.html", context)
+
+
+def _own_thread(request: HttpRequest, key: int | None) -> Thread | None:
+    """The thread that has just been archived by a form, so that it can be taken back."""
+    return None if key is None else Thread.objects.filter(user=request.user, pk=key).first()
+
+
+@require_safe
+@never_cache
+def state(request: HttpRequest) -> HttpResponse:
+    """The bell alone, as the server renders it now: for a page whose own has fallen behind."""
+    if not request.user.is_authenticated:
+        return _signed_out()
+    return render(request, "bell/state.html")
+
+
+@require_POST
+def change(request: HttpRequest) -> HttpResponse:
+    """204 for the script, which shows what has changed; a form is led back to where it stood."""
+    by_form = request.accepts("text/html")
+    if not request.user.is_authenticated:
+        # Not back to here after signing in: that would be a GET.
+        return redirect_to_login(resolve_url("bell:inbox")) if by_form else _signed_out()
+    form = ChangeForm(_fields(request))
+    if not form.is_valid():
+        return _text("\n".join(f"{name}: {error[0]}" for name, error in form.errors.items()), 400)
+    action = Action(form.cleaned_data["action"])
+    subject = form.cleaned_data["subject"] or None
+    publish_change(request.user, action, subject=subject, through=form.cleaned_data["through"])
+    if not by_form:
+        return HttpResponse(status=204)
+    return redirect(_way_back(request, archived=subject if action is Action.ARCHIVE else None))
+
+
+def _fields(request: HttpRequest) -> dict[str, Any]:
+    """A button has one value: “read orders.order:7” is an action and its subject."""
+    action, _space, subject = request.POST.get("change", "").partition(" ")
+    return {"action": action, "subject": subject, "through": request.POST.get("through")}
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@login_required
+def choices(request: HttpRequest) -> HttpResponse:
+    """What the user wants to be told of."""
+    if request.method == "POST":
+        wanted = set(request.POST.getlist("kind"))
+        choose(request.user, {kind.name: kind.name in wanted for kind in all_kinds()})
+        return redirect("bell:choices")
+    bell = bell_of(request)
+    kinds = [(kind, bell.bell.wants(kind)) for kind in all_kinds()]
+    return render(request, "bell/choices.html", {"bell": bell, "kinds": kinds})
+
+
+def _way_back(request: HttpRequest, *, archived: str | None) -> str:
+    url = request.POST.get("next", "")
+    is_ours = url_has_allowed_host_and_scheme(
+        url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    if not is_ours:
+        url = resolve_url("bell:inbox")
+    thread = archived and Thread.objects.filter(user=request.user, subject=archived).first()
+    if thread and url.partition("?")[0] == resolve_url("bell:inbox"):
+        url += f"{'&' if '?' in url else '?'}{urlencode({'archived': thread.pk})}"
+    return url
+
+
+def _signed_out() -> HttpResponse:
+    return _text(gettext("You have been signed out. Sign in again."), 401)
+
+
+def _text(message: str, status: int) -> HttpResponse:
+    return HttpResponse(message, status=status, content_type="text/plain; charset=utf-8")

@@ -1,0 +1,27 @@
+/** Finding what a template has to have. */
+/**
+ * @param {ParentNode} parent
+ * @param {string} selector
+ * @returns {HTMLElement}
+ */
+export declare function find(parent: ParentNode, selector: string): HTMLElement;
+/**
+ * @param {ParentNode} parent
+ * @param {string} selector
+ * @returns {HTMLTemplateElement}
+ */
+export declare function findTemplate(parent: ParentNode, selector: string): HTMLTemplateElement;
+/**
+ * @param {ParentNode} parent
+ * @param {string} selector
+ * @returns {HTMLElement[]}
+ */
+export declare function findAll(parent: ParentNode, selector: string): HTMLElement[];
+/**
+ * What a data attribute of an element says.
+ *
+ * @param {HTMLElement | Readonly<Record<string, string | undefined>>} element or its dataset
+ * @param {string} name
+ * @returns {string}
+ */
+export declare function setting(element: HTMLElement | Readonly<Record<string, string | undefined>>, name: string): string;

@@ -1,0 +1,2 @@
+/** @param {ParentNode} parent */
+export declare function writeMoney(parent: ParentNode): void;
