@@ -5,6 +5,7 @@ import re
 import sys
 from importlib import import_module
 from pathlib import Path
+from textwrap import indent
 
 import django
 
@@ -43,8 +44,14 @@ def as_markup(app, what, name, obj, options, lines):
         if first.startswith("    "):
             found.append(f"::\n\n{paragraph}")
             continue
+        are_arguments = all(
+            ARGUMENT.match(line) or line[:1] == " " for line in paragraph.split("\n")
+        )
+        if "\n    " in paragraph and not are_arguments:
+            found.append("::\n\n" + indent(paragraph, "    "))
+            continue
         marked = re.sub(r"(?<!`)`([^`]+)`(?!`)", r"``\1``", paragraph)
-        if all(ARGUMENT.match(line) or line[:1] == " " for line in paragraph.split("\n")):
+        if are_arguments:
             marked = re.sub(ARGUMENT.pattern, r":\1: ", marked, flags=re.MULTILINE)
         found.append(marked)
     lines[:] = "\n\n".join(found).split("\n")

@@ -10,6 +10,8 @@ from .emptying import emptied_by_deleting  # noqa: F401
 from .servers import ServerProcess, running_server
 
 pytest_plugins = ["tests.tiers", "tests.distribution"]
+# A project of its own, which test_foreign.py runs as such.
+collect_ignore = ["foreign"]
 
 PASSWORD = "correct horse battery staple"
 

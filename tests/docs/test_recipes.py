@@ -1,0 +1,266 @@
+"""The quickstart and the how-tos do what they say: their code blocks are run in a project."""
+
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from django.db import connection
+from httpx_sse import connect_sse
+
+from tests.servers import free_port
+
+from .recipes import ROOT, Project, blocks
+
+pytestmark = pytest.mark.usefixtures("processes")
+
+PAGE_SECONDS = 15
+# tests/docs/test_tenants.py has a project of its own.
+HOW_TOS = [
+    "events.md",
+    "streams.md",
+    *sorted(
+        f"howto/{path.name}"
+        for path in (ROOT / "docs/howto").glob("*.md")
+        if path.name != "django-tenants.md"
+    ),
+]
+
+
+@contextmanager
+def existing_project(folder: Path, blocker: Any) -> Iterator[Project]:
+    """The project before it has heard of this library, with a database of its own.
+
+    Alice has a document.
+    """
+    with blocker.unblock(), empty_database() as name:
+        project = Project(folder / "mysite", name)
+        project.run("python manage.py migrate -v 0")
+        project.shell(
+            "from django.contrib.auth import get_user_model\n"
+            "from documents.models import Document\n"
+            "alice = get_user_model().objects.create_user('alice', password='alice')\n"
+            "Document.objects.create(owner=alice, title='Plan', body='First draft')\n"
+        )
+        yield project
+
+
+@contextmanager
+def empty_database() -> Iterator[str]:
+    """A database beside that of the tests."""
+    name = f"{connection.settings_dict['NAME']}_{secrets.token_hex(4)}"
+    with connection.cursor() as cursor:
+        cursor.execute(f'CREATE DATABASE "{name}"')
+    try:
+        yield name
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def existing(django_db_setup, django_db_blocker, tmp_path) -> Iterator[Project]:
+    with existing_project(tmp_path, django_db_blocker) as project:
+        yield project
+
+
+@pytest.fixture(scope="module")
+def adopted(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Project]:
+    """The project after the quickstart, to which each how-to adds its own."""
+    folder = tmp_path_factory.mktemp("adopted")
+    with existing_project(folder, django_db_blocker) as project:
+        for block in blocks("quickstart.md"):
+            if block.path is not None:
+                project.write(block)
+        project.run("python manage.py migrate -v 0 realtime")
+        yield project
+
+
+@contextmanager
+def serving(project: Project, command: str) -> Iterator[str]:
+    """The address of a server started by a command of the docs."""
+    port = free_port()
+    process = subprocess.Popen(
+        f"exec {command} --port {port}", shell=True, cwd=project.folder, env=project.environment
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        with httpx.Client(transport=httpx.HTTPTransport(retries=10)) as client:
+            client.get(url)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def sign_in(project: Project) -> dict[str, str]:
+    """The cookies of Alice's session."""
+    key = project.shell(
+        "from django.contrib.auth import get_user_model\n"
+        "from django.test import Client\n"
+        "client = Client()\n"
+        "client.force_login(get_user_model().objects.get(username='alice'))\n"
+        "print(client.session.session_key)\n"
+    )
+    return {"sessionid": key.strip()}
+
+
+def test_the_quickstart_ends_with_a_live_page(existing):
+    steps = blocks("quickstart.md")
+    [install] = [step for step in steps if step.text.startswith("pip install")]
+    [serve] = [step for step in steps if step.text.startswith("uvicorn")]
+    [write] = [step for step in steps if "manage.py shell" in step.text]
+    assert install.text.split()[-1] == "django-postgres-realtime"
+    for step in steps:
+        if step.path is not None:
+            existing.write(step)
+        elif step.language == "sh" and step not in (install, serve, write):
+            existing.run(step.text)
+    cookies = sign_in(existing)
+    with (
+        serving(existing, serve.text.strip()) as url,
+        httpx.Client(base_url=url, cookies=cookies, timeout=PAGE_SECONDS) as client,
+    ):
+        page = client.get("/documents/1/now/").text
+        assert "First draft" in page
+        cursor = page.partition('data-live-cursor="')[2].partition('"')[0]
+        address = page.partition('data-live-url="')[2].partition('"')[0]
+        script = client.get("/static/documents/live.js")
+        assert "LiveStream.from" in script.text
+        existing.run(write.text)  # before the stream is open
+        with connect_sse(client, "GET", address, headers={"Last-Event-ID": cursor}) as source:
+            events = (event for event in source.iter_sse() if event.data)
+            assert "Hello, live" in next(events).data
+            existing.run(write.text.replace("Hello, live", "Hello again"))
+            assert "Hello again" in next(events).data
+        assert "Hello again" in client.get("/documents/1/now/").text
+
+
+# What is looked at when the files of a how-to are there.
+AFTERWARDS = {
+    "events.md": """
+from django.test import RequestFactory
+from django.contrib.auth import get_user_model
+from documents.models import Document
+from documents.pages import documents_page
+from documents.progress import tell_progress
+from documents.sharing import share
+share(Document.objects.earliest("pk"), get_user_model().objects.all())
+tell_progress(Document.objects.earliest("pk"), 99, 100)
+""",
+    "streams.md": """
+from django.core.exceptions import PermissionDenied
+from django.contrib.auth.models import AnonymousUser
+from django.test import RequestFactory
+from documents.models import Document
+from documents.news_streams import NewsStream
+from documents.team_streams import DocumentStream
+import realtime
+request = RequestFactory().get("/")
+request.user = AnonymousUser()
+assert NewsStream().topics(request) == [realtime.PUBLIC]
+try:
+    DocumentStream().topics(request, pk=1)
+except PermissionDenied:
+    pass
+else:
+    raise AssertionError
+document = Document.objects.earliest("pk")
+request.user = document.owner
+assert DocumentStream().topics(request, pk=document.pk) == [document, document.owner]
+""",
+    "howto/htmx.md": """
+from documents.comments import publish_comment
+from documents.models import Document
+publish_comment(Document.objects.earliest("pk").comments.create(text="Well said"))
+""",
+    "howto/turbo.md": """
+from documents.turbo_comments import publish_comment
+from documents.models import Document
+publish_comment(Document.objects.earliest("pk").comments.create(text="Well said"))
+""",
+    "howto/datastar.md": """
+from documents.datastar_comments import publish_comment
+from documents.models import Document
+publish_comment(Document.objects.earliest("pk").comments.create(text="Well said"))
+""",
+    "howto/rest-framework.md": """
+from documents.api import DocumentViewSet
+from documents.api_views import documents
+from documents.tokens import drf_token
+from documents.models import Document
+from rest_framework.test import APIRequestFactory, force_authenticate
+alice = Document.objects.earliest("pk").owner
+request = APIRequestFactory().post("/", {"title": "Another", "body": "Well said"})
+force_authenticate(request, alice)
+response = DocumentViewSet.as_view({"post": "create"})(request)
+assert response.status_code == 201, response.data
+request = APIRequestFactory().get("/")
+force_authenticate(request, alice)
+found = documents(request).data
+assert len(found["documents"]) == 2 and found["cursor"] != "0", found
+assert drf_token(APIRequestFactory().get("/")) is None
+""",
+    "howto/background-jobs.md": """
+from documents.job_streams import ImportStream
+from documents.jobs import import_rows
+from documents.models import Document
+import_rows(Document.objects.earliest("pk").owner, ["Well said"] * 100)
+""",
+    "howto/pgbouncer.md": "",
+}
+EVENT_HOLDS = {
+    "events.md": '{"done":99,"total":100}',
+    "howto/background-jobs.md": '"rows":100',
+    **dict.fromkeys(["howto/htmx.md", "howto/turbo.md", "howto/datastar.md"], "Well said"),
+    "howto/rest-framework.md": "Well said",
+}
+
+
+def test_each_how_to_is_run():
+    assert set(AFTERWARDS) == set(HOW_TOS)
+
+
+@pytest.mark.parametrize("name", HOW_TOS)
+def test_a_how_to_does_what_it_says(adopted, name):
+    page = [block for block in blocks(name) if block.path is not None]
+    assert page
+    for block in page:
+        adopted.write(block)
+    adopted.run("python manage.py check")
+    adopted.shell(AFTERWARDS[name])
+    for block in page:
+        if block.path.endswith(".html"):
+            render(adopted, block.path.partition("/templates/")[2])
+        elif block.path.endswith(".js") and shutil.which("node"):
+            adopted.run(f"node --check --input-type=module < {block.path}")
+    if name in EVENT_HOLDS:
+        assert EVENT_HOLDS[name] in published(adopted)
+
+
+def render(project: Project, template: str) -> None:
+    project.shell(
+        "import realtime\n"
+        "from django.template.loader import render_to_string\n"
+        "from documents.models import Document\n"
+        "document = Document.objects.earliest("pk")\n"
+        "comments = document.comments.all()\n"
+        f"text = render_to_string({template!r}, {{'document': document, 'comments': comments,\n"
+        "    'comment': comments.first(), 'cursor': realtime.current_cursor()})\n"
+        "assert text.strip()\n"
+    )
+
+
+def published(project: Project) -> str:
+    """All that the log holds."""
+    return project.shell(
+        "import realtime\n"
+        "from realtime.models import Event\n"
+        "realtime.current_cursor()\n"
+        "print(*Event.objects.values_list('data', flat=True), sep='\\n')\n"
+    )
