@@ -13,5 +13,9 @@ class InvalidTopic(InvalidEvent):
     """What was given is no topic: nobody could follow it, or more people than were meant."""
 
 
+class NotMigrated(RealtimeError):
+    """The tables of the event log are not there yet."""
+
+
 class DatabaseUnavailable(RealtimeError):
     """The event log can't be read now; it will be again when the database is back."""

@@ -10,10 +10,11 @@ from weakref import WeakKeyDictionary
 
 from asgiref.sync import sync_to_async
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import connections, router, transaction
+from django.db import ProgrammingError, connections, router, transaction
+from psycopg.errors import UndefinedTable
 
 from .. import conf
-from ..exceptions import InvalidEvent
+from ..exceptions import InvalidEvent, NotMigrated
 from . import wire
 from .models import EventFields, OutboxEvent
 from .notifications import PENDING_CHANNEL
@@ -45,6 +46,12 @@ WRITE_EVENTS = WRITE.format(
             WITH ORDINALITY AS event (topic, format, data, key, number)
         ORDER BY number
     """
+)
+
+
+NO_TABLES = (
+    "The tables of the event log are not there yet: run `manage.py migrate`. A migration that "
+    'publishes has to come after theirs: dependencies = [("realtime", "__first__"), …].'
 )
 
 
@@ -103,7 +110,7 @@ def publish(
     using: the database alias; the one models of this app are written to if None.
 
     Raises InvalidEvent, before anything is written, for what can't be sent over the wire, and its
-    subclass InvalidTopic for what is no topic.
+    subclass InvalidTopic for what is no topic; NotMigrated if the log has no tables yet.
     """
     publish_many([Message(to, data, text, html, latest)], type=type, stream=stream, using=using)
 
@@ -125,10 +132,15 @@ def publish_many(
     parameters = {"stream": stream, "type": type or ""}
     asked = time.monotonic()
     with connection.cursor() as cursor:
-        if len(rows) == 1:
-            cursor.execute(WRITE_EVENT, {**parameters, **rows[0]._asdict()})
-        else:
-            cursor.execute(WRITE_EVENTS, {**parameters, **_columns(rows)})
+        try:
+            if len(rows) == 1:
+                cursor.execute(WRITE_EVENT, {**parameters, **rows[0]._asdict()})
+            else:
+                cursor.execute(WRITE_EVENTS, {**parameters, **_columns(rows)})
+        except ProgrammingError as error:
+            if isinstance(error.__cause__, UndefinedTable):
+                raise NotMigrated(NO_TABLES) from error
+            raise
         lease = cursor.fetchone()
     leased_seconds = None if lease is None else lease[0]
     # Much longer than a lease? Then a clock was set back, and that is not to be relied on.

@@ -258,4 +258,12 @@ class Migration(migrations.Migration):
             sql=(SQL / "number_events.sql").read_text(encoding="utf-8"),
             reverse_sql="DROP FUNCTION realtime_number_events(text, integer, integer, interval, boolean)",
         ),
+        migrations.RunSQL(
+            sql=(SQL / "constraints.sql").read_text(encoding="utf-8"),
+            reverse_sql=migrations.RunSQL.noop,  # they go with their tables
+        ),
+        migrations.RunSQL(
+            sql=(SQL / "publish.sql").read_text(encoding="utf-8"),
+            reverse_sql="DROP FUNCTION realtime_publish(text, text, text, text, text, text, boolean)",
+        ),
     ]

@@ -32,6 +32,14 @@ async def follow(hub, stream="orders"):
         yield chunks
 
 
+async def told(chunks, data):
+    """Wait for what holds this; there may be heartbeats before it."""
+    async with asyncio.timeout(10):
+        async for chunk in chunks:
+            if data in chunk:
+                return
+
+
 async def test_thousands_of_streams_that_wait_do_not_hold_up_the_one_that_is_followed(
     hub, elsewhere
 ):
@@ -43,11 +51,11 @@ async def test_thousands_of_streams_that_wait_do_not_hold_up_the_one_that_is_fol
         await until(lambda: session.execute(waiting).fetchone()[0] < 3000)
         began = time.monotonic()
         await publish("7", 1)
-        assert b"data: 1" in await soon(anext(chunks))
+        await told(chunks, b"data: 1")
         assert time.monotonic() - began < 2
         assert session.execute(waiting).fetchone()[0] > 500, "there was nothing to be held up by"
-        async with asyncio.timeout(60):
-            await until(lambda: session.execute(waiting).fetchone()[0] < 2000)
+        left = session.execute(waiting).fetchone()[0]
+        await until(lambda: session.execute(waiting).fetchone()[0] < left)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +91,7 @@ async def test_a_stream_that_contradicts_its_events_stops_alone(
         await until(lambda: "The stream 'imports' stands still" in caplog.text)
         for number in range(2):
             await publish("7", number)
-            assert b"data: %d" % number in await soon(anext(chunks))
+            await told(chunks, b"data: %d" % number)
         session.execute(repair)
 
         def is_numbered():
@@ -105,7 +113,7 @@ async def test_junk_on_our_channels_is_at_worst_a_look_too_many(hub, elsewhere, 
             session.execute("SELECT pg_notify(%s, %s)", [PUBLISHED_CHANNEL, payload])
             session.execute("SELECT pg_notify(%s, %s)", [PENDING_CHANNEL, payload])
         await publish("7", 1)
-        assert b"data: 1" in await soon(anext(chunks))
+        await told(chunks, b"data: 1")
     assert hub.state.listening_since == listening
     assert "Traceback" not in caplog.text
 
@@ -120,7 +128,7 @@ async def test_in_a_flood_of_names_events_are_told_soon_and_memory_is_bounded(hu
         )
         began = time.monotonic()
         await publish("7", 1)
-        assert b"data: 1" in await soon(anext(chunks))
+        await told(chunks, b"data: 1")
         assert time.monotonic() - began < 5
         assert len(hub._to_number) <= pending_streams.MOST
 
@@ -142,4 +150,4 @@ async def test_a_name_for_which_there_was_no_room_is_found_by_looking(hub, elsew
     monkeypatch.setattr(pending_streams, "MOST", 0)
     async with follow(Hub.current()) as chunks:
         await publish("7", 1)
-        assert b"data: 1" in await soon(anext(chunks))
+        await told(chunks, b"data: 1")

@@ -14,8 +14,8 @@ def write(elsewhere):
     def write(session, *data, stream="orders", topic="test:7", key=""):
         for one in data:
             session.execute(
-                "INSERT INTO realtime_outbox (stream, topic, type, data, key) "
-                "VALUES (%s, %s, 'orders', %s, %s)",
+                "INSERT INTO realtime_outbox (stream, topic, type, format, data, key) "
+                "VALUES (%s, %s, 'orders', 'text', %s, %s)",
                 [stream, topic, one, key],
             )
 

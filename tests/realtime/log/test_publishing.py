@@ -9,6 +9,7 @@ from django.utils.functional import SimpleLazyObject
 
 import realtime
 from realtime import EVERYTHING, PUBLIC, InvalidEvent, InvalidTopic, Topic
+from realtime.exceptions import NotMigrated
 from realtime.log.notifications import PENDING_CHANNEL
 from realtime.log.topics import followed
 from realtime.models import Event, OutboxEvent
@@ -338,3 +339,15 @@ class TestHints:
         with connection.cursor() as cursor:
             cursor.execute("SELECT xmin FROM auth_user UNION SELECT xmin FROM realtime_outbox")
             assert len(cursor.fetchall()) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_its_tables_it_says_which_migration_has_to_come_first(elsewhere):
+    """As in a data migration on a fresh database."""
+    owner = elsewhere()
+    owner.execute("ALTER TABLE realtime_outbox RENAME TO not_there_yet")
+    try:
+        with pytest.raises(NotMigrated, match=r'dependencies = \[\("realtime", "__first__"\)'):
+            realtime.publish(to=PUBLIC, data=1)
+    finally:
+        owner.execute("ALTER TABLE not_there_yet RENAME TO realtime_outbox")

@@ -131,7 +131,7 @@ def test_the_newest_event_always_stays():
 
 def test_what_waits_for_a_number_stays():
     fill("orders", 100, 99)
-    OutboxEvent.objects.create(stream="orders", type="orders", data="1")
+    OutboxEvent.objects.create(stream="orders", topic="public", type="orders", data="1")
     OutboxEvent.objects.update(created_at="2001-01-01T00:00Z")
     prune("--older-than", "1h")
     prune("--keep", "1")
@@ -221,7 +221,7 @@ def test_an_interrupted_prune_is_gone_on_with_by_the_next():
 def test_it_waits_for_a_publisher_and_not_the_other_way_round(elsewhere, monkeypatch):
     """The stream's row is locked by the last statement of a batch only."""
     fill("orders", *[9] * 10)
-    OutboxEvent.objects.create(stream="orders", type="orders", data="1")
+    OutboxEvent.objects.create(stream="orders", topic="public", type="orders", data="1")
     publisher = elsewhere()
     numbered = []
     execute = retention._execute
