@@ -18,6 +18,7 @@ class RealtimeConfig(AppConfig):
         from .postgres import sessions
 
         register(checks.check_settings, "realtime")
+        register(checks.check_server, "realtime")
         register(checks.check_deployment, "realtime", deploy=True)
         register(installation.check_distributions, "realtime")
         revocation.connect()

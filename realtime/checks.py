@@ -1,12 +1,14 @@
 """System checks: what production would miss, and mistakes in `REALTIME = {…}`."""
 
 import math
+import sys
 from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import Error, Warning
+from django.core.management import get_commands
 from django.db import DatabaseError, connections
 from django.utils.module_loading import import_string
 from psycopg import ProgrammingError
@@ -256,3 +258,21 @@ def _static_files() -> Iterator[Warning]:
             hint="Subclass it with support_js_module_import_aggregation = True.",
             id="realtime.W106",
         )
+
+
+def check_server(app_configs: Any = None, **kwargs: Any) -> list[Warning]:
+    """realtime.W001: runserver serves by WSGI.
+
+    Told by runserver alone: other commands serve nothing, and other servers aren't known.
+    """
+    is_wsgi = get_commands().get("runserver") in ("django.core", "django.contrib.staticfiles")
+    if sys.argv[1:2] != ["runserver"] or not is_wsgi:
+        return []
+    return [
+        Warning(
+            "runserver serves by WSGI, where a stream would hold a thread: streams answer 501.",
+            hint="pip install daphne; put 'daphne' first in INSTALLED_APPS, and name the ASGI "
+            "application: ASGI_APPLICATION = 'project.asgi.application'.",
+            id="realtime.W001",
+        )
+    ]

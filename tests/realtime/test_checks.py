@@ -5,8 +5,8 @@ import logging
 import pytest
 from django.core.checks import run_checks
 
-from realtime import conf
-from realtime.checks import check_settings
+from realtime import checks, conf
+from realtime.checks import check_server, check_settings
 from realtime.serving import responses
 from tests.clients import STREAM, bearer
 
@@ -125,3 +125,12 @@ async def test_an_application_without_outlive_request_is_told_once(client, alice
         for _ in range(2):
             await beginning(await client.get(STREAM, headers=bearer(alice)))
     assert caplog.text.count("application = outlive_request(get_asgi_application())") == 1
+
+
+def test_runserver_by_wsgi_is_told(settings, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["manage.py", "runserver"])
+    assert not check_server()
+    monkeypatch.setattr(checks, "get_commands", lambda: {"runserver": "django.contrib.staticfiles"})
+    assert [warning.id for warning in check_server()] == ["realtime.W001"]
+    monkeypatch.setattr("sys.argv", ["manage.py", "migrate"])
+    assert not check_server()

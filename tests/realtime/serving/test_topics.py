@@ -5,6 +5,8 @@ import asyncio
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.db.models.signals import m2m_changed
+from django.template import Context, Template
+from django.urls import set_script_prefix
 
 import realtime
 from orders.models import Order
@@ -249,3 +251,25 @@ async def test_one_line_rechecks_who_is_taken_from_a_many_to_many_field(
     finally:
         m2m_changed.receivers = receivers
         m2m_changed.sender_receivers_cache.clear()
+
+
+def test_a_page_says_where_its_stream_is_and_where_it_begins(settings, alice, order):
+    settings.ROOT_URLCONF = "tests.realtime.serving.urls"
+    page = Template('{% load live %}<main {% live "order_live" order user pk=order.pk %}>')
+    cursor = realtime.current_cursor("orders")
+    text = page.render(Context({"order": order, "user": alice}))
+    assert text == (
+        f'<main data-live-url="/orders/{order.pk}/live?topics=orders.order%3A{order.pk}'
+        f'&amp;topics=auth.user%3A{alice.pk}" data-live-cursor="{cursor}" '
+        f'data-live-heartbeat="15">'
+    )
+
+
+def test_a_page_below_a_prefix_says_so(settings, order):
+    settings.ROOT_URLCONF = "tests.realtime.serving.urls"
+    set_script_prefix("/app/")
+    try:
+        text = Template('{% load live %}{% live "public_live" %}').render(Context())
+    finally:
+        set_script_prefix("/")
+    assert text.startswith('data-live-url="/app/public" data-live-cursor="')
