@@ -248,7 +248,7 @@ def render(project: Project, template: str) -> None:
         "import realtime\n"
         "from django.template.loader import render_to_string\n"
         "from documents.models import Document\n"
-        "document = Document.objects.earliest("pk")\n"
+        "document = Document.objects.earliest('pk')\n"
         "comments = document.comments.all()\n"
         f"text = render_to_string({template!r}, {{'document': document, 'comments': comments,\n"
         "    'comment': comments.first(), 'cursor': realtime.current_cursor()})\n"
