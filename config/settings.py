@@ -210,6 +210,7 @@ SPECTACULAR_SETTINGS = {
 REALTIME = {
     "STREAMS": ["default", "orders"],
     "RETENTION": {"default": "90d", "orders": "90d"},
+    "METRICS_TOKEN": environment.text("REALTIME_METRICS_TOKEN") or None,
     "LISTEN_URL": environment.text("REALTIME_LISTEN_URL") or None,
 }
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = REALTIME["LISTEN_URL"] is not None

@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 
-from realtime import health
+from realtime import health, metrics
 
 from .views import SignInView
 
@@ -15,6 +15,7 @@ urlpatterns = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("healthz", health.live, name="health_live"),
     path("readyz", health.ready, name="health_ready"),
+    path("metrics", metrics.show, name="metrics"),
     path("login/", SignInView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("", include("orders.urls")),

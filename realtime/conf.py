@@ -64,6 +64,8 @@ DEFAULTS: dict[str, Any] = {
     # `manage.py prune_events`.
     "PRUNE": True,
     "PRUNE_SECONDS": 600.0,
+    # What Prometheus has to send to see the metrics, see metrics.py; None: nobody sees them.
+    "METRICS_TOKEN": None,
     # How many replays may query the database at a time.
     "REPLAY_CONNECTIONS": 2,
 }

@@ -20,6 +20,7 @@ import psycopg
 
 from .. import conf
 from ..access.grants import Grant
+from ..counts import counts
 from ..exceptions import DatabaseUnavailable
 from ..log import wire
 from ..log.cursor import Cursor, InvalidCursor
@@ -457,6 +458,8 @@ class Hub:
             replaced=numbered.replaced > 0,
         )
         if numbered.moved:
+            counts.numbered[stream] += numbered.moved
+            counts.number_seconds.observe(asyncio.get_running_loop().time() - began)
             # First: there may be a thousand clients to write to here.
             self._told = stream, numbered.last
             await self._log.tell_others(connection, stream, numbered.last)

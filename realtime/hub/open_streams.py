@@ -7,7 +7,8 @@ from threading import RLock
 from typing import Protocol
 
 from ..access.grants import Grant, is_anonymous
-from ..log.topics import Topics
+from ..counts import counts
+from ..log.topics import EVERYTHING, Topics
 
 
 class OpenStream(Protocol):
@@ -15,6 +16,9 @@ class OpenStream(Protocol):
 
     access: Grant
     topics: Topics
+
+    @property
+    def is_over(self) -> bool: ...
 
     def beat(self) -> None: ...
     def close(self, farewell: bytes = b"") -> None: ...
@@ -66,6 +70,10 @@ class OpenStreams:
         """The streams of one of several parts of about the same size; each stays in its part."""
         return [stream for stream, number in self._numbers.items() if number % parts == part]
 
+    def by_kind(self) -> Counter[str]:
+        """How many follow everything in their stream, and how many some topics."""
+        return Counter(map(_kind, self._numbers))
+
     def by_user(self) -> Counter[str]:
         """How many each user has."""
         return Counter(stream.access.user for stream in self._numbers)
@@ -101,12 +109,14 @@ class OpenStreams:
         with self._lock:
             self._numbers[stream] = next(self._next_number)
             self._add(stream.access.user)
+        counts.opened[_kind(stream)] += 1
         stream.access.place = None  # it is counted as a stream from now on
 
     def remove(self, stream: OpenStream) -> None:
         with self._lock:
             del self._numbers[stream]
             self._subtract(stream.access.user)
+        counts.ended["server" if stream.is_over else "client"] += 1
 
     def _add(self, user: str) -> None:
         self._count[user] += 1
@@ -117,3 +127,7 @@ class OpenStreams:
         self._count[user] -= 1
         if not self._count[user]:
             del self._count[user]
+
+
+def _kind(stream: OpenStream) -> str:
+    return "everything" if stream.topics is EVERYTHING else "topics"

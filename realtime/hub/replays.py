@@ -8,6 +8,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from .. import conf
+from ..counts import counts
 from ..exceptions import DatabaseUnavailable
 from ..log.cursor import Cursor
 from ..log.event_log import EventLog, Replay
@@ -41,6 +42,7 @@ class Replays:
     async def read(self, stream: str, topics: Topics, *, after: Cursor, through: Cursor) -> Replay:
         """See `EventLog.replay()`. Raises DatabaseUnavailable."""
         try:
+            began = asyncio.get_running_loop().time()
             pool = await self._opened_pool()
             async with pool.connection(timeout=self._query_seconds) as connection:
                 replay = await self._log.replay(
@@ -49,8 +51,10 @@ class Replays:
                 if self._prunes_kinds and not replay.is_pruned:
                     is_pruned = await self._log.has_pruned_kinds(connection, stream, topics, after)
                     replay = replay._replace(is_pruned=is_pruned)
-                return replay
+            counts.replay_seconds.observe(asyncio.get_running_loop().time() - began)
+            return replay
         except (*CONNECTION_ERRORS, PoolTimeout) as error:
+            counts.failed_replays += 1
             raise DatabaseUnavailable(f"Could not read the event log: {error}") from error
 
     async def _opened_pool(self) -> AsyncConnectionPool[PreparedConnection]:

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from .. import conf
 from ..access.grants import Grant
+from ..counts import counts
 from ..exceptions import DatabaseUnavailable
 from ..log import wire
 from ..log.cursor import Cursor
@@ -126,6 +127,7 @@ class EventStream:
         if self._beat_due:  # still, from the last time: the client has taken nothing since
             self._missed_beats += 1
             if self._missed_beats == conf.get("STALLED_HEARTBEATS"):
+                counts.hung_up += 1
                 (self.on_stall or self.close)()
         self._beat_due = True
         self.wake()
@@ -159,6 +161,8 @@ class EventStream:
             self._begun = True
             return self._opening()
         if chunk := self._read():
+            if counts.is_on:
+                counts.delivered(chunk)
             return chunk
         if self._beat_due or not (self._follow or self.is_behind):
             self._beat_due = False
@@ -221,5 +225,6 @@ class EventStream:
         return chunk
 
     def _reset(self, reason: str) -> bytes:
+        counts.resets[reason] += 1
         self._cursor, self._restarts = self._tail.cursor, self._tail.restarts
         return wire.reset(reason, self._cursor)

@@ -14,6 +14,7 @@ from django.db import ProgrammingError, connections, router, transaction
 from psycopg.errors import UndefinedTable
 
 from .. import conf
+from ..counts import counts
 from ..exceptions import InvalidEvent, NotMigrated
 from . import wire
 from .models import EventFields, OutboxEvent
@@ -142,6 +143,7 @@ def publish_many(
                 raise NotMigrated(NO_TABLES) from error
             raise
         lease = cursor.fetchone()
+    counts.published[stream] += len(rows)
     leased_seconds = None if lease is None else lease[0]
     # Much longer than a lease? Then a clock was set back, and that is not to be relied on.
     is_leased = leased_seconds is not None and leased_seconds <= LEASE_SECONDS

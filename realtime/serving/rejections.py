@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from .. import conf
 from ..access.grants import Grant, is_anonymous
+from ..counts import counts
 from ..hub.hub import Hub
 from ..log import wire
 
@@ -28,6 +29,7 @@ class Rejected(Exception):
 
     def __init__(self, status: int, detail: str, **headers: str) -> None:
         super().__init__(detail)
+        counts.rejected[status] += 1
         self.response: HttpResponse = JsonResponse(
             {"detail": detail},
             status=status,

@@ -1,0 +1,132 @@
+"""What Prometheus is told."""
+
+import sys
+from contextlib import aclosing, asynccontextmanager
+
+import pytest
+from django.test import AsyncClient
+from prometheus_client.parser import text_string_to_metric_families
+
+from realtime import counts as counting
+from realtime.counts import Counts
+from realtime.hub.stream import EventStream
+from realtime.log.cursor import START
+from tests.realtime.conftest import following, publish
+from tests.waiting import soon, until
+
+ADDRESS = "/metrics"
+TOKEN = "a token"
+SENT = {"Authorization": f"Bearer {TOKEN}"}
+
+
+@pytest.fixture
+def http(settings):
+    settings.REALTIME = {**settings.REALTIME, "METRICS_TOKEN": TOKEN}
+    return AsyncClient()
+
+
+async def scrape(http):
+    """Each sample: its value by name and labels."""
+    response = await http.get(ADDRESS, headers=SENT)
+    assert response.status_code == 200, response.content
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(response.content.decode())
+        for sample in family.samples
+    }
+
+
+def grown(before, after):
+    return {key: after[key] - before.get(key, 0) for key in after}
+
+
+async def now(hub):
+    return (await hub.catch_up("orders")).cursor
+
+
+@asynccontextmanager
+async def follow(hub, cursor):
+    """The chunks of a stream that has begun."""
+    stream = EventStream(hub, "orders", following("7"), cursor)
+    async with aclosing(stream.chunks()) as chunks:
+        await soon(anext(chunks))
+        yield chunks
+
+
+async def test_it_tells_what_has_happened(http, hub):
+    before = await scrape(http)
+    async with follow(hub, await now(hub)) as chunks:
+        await publish("7", 1, 2)
+        received = await soon(anext(chunks))
+        while received.count(b"\n\n") < 2:
+            received += await soon(anext(chunks))
+        during = await scrape(http)
+    after = await scrape(http)
+    assert during["realtime_streams_open", "topics"] == 1
+    told = grown(before, after)
+    assert told["realtime_streams_opened_total", "topics"] == 1
+    assert told["realtime_streams_ended_total", "client"] == 1
+    assert told["realtime_events_published_total", "orders"] == 2
+    assert told["realtime_events_numbered_total", "orders"] == 2
+    assert told["realtime_events_delivered_total",] == 2
+    assert told["realtime_delivered_bytes_total",] == len(received)
+    assert told["realtime_number_seconds_count",] >= 1
+    assert told["realtime_write_seconds_count",] >= 1
+    assert after["realtime_hub_connected",] == 1
+    assert after["realtime_lag_seconds",] == 0
+    assert after["realtime_table_bytes", "realtime_event"] > 0
+
+
+async def test_it_tells_of_replays_resets_and_rejections(http, hub, client):
+    await publish("7", 1)
+    await hub.catch_up("orders")
+    before = await scrape(http)
+    async with follow(hub, START) as chunks:
+        await soon(anext(chunks))
+    async with follow(hub, None) as chunks:
+        pass
+    assert (await client.get("/orders/realtime")).status_code == 401
+    told = grown(before, await scrape(http))
+    assert told["realtime_replay_seconds_count",] == 1
+    assert told["realtime_resets_total", "invalid"] == 1
+    assert told["realtime_streams_rejected_total", "401"] == 1
+
+
+async def test_it_tells_whether_notifications_are_heard(http, hub):
+    await until(lambda: hub.state.listening_since is not None)
+    assert (await scrape(http))["realtime_hub_listening",] == 1
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}], ids=["none", "wrong"])
+async def test_nobody_sees_it_without_the_token(http, hub, headers):
+    response = await http.get(ADDRESS, headers=headers)
+    assert response.status_code == 401
+
+
+async def test_without_a_token_in_the_settings_nobody_sees_it(hub, settings):
+    settings.REALTIME = {**settings.REALTIME, "METRICS_TOKEN": None}
+    for sent in ("", "Bearer ", "Bearer None"):
+        response = await AsyncClient().get(ADDRESS, headers={"Authorization": sent})
+        assert response.status_code == 401
+
+
+async def test_without_prometheus_client_it_says_what_to_install(http, hub, monkeypatch):
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    response = await http.get(ADDRESS, headers=SENT)
+    assert response.status_code == 501
+    assert "pip install" in response.content.decode()
+
+
+def test_a_histogram_counts_what_lies_between_its_ends():
+    histogram = counting.Histogram()
+    for seconds in (0.0005, 0.001, 0.3, 60):
+        histogram.observe(seconds)
+    assert sum(histogram.counts) == 4
+    assert histogram.counts[0] == 2
+    assert histogram.counts[-1] == 1
+
+
+def test_events_are_counted_by_their_ends():
+    counts = Counts(is_on=True)
+    counts.delivered(b"id: 1\ndata: one\ndata: two\n\nid: 2\ndata: 1\n\n")
+    assert counts.delivered_events == 2
