@@ -25,6 +25,10 @@ WORDS = {
 WORDS_FOR_ANY_STATUS = Words(_("Changed"), _("There is news about this order."))
 
 
+def _words_for(status: str) -> Words:
+    return WORDS[Status(status)] if status in WORDS else WORDS_FOR_ANY_STATUS
+
+
 class OfStatus:
     """What is shown of an order that has come to a status."""
 
@@ -38,11 +42,11 @@ class OfStatus:
 
     @property
     def label(self) -> str | Promise:
-        return WORDS.get(self.status, WORDS_FOR_ANY_STATUS).label
+        return _words_for(self.status).label
 
     @property
     def sentence(self) -> str | Promise:
-        return WORDS.get(self.status, WORDS_FOR_ANY_STATUS).sentence
+        return _words_for(self.status).sentence
 
     @property
     def changed_at_time(self) -> datetime | None:

@@ -104,7 +104,7 @@ class _Inbox:
         self.stories: list[tuple[Thread, Notification]] = []
 
     def apply(self, events: list[Event]) -> None:
-        told = [(event, json.loads(event.data)) for event in events]
+        told = [(event, json.loads(event.data or "null")) for event in events]
         self._load(data for _, data in told)
         for event, data in told:
             if event.type == NOTIFICATION:

@@ -6,6 +6,8 @@ date when the bell is looked at. So a notification costs its writer one event an
 place in the order is the one that it has for everybody.
 """
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -153,3 +155,9 @@ class Notification(models.Model):
     @property
     def sentence(self) -> str:
         return self.look.sentence_for(self.context)
+
+
+def threads_of(user: Any) -> ThreadQuerySet:
+    """All threads of whoever is signed in."""
+    threads: ThreadQuerySet = Thread.objects.filter(user=user)
+    return threads

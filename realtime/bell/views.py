@@ -19,7 +19,7 @@ import realtime
 from .changes import ONE_SUBJECT_ONLY, Action, choose
 from .changes import change as publish_change
 from .kinds import all_kinds
-from .models import Thread
+from .models import Thread, threads_of
 from .notifying import STREAM
 from .snapshot import bell_of, inbox_page
 
@@ -93,7 +93,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
 
 def _own_thread(request: HttpRequest, key: int | None) -> Thread | None:
     """The thread that has just been archived by a form, so that it can be taken back."""
-    return None if key is None else Thread.objects.filter(user=request.user, pk=key).first()
+    return None if key is None else threads_of(request.user).filter(pk=key).first()
 
 
 @require_safe
@@ -150,7 +150,7 @@ def _way_back(request: HttpRequest, *, archived: str | None) -> str:
     )
     if not is_ours:
         url = resolve_url("bell:inbox")
-    thread = archived and Thread.objects.filter(user=request.user, subject=archived).first()
+    thread = archived and threads_of(request.user).filter(subject=archived).first()
     if thread and url.partition("?")[0] == resolve_url("bell:inbox"):
         url += f"{'&' if '?' in url else '?'}{urlencode({'archived': thread.pk})}"
     return url
