@@ -71,12 +71,12 @@ class Node:
             return None
         return "standby" if is_standby else "primary"
 
-    def walreceiver(self) -> psutil.Process:
-        """The process by which a standby receives what the primary writes."""
+    def walsender(self) -> psutil.Process:
+        """The process by which a primary sends what it writes to its standby."""
         for process in self._postgres().children(recursive=True):
-            if any("walreceiver" in part for part in process.cmdline()):
+            if any("walsender" in part for part in process.cmdline()):
                 return process
-        raise AssertionError(f"{self.name} receives nothing")
+        raise AssertionError(f"{self.name} sends nothing")
 
     def kill(self) -> None:
         """As a power cut does: server and Patroni at once, without a word to anyone."""

@@ -165,8 +165,8 @@ async def fail_over(site: Site, online: list[Follower], offline: list[Follower],
         async with connected(offline):
             await each_until([*online, *offline], lambda client: len(client.seen) >= 3, 30)
             if lose:
-                receiver = standby.walreceiver()
-                receiver.send_signal(signal.SIGSTOP)
+                # The sender, not the receiver: what is on the way already would arrive.
+                primary.walsender().send_signal(signal.SIGSTOP)
                 await asyncio.sleep(0.2)
             known = {client: len(client.seen) for client in [*online, *offline]}
             await each_until(
@@ -175,8 +175,6 @@ async def fail_over(site: Site, online: list[Follower], offline: list[Follower],
         # Those who are offline go home with what they have seen.
         primary.kill()
         died_at = time.monotonic()
-        if lose:
-            receiver.send_signal(signal.SIGCONT)
         await asyncio.to_thread(pair.until, lambda: standby.role == "primary")
         promoted_at = time.monotonic()
         await each_until(online, lambda client: client.seen[-1].at > promoted_at, HEAL_SECONDS)
