@@ -13,7 +13,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from contextvars import Context
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 import psycopg
@@ -44,9 +44,7 @@ from .presence import Presence
 from .pruner import Pruner
 from .recent_events import RecentEvents
 from .replays import Replays
-
-if TYPE_CHECKING:
-    from .stream import EventStream
+from .stream import EventStream
 
 Result = TypeVar("Result")
 
@@ -199,12 +197,12 @@ class Hub:
         """The tail of a stream, if it is being followed."""
         return self._tails.get(stream)
 
-    def add(self, stream: "EventStream") -> None:
+    def add(self, stream: EventStream) -> None:
         """The stream is open from now on."""
         self.streams.add(stream)
         self.access_monitor.look_soon(stream)
 
-    def remove(self, stream: "EventStream") -> None:
+    def remove(self, stream: EventStream) -> None:
         self.streams.remove(stream)
 
     def open_stream(
@@ -215,14 +213,12 @@ class Hub:
         *,
         grant: Grant | None = None,
         follow: bool = True,
-    ) -> "EventStream":
+    ) -> EventStream:
         """A client's stream, which begins when it is entered (`async with`).
 
         topics: what it tells of. cursor: after which event; None: one that wasn't valid.
         grant: what it rests on. follow: whether it waits for more when all has been said.
         """
-        from .stream import EventStream
-
         return EventStream(self, name, topics, cursor, access=grant, follow=follow)
 
     async def catch_up(self, stream: str) -> RecentEvents:

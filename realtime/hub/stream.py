@@ -8,7 +8,7 @@ repeat. A client that was away for a week and one that is up to date differ in t
 import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from .. import conf
 from ..access.grants import Grant
@@ -17,8 +17,8 @@ from ..exceptions import DatabaseUnavailable
 from ..log import wire
 from ..log.cursor import Cursor
 from ..log.topics import Topics
-from .hub import Hub
 from .recent_events import RecentEvents
+from .replays import Replays
 
 # Why a cursor can't be honoured, as the client is told.
 INVALID = "invalid"  # it is no cursor
@@ -27,6 +27,17 @@ PRUNED = "pruned"  # events after it are gone from the log
 
 # When a client that doesn't follow asks again: about every three seconds, each at another moment.
 ASK_AGAIN_MILLISECONDS = (2500, 3500)
+
+
+class Source(Protocol):
+    """Where a stream reads, and who looks after it while it is open: its process's hub."""
+
+    replays: Replays
+
+    def tail(self, stream: str) -> RecentEvents | None: ...
+    async def catch_up(self, stream: str) -> RecentEvents: ...
+    def add(self, stream: "EventStream") -> None: ...
+    def remove(self, stream: "EventStream") -> None: ...
 
 
 class EventStream:
@@ -62,7 +73,7 @@ class EventStream:
 
     def __init__(
         self,
-        hub: Hub,
+        hub: Source,
         name: str,
         topics: Topics,
         cursor: Cursor | None,
