@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
-from django.core.checks import Error, Warning
+from django.core.checks import CheckMessage, Error, Warning
 from django.core.management import get_commands
 from django.db import DatabaseError, connections
 from django.utils.module_loading import import_string
@@ -20,8 +21,8 @@ from .log.retention import OTHERS, parse_age
 MAY_BE_ZERO = {"DRAIN_SECONDS"}
 
 
-def check_settings(app_configs: Any = None, **kwargs: Any) -> list[Error]:
-    """realtime.E001 to E007."""
+def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """realtime.E001 to E014 and W002."""
     given = getattr(settings, "REALTIME", {})
     if not isinstance(given, dict):
         return [Error("REALTIME has to be a dictionary.", id="realtime.E001")]
@@ -32,6 +33,8 @@ def check_settings(app_configs: Any = None, **kwargs: Any) -> list[Error]:
         *_authentication(),
         *_listen_url(),
         *_retention(),
+        *_streams(),
+        *_tenant(),
     ]
 
 
@@ -258,6 +261,44 @@ def _static_files() -> Iterator[Warning]:
             hint="Subclass it with support_js_module_import_aggregation = True.",
             id="realtime.W106",
         )
+
+
+def _streams() -> Iterator[Error]:
+    names = conf.get("STREAMS")
+    is_list = isinstance(names, (list, tuple)) and names
+    if not is_list or not all(isinstance(name, str) and name for name in names):
+        yield Error(
+            f"REALTIME['STREAMS'] is {names!r}, and has to be a list of at least one name.",
+            hint="The default is ['default']; `orders-*` stands for all that begin so.",
+            id="realtime.E013",
+        )
+
+
+def _tenant() -> Iterator[CheckMessage]:
+    path = conf.get("TENANT")
+    if path is None:
+        if apps.is_installed("django_tenants"):
+            yield Warning(
+                "django-tenants is installed, and REALTIME['TENANT'] isn't set: user 1 of one "
+                "tenant is told what is published to user 1 of another.",
+                hint="Name a function that returns the tenant's name, such as "
+                "connection.schema_name: REALTIME = {'TENANT': 'project.tenants.current'}.",
+                id="realtime.W002",
+            )
+        return
+    try:
+        found = import_string(path)
+    except (ImportError, AttributeError) as error:
+        reason = str(error)
+    else:
+        if callable(found):
+            return
+        reason = "it is not a function"
+    yield Error(
+        f"REALTIME['TENANT'] names {path!r}: {reason}.",
+        hint="It has to be the dotted path of a function that returns the name of the tenant.",
+        id="realtime.E014",
+    )
 
 
 def check_server(app_configs: Any = None, **kwargs: Any) -> list[Warning]:

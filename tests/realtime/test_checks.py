@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+from django.apps import apps
 from django.core.checks import run_checks
 
 from realtime import checks, conf
@@ -134,3 +135,20 @@ def test_runserver_by_wsgi_is_told(settings, monkeypatch):
     assert [warning.id for warning in check_server()] == ["realtime.W001"]
     monkeypatch.setattr("sys.argv", ["manage.py", "migrate"])
     assert not check_server()
+
+
+@pytest.mark.parametrize("names", [[], "orders", [""], [7], None])
+def test_streams_are_a_list_of_names(settings, names):
+    assert told(settings, STREAMS=names)[0] == "realtime.E013"
+
+
+@pytest.mark.parametrize("path", ["nowhere.at_all", "realtime.conf.DEFAULTS", 7])
+def test_the_tenant_is_said_by_a_function(settings, path):
+    assert told(settings, TENANT=path)[0] == "realtime.E014"
+
+
+def test_with_tenants_it_wants_to_know_which_one(settings, monkeypatch):
+    monkeypatch.setattr(apps, "is_installed", lambda name: name == "django_tenants")
+    assert told(settings)[0] == "realtime.W002"
+    settings.REALTIME = {"TENANT": "realtime.conf.get"}
+    assert check_settings() == []
