@@ -42,7 +42,7 @@ def installed(tmp_path) -> Path:
     return folder
 
 
-def run_its_tests(project: Path, library: Path, *, name: str) -> None:
+def run_its_tests(project: Path, library: Path, *options: str, name: str) -> None:
     environment = {
         **os.environ,
         "PYTHONPATH": str(library),
@@ -54,7 +54,7 @@ def run_its_tests(project: Path, library: Path, *, name: str) -> None:
     for variable in ("DATABASE_URL", "DJANGO_SETTINGS_MODULE", "PYTEST_XDIST_WORKER"):
         environment.pop(variable, None)
     ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q"],
+        [sys.executable, "-m", "pytest", "-q", *options],
         cwd=project,
         env=environment,
         stdout=subprocess.PIPE,
@@ -67,7 +67,8 @@ def run_its_tests(project: Path, library: Path, *, name: str) -> None:
 
 
 def test_it_works_with_the_tree(project):
-    run_its_tests(project, ROOT, name="tree")
+    # What is installed has its fixtures by an entry point.
+    run_its_tests(project, ROOT, "-p", "realtime.testing.fixtures", name="tree")
 
 
 @pytest.mark.slow  # .ci/run does it always, with all that pip installs for it

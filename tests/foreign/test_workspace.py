@@ -13,6 +13,7 @@ from workspace.models import Document, Job, Team
 from workspace.views import write
 
 import realtime
+from realtime.testing import capture_events
 
 
 def test_the_library_needs_no_migrations_here_and_finds_nothing_wrong(db):
@@ -200,3 +201,31 @@ def test_a_page_by_wsgi_knows_its_cursor_though_no_stream_was_ever_opened(
                 with stream(client, path, cursor) as events:
                     write(document, "Third draft")
                     assert "Third draft" in next(events).data
+
+
+def test_a_trigger_publishes(server):
+    """workspace/migrations/0002 has it, so SQL by hand is enough."""
+    with httpx.Client(base_url=server.url) as client, stream(client, "/en/news/live") as events:
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO workspace_news (text) VALUES ('By hand')")
+        event = next(events)
+    assert (event.event, event.json()["text"]) == ("news", "By hand")
+
+
+# Tests of their own -----------------------------------------------------------------------------
+
+
+def test_what_a_view_publishes_is_seen_in_a_test_that_commits_nothing(client, document, bob):
+    client.force_login(bob)
+    with capture_events() as events:
+        client.post(f"/en/documents/{document.pk}/", {"body": "Second draft"})
+    assert [(event.type, event.topic) for event in events] == [
+        ("body", realtime.topic_of(document))
+    ]
+    assert "Second draft" in events[0].data
+
+
+def test_a_stream_is_read_in_a_test_without_a_server(event_stream_sync, document, bob):
+    with event_stream_sync(f"/en/documents/{document.pk}/live", bob) as told:
+        write(document, "Second draft")
+        assert "Second draft" in told.next_event().data
