@@ -89,7 +89,7 @@ class Grant:
     ends_at: when it ends by itself, in seconds since the epoch; None: not known.
     session_key: the session it came with, if it came with one.
     auth_hash: stands for the password of the user, see `AbstractBaseUser.get_session_auth_hash`.
-    credential: the digest of the session key or of the token, by which a hint names it.
+    credential: the digest of the session key or of the token, by which a notification names it.
     place: what is kept for the stream until it is open, see `OpenStreams.reserve`.
     review: asks the view again for the topics; None: they depend on nothing but the above.
     verified_at: when all this was last known to hold, by `time.monotonic`.

@@ -1,4 +1,4 @@
-"""Revocation: what ends somebody's access is hinted at, so that the guards look at once.
+"""Revocation: what ends somebody's access is notified, so that the access monitors look at once.
 
 Django tells of most of it by signals, but not of the end of a session: `user_logged_out` comes
 before it, and not with every `flush()`; and a receiver of the session model's `post_delete` would
@@ -30,12 +30,12 @@ logger = logging.getLogger("realtime")
 
 def end_credential(secret: str) -> None:
     """Close the streams that were opened with this session key or token, in every process."""
-    _hint_after_commit(notifications.access(notifications.CREDENTIAL_ENDED, digest(secret)))
+    _notify_after_commit(notifications.access(notifications.CREDENTIAL_ENDED, digest(secret)))
 
 
 def end_streams(user: str) -> None:
     """Close the streams of a user, by key, in every process. Whoever still may opens them again."""
-    _hint_after_commit(notifications.access(notifications.USER_ENDED, user))
+    _notify_after_commit(notifications.access(notifications.USER_ENDED, user))
 
 
 def recheck(*subjects: Any) -> None:
@@ -50,12 +50,12 @@ def recheck(*subjects: Any) -> None:
     Raises InvalidTopic.
     """
     if not subjects:
-        _hint_after_commit(notifications.access(notifications.PERMISSIONS_CHANGED))
+        _notify_after_commit(notifications.access(notifications.PERMISSIONS_CHANGED))
     for subject in subjects:
         if (user := _key_of_user(subject)) is not None:
-            _hint_after_commit(notifications.access(notifications.USER_CHANGED, user))
+            _notify_after_commit(notifications.access(notifications.USER_CHANGED, user))
         topic = topic_of(subject)
-        _hint_after_commit(notifications.access(notifications.TOPIC_CHANGED, topic))
+        _notify_after_commit(notifications.access(notifications.TOPIC_CHANGED, topic))
 
 
 def recheck_when_changed(members: Any) -> None:
@@ -124,22 +124,22 @@ def _on_user_saved(
 ) -> None:
     # Each login saves this one field, and takes nothing from anybody.
     if not created and update_fields != frozenset({"last_login"}):
-        _hint_after_commit(
+        _notify_after_commit(
             notifications.access(notifications.USER_CHANGED, str(instance.pk)), using
         )
 
 
 def _on_user_deleted(instance: Any, using: str, **kwargs: Any) -> None:
-    _hint_after_commit(notifications.access(notifications.USER_CHANGED, str(instance.pk)), using)
+    _notify_after_commit(notifications.access(notifications.USER_CHANGED, str(instance.pk)), using)
 
 
 def _on_grants_changed(action: str, using: str, **kwargs: Any) -> None:
     if action in ("post_remove", "post_clear"):
-        _hint_after_commit(notifications.access(notifications.PERMISSIONS_CHANGED), using)
+        _notify_after_commit(notifications.access(notifications.PERMISSIONS_CHANGED), using)
 
 
 def _on_grant_deleted(using: str, **kwargs: Any) -> None:
-    _hint_after_commit(notifications.access(notifications.PERMISSIONS_CHANGED), using)
+    _notify_after_commit(notifications.access(notifications.PERMISSIONS_CHANGED), using)
 
 
 def tell_of_deletion(store: type[SessionBase]) -> None:
@@ -164,7 +164,7 @@ def tell_of_deletion(store: type[SessionBase]) -> None:
         setattr(store, name, method)
 
 
-def _hint_after_commit(payload: str, using: str | None = None) -> None:
+def _notify_after_commit(payload: str, using: str | None = None) -> None:
     """using: the database whose open transaction it waits for; the log's own if None."""
     database = conf.get("DATABASE")
 
@@ -176,5 +176,5 @@ def _hint_after_commit(payload: str, using: str | None = None) -> None:
         # robust: whoever logs out has logged out, even if nobody could be told.
         transaction.on_commit(send, using=using or database, robust=True)
     except DatabaseError as error:
-        # Sessions in a cache end while the database is away, too. The guards will look.
+        # Sessions in a cache end while the database is away, too. The monitors will look.
         logger.warning("Could not tell the open streams that an access has ended: %s", error)

@@ -270,8 +270,8 @@ class AccessMonitor:
         self._next_end = 0.0  # of a session the look may have found another end
 
     async def _in_thread(self, function: Callable[[], Result]) -> Result:
-        with django_deadline(self._query_seconds) as watched:
-            answer: Result = await asyncio.wrap_future(self._thread.submit(watched(function)))
+        with django_deadline(self._query_seconds) as timed:
+            answer: Result = await asyncio.wrap_future(self._thread.submit(timed(function)))
             return answer
 
 

@@ -147,7 +147,7 @@ def publish_many(
     leased_seconds = None if lease is None else lease[0]
     # Much longer than a lease? Then a clock was set back, and that is not to be relied on.
     is_leased = leased_seconds is not None and leased_seconds <= LEASE_SECONDS
-    _hint_after_commit(
+    _notify_after_commit(
         connection, stream, leased_until=asked + leased_seconds if is_leased else asked
     )
 
@@ -259,7 +259,7 @@ def encode_text(text: str | None) -> str:
 _streams_to_hint: WeakKeyDictionary[Any, dict[str, float]] = WeakKeyDictionary()
 
 
-def _hint_after_commit(connection: Any, stream: str, *, leased_until: float) -> None:
+def _notify_after_commit(connection: Any, stream: str, *, leased_until: float) -> None:
     streams = _streams_to_hint.setdefault(connection, {})
     streams[stream] = min(leased_until, streams.get(stream, inf))
     # After the commit, never inside: a NOTIFY in a transaction that wrote holds one lock for the

@@ -38,8 +38,8 @@ def django_deadline(
 ) -> Iterator[Callable[[Callable[..., Any]], Callable[..., Any]]]:
     """The same for what Django's connections are asked in a thread: gives a wrapper for it.
 
-        with django_deadline(seconds) as watched:
-            user = await asyncio.to_thread(watched(get_user), key)
+        with django_deadline(seconds) as timed:
+            user = await asyncio.to_thread(timed(get_user), key)
 
     Otherwise that thread would be lost until TCP gives up, which may take hours. The time counts
     from where the function begins: before that it may wait for a thread.
@@ -49,7 +49,7 @@ def django_deadline(
     of_thread: list[Any] = []
     timer: asyncio.TimerHandle
 
-    def watched(function: Callable[..., Any]) -> Callable[..., Any]:
+    def timed(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any) -> Any:
             of_thread.extend(connections.all())
             began.append(loop.time())
@@ -70,7 +70,7 @@ def django_deadline(
 
     timer = loop.call_later(seconds, look)
     try:
-        yield watched
+        yield timed
     finally:
         timer.cancel()
 

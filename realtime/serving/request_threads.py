@@ -54,8 +54,8 @@ class RequestThreads:
     async def answer(self, scope: Scope) -> HttpResponseBase:
         """Django's response to a request that has no body."""
         answer: asyncio.Future[HttpResponseBase] = asyncio.get_running_loop().create_future()
-        with django_deadline(self._query_seconds) as watched:
-            self._add(partial(watched(self._respond), scope, answer))
+        with django_deadline(self._query_seconds) as timed:
+            self._add(partial(timed(self._respond), scope, answer))
             return await answer
 
     def _add(self, request: Callable[[], None]) -> None:

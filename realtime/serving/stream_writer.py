@@ -1,7 +1,7 @@
-"""The pump: takes a stream's chunks to its client, after the request that opened it has ended.
+"""The stream writer: takes a stream's chunks to its client, after the request has ended.
 
-It has no task and no loop: whoever wakes the stream writes to the client there and then. A thousand
-tasks that each wake up, read the same and write are what an event otherwise costs. Only a client
+It has no task and no loop: whatever wakes the stream has it written there and then. Otherwise an
+event costs a thousand tasks, which each wake up, read the same and write. Only a client
 that has to be waited for, or one whose events have to be read from the table, gets a task, until
 it has caught up.
 """

@@ -110,8 +110,8 @@ async def call_synchronously(function: Callable[[], Result], seconds: float) -> 
     thread = _current()
     if thread is not None and thread.is_running:
         return await thread.call(function)
-    with django_deadline(seconds) as watched:
-        result: Result = await sync_to_async(watched(function))()
+    with django_deadline(seconds) as timed:
+        result: Result = await sync_to_async(timed(function))()
         return result
 
 

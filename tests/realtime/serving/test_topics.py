@@ -237,7 +237,7 @@ async def test_one_line_rechecks_who_is_taken_from_a_many_to_many_field(
     group_model = type(alice).groups.rel.model
     heard = []
     monkeypatch.setattr(
-        revocation, "_hint_after_commit", lambda payload, using=None: heard.append(payload)
+        revocation, "_notify_after_commit", lambda payload, using=None: heard.append(payload)
     )
     team = await in_thread(group_model.objects.create, name="team")
     receivers = list(m2m_changed.receivers)
