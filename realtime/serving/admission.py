@@ -54,6 +54,6 @@ class Admission:
             self.grant.place = None
             raise
         cursor = tail.cursor if self.is_valid and self.cursor is None else self.cursor
-        return EventStream(
-            hub, self.stream, self.topics, cursor, access=self.grant, follow=self.follow
+        return hub.open_stream(
+            self.stream, self.topics, cursor, grant=self.grant, follow=self.follow
         )
