@@ -4,14 +4,15 @@ from django.urls import include, path, reverse_lazy
 
 from realtime import EventStreamView, TokenCookieView
 
-from . import board_views, views
+from . import board_views, shopfront, views
 
 urlpatterns = [
-    path("", views.home, name="home"),
+    path("", shopfront.home, name="home"),
     path("notifications/", include("realtime.bell.urls")),
     path("orders/", board_views.orders_board, name="orders_board"),
     path("orders/summary/", board_views.orders_board_summary, name="orders_board_summary"),
     path("orders/transfers/", include("orders.transfers.urls")),
+    path("orders/place/", shopfront.place, name="order_place"),
     path("orders/<int:pk>/", views.order, name="order"),
     path("orders/<int:pk>/move/", board_views.order_move, name="order_move"),
     path(

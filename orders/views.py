@@ -2,7 +2,7 @@
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -11,12 +11,8 @@ from realtime import conf
 
 from .events import STREAM
 from .models import Order
+from .stages import stages
 from .timeline import timeline
-
-
-@require_safe
-def home(request: HttpRequest) -> HttpResponse:
-    return redirect("bell:inbox")
 
 
 @require_safe
@@ -29,6 +25,7 @@ def order(request: HttpRequest, pk: int) -> HttpResponse:
     order = get_object_or_404(orders, pk=pk)
     context = {
         "order": order,
+        "stages": stages(order),
         "timeline": timeline(order),
         "cursor": cursor,
         "recipient": realtime.topic_of(request.user),

@@ -6,12 +6,15 @@
 import { LiveStream } from "../realtime/live_stream.js";
 import { freshPage, Refresher } from "../realtime/page/refresher.js";
 import { RelativeTimes } from "../realtime/page/relative_times.js";
+import { writeMoney } from "../realtime/page/money.js";
 
 const WAY = "[data-order-page]";
 
 const way = /** @type {HTMLElement} */ (document.querySelector(WAY));
 const gone = /** @type {HTMLTemplateElement} */ (document.querySelector("[data-order-gone]"));
 const times = new RelativeTimes(document.documentElement.lang);
+
+writeMoney(document);
 
 const fresh = new Refresher(refresh);
 

@@ -1,0 +1,83 @@
+"""The customer's page: their orders, and what they can order."""
+
+from decimal import Decimal
+from typing import NamedTuple, cast
+
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+import realtime
+from realtime import conf
+
+from .events import STREAM
+from .models import Order
+from .stages import Stage, stages
+from .status import Status
+from .wording import WORDS, Words
+
+SHOWN = 20
+
+
+class Offer(NamedTuple):
+    """What can be ordered with one click."""
+
+    product: str | Promise
+    unit_price: Decimal
+
+
+OFFERS = {
+    "cups": Offer(_("Espresso cups"), Decimal("24.00")),
+    "teapot": Offer(_("Teapot"), Decimal("39.50")),
+    "bowl": Offer(_("Salad bowl"), Decimal("27.90")),
+}
+
+
+class Card(NamedTuple):
+    """One order, as templates/orders/card.html shows it."""
+
+    order: Order
+    stages: list[Stage]
+
+    @property
+    def words(self) -> Words:
+        return WORDS[Status(self.order.status)]
+
+
+@require_safe
+@never_cache  # a page from the browser's cache would show orders as they were long ago
+@login_required
+def home(request: HttpRequest) -> HttpResponse:
+    # The cursor first: what the stream says after it may be shown already, but is never missing.
+    cursor = realtime.current_cursor(STREAM)
+    orders = list(Order.objects.filter(customer=cast(User, request.user))[: SHOWN + 1])
+    context = {
+        "cards": [Card(order, stages(order)) for order in orders[:SHOWN]],
+        "has_more": len(orders) > SHOWN,
+        "offers": OFFERS,
+        "cursor": cursor,
+        "recipient": realtime.topic_of(request.user),
+        "heartbeat_seconds": conf.get("HEARTBEAT_SECONDS"),
+    }
+    return render(request, "orders/home.html", context)
+
+
+@require_POST
+@login_required
+def place(request: HttpRequest) -> HttpResponse:
+    """Order one of an offer, at its price. 204 for the script, which is told by the stream."""
+    offer = OFFERS.get(request.POST.get("offer", ""))
+    if offer is None:
+        return HttpResponse(status=400)
+    Order.objects.create(
+        customer=cast(User, request.user),
+        product=str(offer.product),
+        quantity=1,
+        unit_price=offer.unit_price,
+    )
+    return redirect("home") if request.accepts("text/html") else HttpResponse(status=204)

@@ -1,0 +1,76 @@
+"""The customer's page in a real browser."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from orders.models import Order
+
+from ..orders.samples import an_order
+from .test_accessibility import violations
+
+pytestmark = pytest.mark.browser
+
+
+def expect_live(page: Page) -> None:
+    state = page.locator("[data-bell-connection]").first
+    expect(state).to_have_attribute("data-state", "live", timeout=20_000)
+
+
+def test_an_order_is_placed_with_one_click_and_goes_its_way_on_the_page(visit, alice):
+    page = visit(alice)
+    expect(page.get_by_text("You have not ordered anything yet.")).to_be_visible()
+    expect_live(page)
+    page.evaluate("document.body.dataset.isTheSamePage = ''")
+    page.get_by_role("button", name="Teapot").click()
+    card = page.locator(".card-of-order")
+    expect(card.get_by_role("link")).to_have_text("1 × Teapot")
+    expect(card.locator("[aria-current=step]")).to_have_text("Placed")
+    order = Order.objects.get()
+    card.get_by_role("link").focus()
+    for status in ("paid", "shipped"):
+        order.status = status
+        order.save()
+    expect(card.locator("[aria-current=step]")).to_have_text("Shipped")
+    expect(card.locator("[data-is-reached]")).to_have_count(3)
+    expect(card.get_by_role("link")).to_be_focused()
+    order.delete()
+    expect(page.get_by_text("You have not ordered anything yet.")).to_be_visible()
+    assert page.locator("body").get_attribute("data-is-the-same-page") == ""
+
+
+def test_the_page_of_an_order_shows_where_it_stands_live(visit, alice):
+    order = an_order(alice)
+    order.save()
+    page = visit(alice)
+    page.goto(f"/orders/{order.pk}/")
+    expect_live(page)
+    current = page.locator(".stages [aria-current=step]")
+    expect(current).to_have_text("Placed")
+    order.status = "paid"
+    order.save()
+    expect(current).to_have_text("Paid")
+
+
+def test_amounts_are_in_the_viewers_form(visit, alice):
+    an_order(alice, quantity=100, unit_price="49.43").save()
+    for locale, expected in (("en-GB", "€4,943.00"), ("de-AT", "€ 4.943,00"), ("es", "4943,00 €")):
+        page = visit(alice, locale=locale)
+        amount = page.locator(".card-head data")
+        expect(amount).to_have_text(re.compile(re.escape(expected).replace(r"\ ", r"\s")))
+
+
+def test_it_works_without_a_script(visit, alice):
+    page = visit(alice, java_script_enabled=False)
+    page.get_by_role("button", name="Salad bowl").click()
+    expect(page.locator(".card-of-order")).to_contain_text("1 × Salad bowl")
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_anybody_can_use_it(visit, alice, width):
+    an_order(alice, product="Unbreakable" * 18, quantity=10_000, unit_price="99999999.99").save()
+    page = visit(alice, bypass_csp=True, viewport={"width": width, "height": 800})
+    expect(page.locator(".card-of-order")).to_have_count(1)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert violations(page) == []
