@@ -42,6 +42,8 @@ stream.on("event", ({ position, type, data }) => {
   deliveries.come(position, `${data.order} ${data.status}`, now());
   drawSoon();
 });
+// The log is another one: what was counted says nothing of it.
+stream.on("reset", () => location.reload());
 stream.on("state", ({ state }) => {
   if (state !== "live") deliveries.forgetOnTheWay();
   look();
