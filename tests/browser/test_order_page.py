@@ -55,7 +55,7 @@ def test_it_keeps_trying_while_the_server_fails(visit, complaints, alice):
 
 
 def test_it_says_that_its_order_has_been_deleted(visit, complaints, alice):
-    complaints.expect("404")
+    complaints.expect("404", "inline style")  # of the page that DEBUG shows instead of ours
     order = an_order(alice)
     order.save()
     page = visit(alice)
