@@ -13,6 +13,9 @@ DEFAULTS: dict[str, Any] = {
     # Dotted path of a function that returns the name of the tenant of now: it becomes a part of
     # each topic, so that user 1 of one tenant is not user 1 of another.
     "TENANT": None,
+    # Dotted path of a context manager that takes such a name and makes it the tenant of now: access
+    # is looked at again in it. django-tenants has one: "django_tenants.utils.schema_context".
+    "TENANT_CONTEXT": None,
     # The longest data of an event, in bytes of UTF-8.
     "MAX_EVENT_BYTES": 1024 * 1024,
     # A libpq connection string or URL for the LISTEN connection, where the database above is

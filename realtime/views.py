@@ -27,7 +27,7 @@ from .access.authentication import (
 )
 from .access.grants import Grant, Review, anonymous_user
 from .hub.hub import Hub
-from .log.topics import EVERYTHING, Topics, followed
+from .log.topics import EVERYTHING, Topics, followed, tenant_of_now
 from .serving.admission import Admission
 from .serving.handover import handover_of, lasting_scope
 from .serving.rejections import (
@@ -190,7 +190,8 @@ class EventStreamView(View):
             grant = signed_in.access()
         else:
             view = f"{type(self).__module__}.{type(self).__qualname__}"
-            grant = Grant(anonymous_user(view, request.META.get("REMOTE_ADDR", "")))
+            visitor = anonymous_user(view, request.META.get("REMOTE_ADDR", ""))
+            grant = Grant(visitor, tenant=tenant_of_now())
         if type(self).topics is not EventStreamView.topics and hasattr(request, "scope"):
             grant.review = Review(self._question(request, kwargs, grant), topics)
         return grant, topics

@@ -16,6 +16,7 @@ from django.utils.module_loading import import_string
 
 from .. import conf
 from ..exceptions import RealtimeError
+from ..log.topics import tenant_of_now
 from .grants import Grant, digest
 
 # The cookie that carries an access token to a stream, see token_cookie.py.
@@ -44,6 +45,7 @@ class SignedIn(NamedTuple):
     def access(self, *, permission: str | None = None) -> Grant:
         """What a stream for this user rests on; permission: what it takes beside being active."""
         return Grant(
+            tenant=tenant_of_now(),
             user=str(self.user.pk),
             # A user made from a token alone can't be looked up again.
             is_in_table=isinstance(self.user, get_user_model()),

@@ -3,7 +3,9 @@
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from ipaddress import ip_address, ip_network
@@ -17,7 +19,9 @@ from django.db import DatabaseError
 from django.http import Http404
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
+from django.utils.module_loading import import_string
 
+from .. import conf
 from ..log.topics import Topics
 
 logger = logging.getLogger("realtime")
@@ -92,6 +96,7 @@ class Grant:
     credential: the digest of the session key or of the token, by which a notification names it.
     place: what is kept for the stream until it is open, see `OpenStreams.reserve`.
     review: asks the view again for the topics; None: they depend on nothing but the above.
+    tenant: whose user that is, see REALTIME["TENANT"]; empty where there are none.
     verified_at: when all this was last known to hold, by `time.monotonic`.
     """
 
@@ -104,7 +109,13 @@ class Grant:
     credential: str | None = None
     place: Any = None
     review: Review | None = None
+    tenant: str = ""
     verified_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def counted_as(self) -> str:
+        """By what the streams of one user are counted: two tenants may have a user 1 each."""
+        return f"{self.user}\0{self.tenant}" if self.tenant else self.user
 
 
 def digest(secret: str) -> str:
@@ -119,7 +130,27 @@ def ended(accesses: Collection[Grant]) -> list[Grant]:
     knows what the project's backends say, and what the views ask that decide on topics. Notes in
     `ends_at` when the others end, where that can be told.
     """
-    together = list(accesses)
+    of_tenant = defaultdict(list)
+    for access in accesses:
+        of_tenant[access.tenant].append(access)
+    over = []
+    for tenant, together in of_tenant.items():
+        with _in_tenant(tenant):
+            over += _ended_together(together)
+    return over
+
+
+@contextmanager
+def _in_tenant(tenant: str) -> Iterator[None]:
+    path = conf.get("TENANT_CONTEXT")
+    if not tenant or path is None:
+        yield
+    else:
+        with import_string(path)(tenant):
+            yield
+
+
+def _ended_together(together: list[Grant]) -> list[Grant]:
     over = []
     # Each batch to its end, so that the users of one are gone before the next: five thousand of
     # them at once wake up the garbage collector, for all that the process holds.

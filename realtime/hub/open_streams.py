@@ -93,11 +93,11 @@ class OpenStreams:
         most: how many streams there may be. most_of_user: how many of this user.
         """
         with self._lock:
-            if len(self) >= most or self._count[grant.user] >= most_of_user:
+            if len(self) >= most or self._count[grant.counted_as] >= most_of_user:
                 return False
             self._places += 1
-            self._add(grant.user)
-        grant.place = Place(self, grant.user)
+            self._add(grant.counted_as)
+        grant.place = Place(self, grant.counted_as)
         return True
 
     def give_back(self, user: str) -> None:
@@ -108,14 +108,14 @@ class OpenStreams:
     def add(self, stream: OpenStream) -> None:
         with self._lock:
             self._numbers[stream] = next(self._next_number)
-            self._add(stream.access.user)
+            self._add(stream.access.counted_as)
         counts.opened[_kind(stream)] += 1
         stream.access.place = None  # it is counted as a stream from now on
 
     def remove(self, stream: OpenStream) -> None:
         with self._lock:
             del self._numbers[stream]
-            self._subtract(stream.access.user)
+            self._subtract(stream.access.counted_as)
         counts.ended["server" if stream.is_over else "client"] += 1
 
     def _add(self, user: str) -> None:

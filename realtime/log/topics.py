@@ -170,6 +170,12 @@ def _text_of_instance(instance: Model) -> str:
 
 
 def _tenant_prefix() -> str:
+    tenant = tenant_of_now()
+    return f"{tenant}/" if tenant else ""
+
+
+def tenant_of_now() -> str:
+    """The name of the tenant of now; empty where there are none. Raises InvalidTopic."""
     path = conf.get("TENANT")
     if path is None:
         return ""
@@ -179,4 +185,4 @@ def _tenant_prefix() -> str:
             f"REALTIME['TENANT'], {path}(), returned {tenant!r}: it has to be text without "
             "spaces, “/” and “:”."
         )
-    return f"{tenant}/"
+    return tenant
