@@ -151,7 +151,7 @@ class Client:
         self.first_answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.refusal = ""
         self._crowd = crowd
-        self._headers = dict(headers)
+        self._headers = {"Accept": "text/event-stream", **headers}
         self._last_id = crowd.last_id
         self._position = 0
         self._retry_seconds = 1.0

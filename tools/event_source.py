@@ -132,12 +132,15 @@ class Connection(asyncio.Protocol):
 async def connect(url: str, headers: Mapping[str, str], take: Callable[[Block], Any]) -> Connection:
     """Ask for a stream; return when it has begun.
 
+    headers: with an Accept that names text/event-stream the server takes the client for a browser,
+    and says “come back later” by a stream that ends at once; without it, by a status.
+
     Raises NotAStream; OSError if nobody is there; TimeoutError after CONNECT_SECONDS.
     """
     parts = urlsplit(url)
     target = parts.path + (f"?{parts.query}" if parts.query else "")
     # HTTP/1.0: the body comes as it is, without chunks, up to the end of the connection.
-    lines = [f"GET {target} HTTP/1.0", f"Host: {parts.netloc}", "Accept: text/event-stream"]
+    lines = [f"GET {target} HTTP/1.0", f"Host: {parts.netloc}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     request = "\r\n".join([*lines, "", ""]).encode("latin1")
     is_tls = parts.scheme == "https"

@@ -124,7 +124,7 @@ class Site:
 
     def followers(self) -> list[Follower]:
         chance = random.Random(7)
-        return [Follower(person, self.servers, chance, cursor=0) for person in self.people]
+        return [Follower(person, self.servers, chance, cursor="0") for person in self.people]
 
     def log(self) -> dict[int, tuple[str, str, str]]:
         """Of each position: id, topic and data."""

@@ -37,12 +37,12 @@ class Client:
         servers: Sequence[Address],
         chance: random.Random,
         *,
-        cursor: int,
+        cursor: str,
         stays_seconds: tuple[float, float] | None = None,
     ) -> None:
         self.person = person
         self.received: list[Received] = []
-        self.cursor = str(cursor)
+        self.cursor = cursor
         self.opened = 0
         self.heartbeats = 0
         # What it did not ask for: streams that ended, and answers that were none.

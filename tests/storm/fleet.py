@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from realtime.log.cursor import START, Cursor
+
 from ..servers import ROOT, ServerProcess, free_port, running_server
 from .cluster import Cluster, running_cluster
 from .people import Person
@@ -66,6 +68,11 @@ class Fleet:
         """How far the stream has come."""
         rows = self.query("SELECT position FROM realtime_stream WHERE name = 'orders'")
         return rows[0][0] if rows else 0
+
+    def cursor(self) -> str:
+        """That of a client which has seen all up to there."""
+        rows = self.query("SELECT position, mark FROM realtime_stream WHERE name = 'orders'")
+        return str(Cursor(*rows[0])) if rows else str(START)
 
     def waiting(self) -> int:
         """How many events have no number yet."""

@@ -22,11 +22,12 @@ class Storm:
         self.fleet = fleet
         self.name = name
         self.start = fleet.position()
+        cursor = fleet.cursor()
         chance = random.Random(name)
         # One for each server. They see every event and never hang up, so that they show what a
         # fault does to the open streams of that server.
         self.watchers = [
-            Client(person, [server], chance, cursor=self.start)
+            Client(person, [server], chance, cursor=cursor)
             for person, server in zip(fleet.staff, fleet.servers, strict=False)
         ]
         self.clients = self.watchers + [
@@ -34,7 +35,7 @@ class Storm:
                 chance.choice(fleet.staff if chance.random() < STAFF else fleet.customers),
                 fleet.servers,
                 chance,
-                cursor=self.start,
+                cursor=cursor,
                 stays_seconds=STAYS_SECONDS,
             )
             for _ in range(clients - len(self.watchers))

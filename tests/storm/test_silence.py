@@ -128,4 +128,4 @@ async def test_access_still_ends_after_a_look_at_it_that_a_silent_database_held_
 
 
 def through_the_proxy(fleet, person):
-    return Client(person, fleet.servers[-1:], random.Random(0), cursor=fleet.position())
+    return Client(person, fleet.servers[-1:], random.Random(0), cursor=fleet.cursor())
