@@ -365,7 +365,7 @@ class Hub:
                 await self._poll(connection, to_number, to_read)
             # Whoever is the first to follow a stream gets what waits in it, too.
             to_number |= to_catch_up.keys() - self._tails.keys()
-            # Hints of what is watched can wait: there will be a look that is later than they are.
+            # Hints of what is polled can wait: there will be a look that is later than they are.
             to_number = {name for name in to_number if name not in self._leases}
             mine = {name for name in to_number if name in self._tails} | to_catch_up.keys()
             for stream in mine & to_number | self._leases.due():

@@ -1,8 +1,7 @@
 """The cursor for a page, in processes that follow no stream."""
 
-import asyncio
-
 import pytest
+from asgiref.sync import async_to_sync
 from django.db import connection, transaction
 
 import realtime
@@ -42,7 +41,7 @@ def test_where_nothing_waits_it_is_one_query(django_assert_num_queries):
 
 def test_a_coroutine_asks_too():
     publish(1)
-    assert asyncio.run(realtime.acurrent_cursor("orders")).position == 1
+    assert async_to_sync(realtime.acurrent_cursor)("orders").position == 1
 
 
 def test_it_numbers_more_than_a_batch(monkeypatch):
