@@ -48,7 +48,8 @@ class EventStream:
     follow: whether it waits for more when all has been said; otherwise it ends there.
 
     Whoever sends it to the client enters it, takes chunks as long as there are any, and is called
-    back when there may be more: `chunks()` does so under Django's handler, `stream_writer.py` without.
+    back when there may be more: `chunks()` does so under Django's handler, and `stream_writer.py`
+    without it.
     """
 
     __slots__ = (
