@@ -14,7 +14,7 @@ class Words(NamedTuple):
     sentence: str | Promise
 
 
-WORDS: dict[str, Words] = {
+WORDS = {
     Status.PLACED: Words(_("Placed"), _("We have your order. Thank you!")),
     Status.PAID: Words(_("Paid"), _("Your payment is here. We are packing.")),
     Status.SHIPPED: Words(_("Shipped"), _("It has left us and is on its way to you.")),
