@@ -51,7 +51,9 @@ def orders(alice) -> list[Order]:
 @pytest.fixture
 def pages(visit, alice, orders) -> list[tuple[str, Any]]:
     """The addresses that Alice can come to, and what has to be there before it can be judged."""
-    expect(titles(visit(alice))).to_have_count(3)  # so the server has published them
+    page = visit(alice)
+    expect(titles(page)).to_have_count(3)  # so the server has published them
+    page.close()  # a page with the list marks as seen what arrives
     return [
         ("/notifications/", "main .bell-item"),
         ("/notifications/?show=archived&q=nothing", "main .bell-empty"),

@@ -11,6 +11,7 @@ import {
   countUnread,
   initialState,
   isIncomplete,
+  isNew,
   stateOf,
   unreadText,
   withChange,
@@ -114,6 +115,15 @@ test("more than are counted are the number with a plus, however many more there 
   state = applyEvent(state, eventAt(5, ["notify", "a:5", "cases.news"]));
   assert.equal(unreadText(state), "3+");
   assert.deepEqual(Object.fromEntries(state.unread), numbered(2, 5));
+});
+
+test("of more than are listed those that have just arrived are new too, until they are seen", () => {
+  const state = rendered({ cursor: 9, unread: numbered(6, 9), mostCounted: 3 });
+  assert.ok(isNew(state, "a:5", 5));
+  assert.ok(isNew(state, "a:6", 6));
+  assert.ok(!isNew({ ...state, seenPosition: 5 }, "a:5", 5));
+  assert.ok(!isNew(state, "b:7", 7)); // it would be listed: it was read
+  assert.ok(!isNew({ ...state, hasMore: false }, "a:5", 5));
 });
 
 test("only the server knows the number once some of more than are listed are read", () => {

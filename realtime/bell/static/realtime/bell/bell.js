@@ -24,6 +24,7 @@ import {
   countNew,
   initialState,
   isIncomplete,
+  isNew,
   isTold,
   stateOf,
   withChange,
@@ -61,8 +62,8 @@ class LiveBell {
   #areRowsOld = false;
   /** @type {StreamEvent[]} notifications that aren't told of yet */
   #arrived = [];
-  /** @type {Set<string>} their subjects, until the server has rendered the rows of them */
-  #toToast = new Set();
+  /** @type {Map<string, number>} their newest, by subject, until the server has rendered the rows */
+  #toToast = new Map();
   /** @type {StreamEvent[] | undefined} what is said while the state is fetched anew */
   #duringReset;
   #resets = 0;
@@ -192,7 +193,7 @@ class LiveBell {
 
   async #refreshRows() {
     const arrived = this.#toToast; // what comes from now on may not be in the answer
-    this.#toToast = new Set();
+    this.#toToast = new Map();
     const root = await this.#rootNow();
     if (!root) return; // the line of the connection says so
     const inbox = this.#inbox && (await freshPage(location.href)).page;
@@ -207,26 +208,29 @@ class LiveBell {
   /** @param {readonly StreamEvent[]} arrived */
   #tellOf(arrived) {
     this.#toasts.keepOnly((subject) => stateOf(this.#state, subject) === "new");
-    const news = arrived.filter(({ data }) => {
-      return stateOf(this.#state, data.subject) === "new" && !this.#isInView(data.subject);
+    const news = arrived.filter(({ data, position }) => {
+      return isNew(this.#state, data.subject, position) && !this.#isInView(data.subject);
     });
     if (news.length === 0) return; // or seen in another window before it came here
     this.#signs.ring();
     if (document.visibilityState === "hidden") return;
     this.#announcer.add(news.length);
     if (this.#isListInView()) return; // it stands there
-    for (const { data } of news) this.#toToast.add(data.subject);
+    for (const { data, position } of news) this.#toToast.set(data.subject, position);
   }
 
   /**
    * The rows are there: what has just arrived is shown in the corner.
    *
-   * @param {ReadonlySet<string>} arrived subjects
+   * @param {ReadonlyMap<string, number>} arrived the newest position of each subject
    */
   #toast(arrived) {
-    const isNew = (/** @type {string} */ subject) => stateOf(this.#state, subject) === "new";
-    const subjects = [...arrived].filter(isNew);
-    const rows = rowsIn(this.#panel).filter((row) => arrived.has(subjectOf(row)) && isNew(subjectOf(row)));
+    const subjects = new Set(
+      [...arrived]
+        .filter(([subject, position]) => isNew(this.#state, subject, position))
+        .map(([subject]) => subject),
+    );
+    const rows = rowsIn(this.#panel).filter((row) => subjects.has(subjectOf(row)));
     this.#toasts.show(rows.map(toastOf), subjects);
   }
 

@@ -160,6 +160,19 @@ export function stateOf(state, subject) {
 }
 
 /**
+ * Whether what has arrived at a position is still new, also where more is unread than is listed.
+ *
+ * @param {BellState} state
+ * @param {string} subject
+ * @param {number} position
+ */
+export function isNew(state, subject, position) {
+  if (state.unread.has(subject)) return stateOf(state, subject) === "new";
+  const isListed = !state.hasMore || position >= Math.min(...state.unread.values());
+  return !isListed && position > state.seenPosition;
+}
+
+/**
  * How many threads are unread; one more than `mostCounted` stands for any number above it.
  *
  * @param {BellState} state
