@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from time import perf_counter
 from typing import Protocol
 
@@ -147,7 +147,7 @@ class RecentEvents:
         return joined
 
     @staticmethod
-    def _newer(events: Iterable[RecentEvent], after: int) -> list[RecentEvent]:
+    def _newer(events: Sequence[RecentEvent], after: int) -> list[RecentEvent]:
         newer = []
         for event in reversed(events):  # from the new end: a follower is rarely far behind
             if event.position <= after:

@@ -252,7 +252,7 @@ class EventLog:
     async def oldest_waiting(self, connection: psycopg.AsyncConnection) -> float:
         """The age of the oldest event that waits for its number, in seconds; 0 if none does."""
         [(seconds,)] = await self._query(connection, OLDEST_WAITING, {})
-        return seconds
+        return float(seconds)
 
     async def _query(
         self,

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from fnmatch import fnmatchcase
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connections, transaction
 
@@ -203,20 +203,21 @@ def _prune_batch(stream: str, through: int, wait: bool) -> Batch | None:
     return Batch(events, reached)
 
 
-def _execute(statement: str, **parameters: object) -> int:
+def _execute(statement: str, **parameters: Any) -> int:
     with connections[conf.get("DATABASE")].cursor() as cursor:
         cursor.execute(statement, parameters)
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
-def _query_row(statement: str, **parameters: object) -> tuple[int, ...]:
+def _query_row(statement: str, **parameters: Any) -> tuple[int, ...]:
     with connections[conf.get("DATABASE")].cursor() as cursor:
         cursor.execute(statement, parameters)
         row: tuple[int, ...] = cursor.fetchone()
         return row
 
 
-def _query(statement: str, **parameters: object) -> int:
+def _query(statement: str, **parameters: Any) -> int:
     with connections[conf.get("DATABASE")].cursor() as cursor:
         cursor.execute(statement, parameters)
-        return cursor.fetchone()[0]
+        [value] = cursor.fetchone()
+        return int(value)
