@@ -13,6 +13,9 @@ from ..servers import ServerProcess
 from ..shared_servers import SharedServer, shared_server
 from .chromium import EXECUTABLE, chromium, playing
 
+# Where whoever is signed in begins.
+INBOX = "/notifications/"
+
 
 # For the whole folder, and no longer: it leaves an event loop running in this thread, in which the
 # async tests of other folders could not run theirs. The test database is made outside of it.
@@ -98,7 +101,7 @@ def complaints(site) -> Iterator[Complaints]:
 
 @pytest.fixture
 def visit(site, browser, complaints) -> Callable[..., Page]:
-    """Opens a page in a new browser session: `visit()`, or `visit(alice)`, who is signed in."""
+    """Opens a page in a new browser session: `visit()`, or the inbox: `visit(alice)`."""
 
     def visit(user: Any = None, **options: Any) -> Page:
         context = browser.new_context(base_url=site.url, **options)
@@ -111,7 +114,7 @@ def visit(site, browser, complaints) -> Callable[..., Page]:
                 [{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": site.url}]
             )
         page = context.new_page()
-        page.goto("/")
+        page.goto("/" if user is None else INBOX)
         return page
 
     return visit

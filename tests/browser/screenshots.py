@@ -42,7 +42,7 @@ DARK = {"color_scheme": "dark"}
 class Picture:
     """What to look at, and how."""
 
-    path: str = "/"
+    path: str = "/notifications/"
     user: str = "alice"
     options: dict[str, Any] = field(default_factory=lambda: WIDE)
     prepare: Callable[[Page], None] = lambda page: None

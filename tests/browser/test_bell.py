@@ -327,7 +327,7 @@ def test_a_page_says_that_somebody_else_has_signed_in_in_another_tab(visit, comp
     page = visit(alice)
     expect_live(page)
     other = page.context.new_page()
-    other.goto("/")
+    other.goto("/notifications/")
     other.get_by_role("button", name="Sign out").click()
     other.get_by_label("Username").fill("bob")
     other.get_by_label("Password").fill(PASSWORD)

@@ -170,7 +170,7 @@ def test_all_pages_end_as_a_fresh_one(visit, complaints, alice, expect_agreement
     complaints.expect("net::ERR_INTERNET_DISCONNECTED")
     first, phone = visit(alice), visit(alice)
     second = first.context.new_page()
-    second.goto("/")
+    second.goto("/notifications/")
     visitor = Visitor(alice, [first, second], phone, seed)
     for _ in range(STEPS):
         visitor.do_something()
@@ -181,7 +181,7 @@ def test_all_pages_end_as_a_fresh_one(visit, complaints, alice, expect_agreement
 def test_what_is_done_in_one_tab_is_everywhere_within_a_second(visit, alice):
     desk, phone = visit(alice), visit(alice)
     tab = desk.context.new_page()
-    tab.goto("/")
+    tab.goto("/notifications/")
     others = (tab, phone)
     for page in (desk, *others):
         expect_live(page)

@@ -20,6 +20,7 @@ def expect_live(page: Page) -> None:
 
 def test_an_order_is_placed_with_one_click_and_goes_its_way_on_the_page(visit, alice):
     page = visit(alice)
+    page.goto("/")
     expect(page.get_by_text("You have not ordered anything yet.")).to_be_visible()
     expect_live(page)
     page.evaluate("document.body.dataset.isTheSamePage = ''")
@@ -57,12 +58,14 @@ def test_amounts_are_in_the_viewers_form(visit, alice):
     an_order(alice, quantity=100, unit_price="49.43").save()
     for locale, expected in (("en-GB", "€4,943.00"), ("de-AT", "€ 4.943,00"), ("es", "4943,00 €")):
         page = visit(alice, locale=locale)
+        page.goto("/")
         amount = page.locator(".card-head data")
         expect(amount).to_have_text(re.compile(re.escape(expected).replace(r"\ ", r"\s")))
 
 
 def test_it_works_without_a_script(visit, alice):
     page = visit(alice, java_script_enabled=False)
+    page.goto("/")
     page.get_by_role("button", name="Salad bowl").click()
     expect(page.locator(".card-of-order")).to_contain_text("1 × Salad bowl")
 
@@ -71,6 +74,7 @@ def test_it_works_without_a_script(visit, alice):
 def test_anybody_can_use_it(visit, alice, width):
     an_order(alice, product="Unbreakable" * 18, quantity=10_000, unit_price="99999999.99").save()
     page = visit(alice, bypass_csp=True, viewport={"width": width, "height": 800})
+    page.goto("/")
     expect(page.locator(".card-of-order")).to_have_count(1)
     assert page.evaluate("document.documentElement.scrollWidth") == width
     assert violations(page) == []
