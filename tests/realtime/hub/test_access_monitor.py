@@ -13,6 +13,8 @@ from tests.waiting import soon, until
 
 
 class Stream:
+    topics = ("auth.user:7",)
+
     def __init__(self, ends_at):
         self.access = Grant(ends_at=ends_at)
         self.closed = asyncio.Event()
