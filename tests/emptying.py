@@ -15,7 +15,7 @@ from django.test import TransactionTestCase
 from psycopg import sql
 from psycopg.errors import DeadlockDetected, ForeignKeyViolation
 
-from realtime.models import Stream
+from realtime.models import Event, Stream
 
 KEPT = {ContentType._meta.db_table, Permission._meta.db_table}
 DEADLOCKS = 3
@@ -48,12 +48,16 @@ def delete_all() -> None:
 
 
 @contextmanager
-def positions_kept() -> Iterator[None]:
-    """Events go, and positions go on: for a server that outlives a test, and remembers them."""
-    streams = Stream._meta.db_table
-    KEPT.add(streams)
+def log_kept() -> Iterator[None]:
+    """The log stays and goes on: for a server that outlives a test, and remembers it.
+
+    To that server a log that was emptied is one that went back, and its pages would be reset. No
+    test sees another's events: its users are new ones, and so are their topics.
+    """
+    log = {Stream._meta.db_table, Event._meta.db_table}
+    KEPT.update(log)
     try:
         yield
     finally:
-        KEPT.discard(streams)
+        KEPT.difference_update(log)
         delete_all()

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 from pytest_django.plugin import DjangoDbBlocker
 
-from .emptying import positions_kept
+from .emptying import log_kept
 from .servers import ServerProcess, running_server
 
 
@@ -25,7 +25,7 @@ class SharedServer:
         """A running one, that has printed nothing yet."""
         if self._process is None or self._process.process.poll() is not None:
             self.stop()
-            self._running.enter_context(positions_kept())
+            self._running.enter_context(log_kept())
             self._process = self._running.enter_context(
                 running_server(self._kind, **self._environment)
             )
