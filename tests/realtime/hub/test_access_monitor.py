@@ -19,6 +19,10 @@ class Stream:
         self.access = Grant(ends_at=ends_at)
         self.closed = asyncio.Event()
 
+    @property
+    def is_over(self):
+        return self.closed.is_set()
+
     def close(self):
         self.closed.set()
 
