@@ -137,7 +137,8 @@ class EventStreamView(View):
 
         kwargs: of the URL.
 
-        Raises PermissionDenied: 401 for an anonymous user, 403 for others; Http404: 404.
+        Raises PermissionDenied: 401 for an anonymous user, 403 for others; Http404: 404. To name
+        `request.user` of a request that nobody has signed in to is the same as PermissionDenied.
         """
         if not request.user.is_authenticated:
             raise PermissionDenied
@@ -198,7 +199,7 @@ class EventStreamView(View):
 
     def _topics_of(self, request: HttpRequest, kwargs: dict[str, Any]) -> Topics:
         try:
-            return followed(self.topics(request, **kwargs))
+            return _allowed(self.topics(request, **kwargs))
         except PermissionDenied as error:
             if request.user.is_authenticated:
                 raise Rejected(403, str(error) or "You may not follow this.") from error
@@ -245,6 +246,14 @@ class Unauthorized(Rejected):
         )
 
 
+def _allowed(subjects: Any) -> Topics:
+    """What `topics()` has returned. Raises PermissionDenied if that names who isn't signed in."""
+    several = subjects if isinstance(subjects, (list, tuple, set, frozenset)) else [subjects]
+    if any(isinstance(subject, AnonymousUser) for subject in several):
+        raise PermissionDenied
+    return followed(subjects)
+
+
 def _ask_again(
     view_class: type[EventStreamView],
     initkwargs: dict[str, Any],
@@ -258,4 +267,4 @@ def _ask_again(
     request.session = store(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
     view = view_class(**initkwargs)
     view.setup(request, **kwargs)
-    return followed(view.topics(request, **kwargs))
+    return _allowed(view.topics(request, **kwargs))

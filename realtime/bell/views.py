@@ -32,9 +32,6 @@ class BellStream(realtime.EventStreamView):
 
     stream = STREAM
 
-    def topics(self, request: HttpRequest, **kwargs: Any) -> list[Any]:
-        return [request.user]
-
 
 class InboxForm(forms.Form):
     """What is shown of the inbox."""

@@ -78,6 +78,12 @@ def test_strangers_are_asked_to_sign_in(client):
     )
 
 
+@pytest.mark.parametrize("method", ["get", "head"])
+def test_a_script_whose_session_has_ended_is_told_so_by_the_stream(client, method):
+    ask = getattr(client, method)
+    assert ask(reverse("bell:live") + "?topics=auth.user%3A21").status_code == 401
+
+
 def test_the_news_comes_first_then_its_subject_then_what_it_means(inbox, alice):
     tell(alice, "a:1", title="Teapot", by="Bob")
     text = shown_text(row(inbox(), "a:1"))

@@ -74,6 +74,16 @@ async def test_the_view_says_who_may_not(ask, alice, bob, order, wrapped):
         assert answer.status == 404
 
 
+@pytest.mark.parametrize("several", [True, False])
+async def test_to_name_the_user_is_to_ask_for_one(ask, order, monkeypatch, several):
+    def topics(self, request, pk):
+        return [order, request.user] if several else request.user
+
+    monkeypatch.setattr(urls.OrderStream, "topics", topics)
+    async with ask(f"/orders/{order.pk}/live") as answer:
+        assert answer.status == 401
+
+
 async def test_a_page_is_refused_what_it_was_not_rendered_for(ask, alice, order):
     path, own = f"/orders/{order.pk}/live", f"topics=orders.order:{order.pk}"
     async with ask(path, bearer(alice), query_string=own.encode()) as answer:
