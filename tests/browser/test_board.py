@@ -178,10 +178,26 @@ def test_what_happens_to_older_ones_on_their_way_to_the_list_is_not_missed(visit
     (route,) = held
     rendered = route.fetch()
     move_on(orders[0], "paid")
-    expect(count(page, "paid")).to_have_text("31")  # so the page has been told of it
+    # So the page has been told of it.
+    expect(count(page, "paid")).to_have_text("31", timeout=RECONNECTED_MS)
     route.fulfill(response=rendered)
     expect(products(page).last).to_have_text("Spoon 1")
     expect(rows(page)).to_have_count(KEPT + 20 - 31)
+
+
+def test_what_happens_while_the_counts_are_on_their_way_is_counted(visit, shop, alice):
+    page = open_board(visit(shop))
+    held: list[Route] = []
+    page.route("**/orders/summary/", lambda route: held.append(route), times=1)
+    with page.expect_request("**/orders/summary/"):
+        place(alice, "Tea")
+    expect(rows(page)).to_have_count(1)
+    (route,) = held
+    rendered = route.fetch()
+    place(alice, "Espresso cups")
+    expect(rows(page)).to_have_count(2)  # so the page has been told of it
+    route.fulfill(response=rendered)
+    expect(count(page, "placed")).to_have_text("2", timeout=RECONNECTED_MS)
 
 
 def test_two_hundred_orders_in_a_second_leave_a_usable_page(visit, shop, alice):

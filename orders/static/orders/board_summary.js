@@ -1,7 +1,8 @@
 // @ts-check
 /**
  * Counts and chart, as the server renders them now. They are asked for, not counted along: the
- * chart moves on when nothing happens, and a board hangs on a wall for weeks. In a storm of orders it is one short request a second.
+ * chart moves on when nothing happens, and a board hangs on a wall for weeks. In a storm of orders
+ * it is one short request a second.
  */
 
 /** How long after an event, at a random time: not all boards of the shop at the same moment. */
@@ -16,6 +17,9 @@ export class Summary {
     this._url = url;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this._timer = undefined;
+    this._isUnderWay = false;
+    /** Whether it was asked for while an answer was under way, which may be from before that. */
+    this._isOutdated = false;
     this._isMissing = false;
     setInterval(() => this.ask(), EVERY_MS);
     document.addEventListener("visibilitychange", () => {
@@ -27,11 +31,18 @@ export class Summary {
   ask() {
     this._isMissing = document.visibilityState === "hidden";
     if (this._isMissing) return;
+    if (this._isUnderWay) {
+      this._isOutdated = true;
+      return;
+    }
     const [least, most] = WITHIN_MS;
     this._timer ??= setTimeout(() => this._refresh(), least + Math.random() * (most - least));
   }
 
   async _refresh() {
+    this._timer = undefined;
+    this._isUnderWay = true;
+    this._isOutdated = false;
     try {
       const response = await fetch(this._url);
       // A redirect leads to the login page: the line about the connection says so.
@@ -39,7 +50,8 @@ export class Summary {
     } catch {
       // No network, and no events either; the next one asks again.
     } finally {
-      this._timer = undefined;
+      this._isUnderWay = false;
+      if (this._isOutdated) this.ask();
     }
   }
 }
