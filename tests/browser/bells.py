@@ -117,6 +117,11 @@ def come_back(page: Page) -> None:
     page.evaluate("dispatchEvent(new Event('online'))")
 
 
+def look_again(page: Page) -> None:
+    """What a browser does when somebody turns to its window again."""
+    page.evaluate("dispatchEvent(new Event('focus'))")
+
+
 def lose_the_network(page: Page) -> None:
     page.context.set_offline(True)
     # A stream that is open stays so, though Chromium says it is offline: have it opened anew.

@@ -14,6 +14,7 @@ from ..servers import running_server
 from .bells import (
     ELSEWHERE,
     ONE_SECOND_MS,
+    RECONNECTED_MS,
     badge,
     close_bell,
     come_back,
@@ -21,6 +22,7 @@ from .bells import (
     expect_live,
     expect_shown,
     find_the_network,
+    look_again,
     lose_the_network,
     mark_all_as_read,
     move_on,
@@ -322,18 +324,23 @@ def test_it_says_when_the_session_has_ended(visit, complaints, alice):
 
 
 def test_a_page_says_that_somebody_else_has_signed_in_in_another_tab(visit, complaints, alice, bob):
-    complaints.expect("403")
+    complaints.expect("401", "403")
     place(alice, "Teapot")
     page = visit(alice)
     expect_live(page)
+    state = connection(page)
     other = page.context.new_page()
     other.goto("/notifications/")
     other.get_by_role("button", name="Sign out").click()
+    expect(state).to_have_attribute("data-state", "signed-out", timeout=RECONNECTED_MS)
     other.get_by_label("Username").fill("bob")
     other.get_by_label("Password").fill(PASSWORD)
     other.get_by_role("button", name="Sign in", exact=True).click()
+    other.wait_for_url("/")
+    other.goto("/notifications/")
     expect_live(other)
-    expect(connection(page)).to_have_attribute("data-state", "someone-else")
+    look_again(page)
+    expect(state).to_have_attribute("data-state", "someone-else", timeout=RECONNECTED_MS)
     place(bob, "Espresso cups")
     expect(titles(other)).to_have_text(["2 × Espresso cups"])
     expect(titles(page)).to_have_text(["2 × Teapot"])

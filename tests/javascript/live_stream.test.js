@@ -257,6 +257,17 @@ test("when the session has ended every tab says so, until somebody signs in agai
   assert.deepEqual(follower.told, [1]);
 });
 
+test("who turns to a window again is told that somebody has signed in meanwhile", async () => {
+  for (const status of [401, 403]) {
+    browser.server.status = status;
+    if (status === 401) openTab();
+    else browser.tabs[0].run(() => browser.tabs[0].window.dispatchEvent(new Event("focus")));
+    await settled();
+    await pass(10_000);
+    assert.equal(browser.tabs[0].stream.state, status === 401 ? "signed-out" : "someone-else");
+  }
+});
+
 test("a leader that says nothing is replaced, and steps down when it hears of it", async () => {
   const [leader, next] = [openTab(), openTab()];
   await settled();

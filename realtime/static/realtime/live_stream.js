@@ -180,12 +180,15 @@ export class LiveStream extends EventTarget {
     addEventListener("pageshow", () => this.#join(), { signal });
     document.addEventListener("freeze", () => this.#leave(), { signal });
     document.addEventListener("resume", () => this.#join(), { signal });
-    document.addEventListener("visibilitychange", () => this.#onVisibilityChange(), { signal });
+    document.addEventListener("visibilitychange", () => this.#onLook(), { signal });
+    // Of windows side by side none was hidden, though somebody has signed in to another meanwhile.
+    addEventListener("focus", () => this.#onLook(), { signal });
     addEventListener("online", () => this.#onOnline(), { signal });
     addEventListener("offline", () => this.#onOffline(), { signal });
   }
 
-  #onVisibilityChange() {
+  /** Somebody looks at the page again. */
+  #onLook() {
     if (document.visibilityState === "hidden" || !this.#hasJoined) return;
     if (this.#isLeader) {
       this.#connection.check();
