@@ -140,11 +140,6 @@ if PRODUCTION:
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
         "staticfiles": {"BACKEND": "config.storage.HashedStaticFiles"},
     }
-if PRODUCTION:
-    STORAGES = {
-        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-        "staticfiles": {"BACKEND": "config.static_files.HashedStaticFiles"},
-    }
 
 # TLS: all of it in production, none in development.
 SECURE_SSL_REDIRECT = environment.flag("DJANGO_SSL_REDIRECT", default=PRODUCTION)

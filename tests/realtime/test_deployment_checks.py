@@ -10,7 +10,7 @@ pytestmark = pytest.mark.django_db
 
 PLAIN = "django.contrib.staticfiles.storage.StaticFilesStorage"
 MANIFEST = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
-HASHED = "config.static_files.HashedStaticFiles"
+HASHED = "config.storage.HashedStaticFiles"
 
 
 def found():
