@@ -25,6 +25,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest, get_script_prefix
+from django.http import HttpResponse
 from django.urls import Resolver404, resolve
 from django.utils import translation
 
@@ -97,6 +98,8 @@ class _Exchange:
         self._handover = handover
         self._receive = receive
         self._send = send
+        # The head of a response whose stream is being opened, until it is known how that went.
+        self._head: Message | None = None
         self.is_over = False
 
     async def answer(self, handler: RequestThreadHandler, response: Any) -> None:
@@ -133,9 +136,27 @@ class _Exchange:
         return message
 
     async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and self._handover.is_awaited:
+            self._head = message
+            return
+        if self._head is not None:
+            head, self._head = self._head, None
+            await self._send(_rejecting(head, self._handover.rejection))
         # The end of a body that has been handed over is not the end of the response.
         if self._handover.stream is None or message.get("more_body", False):
             await self._send(message)
+
+
+def _rejecting(head: Message, rejection: HttpResponse | None) -> Message:
+    """The head of a response, with the status and the headers of what stands for it.
+
+    What middleware has added stays: without CORS headers a script could not read the status.
+    """
+    if rejection is None:
+        return head
+    own = {name.lower().encode(): value.encode("latin1") for name, value in rejection.items()}
+    added = [(name, value) for name, value in head["headers"] if name.lower() not in own]
+    return {**head, "status": rejection.status_code, "headers": [*added, *own.items()]}
 
 
 def _path_info(scope: Scope) -> str:

@@ -7,7 +7,7 @@ request, and `asgi.py` has the stream written (`stream_writer.py`).
 
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from ..hub.hub import Hub
 from ..hub.stream import EventStream
@@ -16,13 +16,20 @@ SCOPE_KEY = "realtime.handover"
 
 
 class Handover:
-    """One request's. hub: of the server's event loop. stream: None until it is opened."""
+    """One request's.
 
-    __slots__ = ("hub", "stream")
+    hub: of the server's event loop. stream: None until it is opened.
+    is_awaited: a stream was granted, and is opened when the response's body is asked for.
+    rejection: stands for the response whose stream could not be opened.
+    """
+
+    __slots__ = ("hub", "is_awaited", "rejection", "stream")
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
         self.stream: EventStream | None = None
+        self.is_awaited = False
+        self.rejection: HttpResponse | None = None
 
     def in_scope(self, scope: dict[str, Any]) -> dict[str, Any]:
         """A copy of an ASGI scope, with this handover in it."""

@@ -68,12 +68,22 @@ class TryAgainLater(Rejected):
         """soon: as after any disconnect, for it is this process's or its database's trouble."""
         seconds = _seconds(soon=soon)
         super().__init__(status, detail, Retry_After=str(math.ceil(seconds)))
-        if "text/event-stream" in request.headers.get("Accept", ""):
+        if accepts_streams(request):
             self.response = HttpResponse(
                 wire.comment(detail) + wire.retry(int(seconds * 1000)),
                 content_type="text/event-stream",
                 headers=UNBUFFERED,
             )
+
+
+def accepts_streams(request: HttpRequest) -> bool:
+    """Whether the client asks for a stream as EventSource does, which gives up on a 503."""
+    return "text/event-stream" in request.headers.get("Accept", "")
+
+
+def log_away() -> HttpResponse:
+    """The answer to other clients if the event log turns out to be away when a stream is opened."""
+    return Rejected(503, LOG_AWAY, Retry_After=str(math.ceil(_seconds(soon=True)))).response
 
 
 def come_back_soon() -> bytes:

@@ -13,7 +13,7 @@ from ..exceptions import DatabaseUnavailable
 from ..hub.hub import Hub
 from .admission import Admission
 from .handover import handover_of
-from .rejections import UNBUFFERED, come_back_soon
+from .rejections import UNBUFFERED, accepts_streams, come_back_soon, log_away
 
 logger = logging.getLogger("realtime")
 
@@ -33,6 +33,9 @@ class EventStreamResponse(StreamingHttpResponse):
         # Not the request itself: it would be kept for as long as this response.
         self._handover = handover_of(request)
         self._admission = admission
+        self._accepts_streams = accepts_streams(request)
+        if self._handover is not None:
+            self._handover.is_awaited = admission is not None
         # Whether some middleware has put a body of its own in place of the stream, or around it.
         self._is_replaced = False
         self._chunks: Any = iter(())
@@ -65,7 +68,11 @@ class EventStreamResponse(StreamingHttpResponse):
             try:
                 handover.stream = await admission.open(handover.hub)
             except DatabaseUnavailable:
-                yield come_back_soon()
+                if self._accepts_streams:
+                    yield come_back_soon()
+                else:
+                    handover.rejection = log_away()
+                    yield handover.rejection.content
             return
         if self._handover is None:
             _say_that_the_application_is_not_wrapped()

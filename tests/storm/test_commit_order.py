@@ -11,6 +11,7 @@ import pytest
 from django.db import connections, transaction
 
 from orders.models import Order
+from realtime.log.cursor import Cursor
 
 from ..clients import bearer, open_stream
 from ..servers import database_url
@@ -20,6 +21,10 @@ WAIT_SECONDS = 20
 
 def place(customer: Any, product: str) -> None:
     Order.objects.create(customer=customer, product=product, quantity=1, unit_price="4.50")
+
+
+def position(id: str) -> int:
+    return Cursor.parse(id).position
 
 
 class OpenTransaction:
@@ -64,7 +69,7 @@ def test_what_commits_late_comes_after_what_a_client_has_seen(server, alice):
             first.commit()
             late = stream.next_event()
             assert late.json()["product"] == "written first"
-            assert int(late.id) > int(seen.id)
+            assert position(late.id) > position(seen.id)
             place(alice, "written third")
             assert stream.next_event().json()["product"] == "written third"
 

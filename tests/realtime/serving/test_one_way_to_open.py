@@ -328,3 +328,24 @@ def test_a_test_of_one_chunk_leaves_no_session_behind(transactional_db, alice, s
 
     async_to_sync(read_one_chunk)()
     wait_until(lambda: sessions() <= before)
+
+
+@pytest.mark.parametrize("path", ["/plain", "/de/live"])
+@pytest.mark.parametrize("accept", ["*/*", "text/event-stream"])
+async def test_a_log_that_goes_away_while_a_stream_is_opened_is_told_as_ever(
+    ask, alice, hub, monkeypatch, path, accept
+):
+    """Only EventSource, which would give up on a 503, is told by a stream that ends."""
+    monkeypatch.setattr(hub, "_query_seconds", 0.1)
+    monkeypatch.setattr(hub, "_turn", None)  # the hub's worker gets no answer any more
+    monkeypatch.setattr(type(hub), "away", None)  # and nobody has noticed yet
+    async with ask(path, {**bearer(alice), "Accept": accept}) as answer:
+        assert len(hub.streams) == 0
+        if accept == "*/*":
+            assert answer.status == 503
+            assert answer.headers[b"content-type"] == b"application/json"
+            assert int(answer.headers[b"retry-after"]) >= 1
+            assert b"away" in answer.body
+        else:
+            assert answer.status == 200
+            assert answer.body.startswith(b": The event log is away.\n\nretry: ")
