@@ -240,7 +240,7 @@ def test_a_database_restarted_underneath_costs_nothing(tmp_path, browser):
         alice = Topic("auth.user", key)
         with signed_in(site, "alice", PASSWORD) as client:
             following.take_session(client.cookies[settings.SESSION_COOKIE_NAME])
-        tabs = open_live_tabs(following, realtime.Topic("auth.user", str(alice)), 2)
+        tabs = open_live_tabs(following, alice, 2)
         write_events(cluster, alice, 1, 2)
         for tab in tabs:
             tab.expect_told([1, 2])
