@@ -35,7 +35,7 @@ let fault;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let drawing;
 
-// The pages in its frames share another one: that of the bell.
+// The pages in its frames share it, and another one: that of the bell.
 const stream = LiveStream.from(root, { types: ["orders", "order-deleted"] });
 stream.on("event", ({ position, type, data }) => {
   if (type !== "orders") return;
@@ -185,14 +185,15 @@ function openTabs() {
   find("[data-demo-tabs]").scrollIntoView({ block: "nearest" });
 }
 
-/** Each page that follows asks for the lock of its stream; who holds it has the connection. */
+/** Each page that follows asks for the locks of its streams; who holds one has its connection. */
 async function countPages() {
   if (!("locks" in navigator)) return;
   const { held = [], pending = [] } = await navigator.locks.query();
   const ofStreams = (/** @type {LockInfo} */ { name }) => name?.startsWith("realtime ");
-  const connections = held.filter(ofStreams).length;
-  showFigure("connections", connections);
-  showFigure("pages", connections + pending.filter(ofStreams).length);
+  showFigure("connections", held.filter(ofStreams).length);
+  // A page with orders and bell follows two streams, and is one client of the locks.
+  const pages = new Set([...held, ...pending].filter(ofStreams).map(({ clientId }) => clientId));
+  showFigure("pages", pages.size);
 }
 
 /* ---- The page ---- */
