@@ -101,7 +101,7 @@ def test_the_network_is_cut_and_nothing_is_lost(demo):
 
 def test_five_more_tabs_open_no_more_connections(demo):
     expect(phone(demo).locator("[data-bell]")).to_be_attached()
-    press(demo, "Open 5 tabs: one connection")
+    press(demo, "Open 5 tabs: no more connections")
     expect(figure(demo, "pages")).to_have_text("7", timeout=HEALED_MS)
     expect(figure(demo, "connections")).to_have_text("2")  # orders and bell
     press(demo, "Order")
