@@ -1,4 +1,5 @@
--- Places orders and writes their events, as Order.objects.bulk_create() does.
+-- Places orders and writes their events, as Order.objects.bulk_create() does; not the notifications
+-- of the bell, which it writes beside them and these streams don't carry.
 WITH wanted AS (
     SELECT customer, product
     FROM unnest(%(customers)s::bigint[], %(products)s::text[]) AS wanted (customer, product)
