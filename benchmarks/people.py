@@ -41,7 +41,7 @@ def _people(kind: str, count: int) -> list[User]:
     return list(users.filter(username__in=names).order_by("pk"))
 
 
-def whole_stream(count: int, *, after: int | None = None) -> list[Request]:
+def whole_stream(count: int, *, after: str | None = None) -> list[Request]:
     """So many streams of all orders, of few people, none with more than half of what one may have:
     two programs may ask for them at a time."""
     each = conf.get("MAX_STREAMS_PER_USER") // 2
@@ -53,7 +53,7 @@ def whole_stream(count: int, *, after: int | None = None) -> list[Request]:
     ]
 
 
-def own_streams(users: Sequence[User], *, after: int | None = None) -> list[Request]:
+def own_streams(users: Sequence[User], *, after: str | None = None) -> list[Request]:
     """A stream for each of these, of their own orders."""
     cursor = () if after is None else (f"Last-Event-ID: {after}",)
     return [Request(PATH, (_authorization(user), *cursor)) for user in users]

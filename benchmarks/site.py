@@ -54,7 +54,7 @@ class Ours:
         """Of the server's, on PostgreSQL."""
         return self.database.sessions(self.name)
 
-    def requests(self, count: int, *, after: int | None = None) -> list[Request]:
+    def requests(self, count: int, *, after: str | None = None) -> list[Request]:
         from . import people
 
         return people.whole_stream(count, after=after)
@@ -64,11 +64,11 @@ class Ours:
 
         return people.own_streams(people.customers(count))
 
-    def cursor(self) -> int:
-        """Where the stream of orders has come to."""
-        from realtime.models import Stream
+    def cursor(self) -> str:
+        """Where the stream of orders has come to, as its clients say it."""
+        import realtime
 
-        return Stream.objects.filter(name="orders").values_list("position", flat=True).first() or 0
+        return str(realtime.current_cursor("orders"))
 
     def publish(self, per_second: float, seconds: float) -> Published:
         from . import people, placing

@@ -10,7 +10,7 @@ import pytest
 
 from orders.models import Order
 from realtime.models import Event
-from tests.clients import WAIT_SECONDS, bearer, open_stream, signed_in
+from tests.clients import WAIT_SECONDS, bearer, event_id, open_stream, signed_in
 from tests.conftest import PASSWORD
 from tests.pgbouncer import program, running_pgbouncer
 from tests.servers import ROOT, database_url, running_server
@@ -54,13 +54,17 @@ def place(server, user):
     assert answer.status_code == 201, answer.text
 
 
+def events_of_orders():
+    return Event.objects.filter(stream="orders")
+
+
 def test_with_a_direct_way_for_the_listener_all_is_live(server, alice):
     assert until_listener(server, "listening").status_code == 200
     with open_stream(server, **bearer(alice)) as stream:
         for position in range(1, TIMES + 1):
             began = time.monotonic()
             place(server, alice)
-            assert stream.next_event().id == str(position)
+            assert stream.next_event().id == event_id(position)
             # The poll that finds what no hint has told comes every five.
             assert time.monotonic() - began < 1
     assert "Traceback" not in "".join(server.output)
@@ -70,12 +74,13 @@ def test_missed_events_are_replayed_through_it(pgbouncer, server, alice):
     until_listener(server, "listening")
     for _ in range(TIMES):
         place(server, alice)
-    wait_until(lambda: Event.objects.count() == TIMES)
+    wait_until(lambda: events_of_orders().count() == TIMES)
     # Of a process that has none of them in memory.
     with running_server("daphne", DATABASE_URL=pgbouncer) as other:
-        for cursor in range(TIMES):
+        for position in range(TIMES):
+            cursor = event_id(position) if position else "0"
             with open_stream(other, cursor=cursor, **bearer(alice)) as stream:
-                assert stream.next_event().id == str(cursor + 1)
+                assert stream.next_event().id == event_id(position + 1)
         assert "Traceback" not in "".join(other.output)
 
 
@@ -94,14 +99,14 @@ def test_the_log_is_pruned_through_it(pgbouncer, server, alice):
     until_listener(server, "listening")
     for _ in range(TIMES):
         place(server, alice)
-    wait_until(lambda: Event.objects.count() == TIMES)
+    wait_until(lambda: events_of_orders().count() == TIMES)
     subprocess.run(
         [sys.executable, "manage.py", "prune_events", "--keep", "2"],
         cwd=ROOT,
         env={**os.environ, "DATABASE_URL": pgbouncer, "REALTIME_LISTEN_URL": database_url()},
         check=True,
     )
-    assert Event.objects.count() == 2
+    assert events_of_orders().count() == 2
 
 
 def test_without_it_the_log_says_what_to_set_and_the_poll_finds_events(pgbouncer, alice):
@@ -112,4 +117,4 @@ def test_without_it_the_log_says_what_to_set_and_the_poll_finds_events(pgbouncer
         server.wait_for_output("REALTIME = {'LISTEN_URL': 'postgresql://…'}")
         with open_stream(server, **bearer(alice)) as stream:
             place(server, alice)
-            assert stream.next_event().id == "1"
+            assert stream.next_event().id == event_id(1)
