@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from orders.models import Order
-from tests.clients import STREAM, bearer, open_stream, signed_in
+from tests.clients import STREAM, bearer, event_id, open_stream, signed_in
 from tests.conftest import PASSWORD
 from tests.realtime.resources import SESSIONS_OF_A_HUB, Resources
 from tests.servers import running_server
@@ -155,7 +155,7 @@ def test_curl_reads_the_stream(server, alice):
             place(alice)
             lines = iter(curl.stdout.readline, "event: orders\n")
             assert list(lines) == ["event: heartbeat\n", "id: 0\n", "data:\n", "\n"]
-            assert curl.stdout.readline() == "id: 1\n"
+            assert curl.stdout.readline() == f"id: {event_id(1)}\n"
             data = curl.stdout.readline().removeprefix("data: ")
             assert json.loads(data)["product"] == "Espresso cups"
         finally:
