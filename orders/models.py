@@ -1,9 +1,9 @@
 """The orders of the shop."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -29,7 +29,20 @@ MAX_QUANTITY = 10_000
 MAX_UNIT_PRICE = Decimal("99999999.99")
 
 
-class OrderQuerySet(models.QuerySet):
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def alters_data(method: Method) -> Method:
+    """Mark a method as one that a template may not call.
+
+    https://docs.djangoproject.com/en/stable/ref/templates/api/#alters-data-description
+    """
+    marked: Any = method
+    marked.alters_data = True
+    return method
+
+
+class OrderQuerySet(models.QuerySet["Order"]):
     """Lets no status into the table without its event: Django's bulk methods send no signals."""
 
     def visible_to(self, user: AbstractUser | AnonymousUser) -> "OrderQuerySet":
@@ -39,15 +52,17 @@ class OrderQuerySet(models.QuerySet):
         """
         if user.has_perm("orders.view_order") or user.has_perm("orders.change_order"):
             return self
-        return self.filter(customer=user)
+        return self.filter(customer=user.pk)
 
+    @alters_data
     def bulk_create(
         self,
         objs: Iterable["Order"],
         batch_size: int | None = None,
         ignore_conflicts: bool = False,
         update_conflicts: bool = False,
-        **options: Any,
+        update_fields: Collection[str] | None = None,
+        unique_fields: Collection[str] | None = None,
     ) -> list["Order"]:
         """Place many orders in a few statements, each with its event, in one transaction."""
         if ignore_conflicts or update_conflicts:
@@ -61,12 +76,11 @@ class OrderQuerySet(models.QuerySet):
             check_transition(None, order.status)
         self._for_write = True
         with transaction.atomic(using=self.db):
-            super().bulk_create(orders, batch_size=batch_size, **options)
+            super().bulk_create(orders, batch_size=batch_size)
             Order.objects.using(self.db).filter(pk__in=[order.pk for order in orders]).publish()
         return orders
 
-    bulk_create.alters_data = True
-
+    @alters_data
     def update(self, **values: Any) -> int:
         """Refuses the status; bulk_update() writes through this method too."""
         if "status" in values:
@@ -77,13 +91,10 @@ class OrderQuerySet(models.QuerySet):
             )
         return super().update(**values)
 
-    update.alters_data = True
-
+    @alters_data
     def publish(self) -> None:
         """Publish an event for each of these orders, as their rows are now."""
         publish_orders(self.select_related("customer").order_by("pk"), self.db)
-
-    publish.alters_data = True
 
 
 class Order(models.Model):
@@ -208,6 +219,7 @@ class Order(models.Model):
             "changed_at": utc_text(self.changed_at),
         }
 
+    @alters_data
     def publish(self, using: str) -> None:
         """Publish what a save() that is under way has made of the order.
 
@@ -220,8 +232,6 @@ class Order(models.Model):
             # out of `update_fields`.
             Order.objects.using(using).filter(pk=self.pk).publish()
 
-    publish.alters_data = True
-
     def notice(self) -> Notice:
         """What the customer's bell tells of the order as it is now."""
         return Notice(
@@ -232,6 +242,7 @@ class Order(models.Model):
             context={"order": self.pk, "total": f"{self.total:.2f}"},
         )
 
+    @alters_data
     def publish_deletion(self, using: str) -> None:
         """Tell the pages that show this order that it is gone, in the transaction that deletes it.
 
@@ -246,8 +257,6 @@ class Order(models.Model):
             stream=STREAM,
             using=using,
         )
-
-    publish_deletion.alters_data = True
 
     @property
     def _is_as_saved(self) -> bool:

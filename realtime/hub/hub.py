@@ -459,7 +459,7 @@ class Hub:
             # First: there may be a thousand clients to write to here.
             self._told = stream, numbered.last
             await self._log.tell_others(connection, stream, numbered.last)
-        if numbered.read is None:
+        if tail is None or numbered.read is None:
             return True
         if not self._continues(tail, numbered.read):
             return False

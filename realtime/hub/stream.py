@@ -15,7 +15,7 @@ from ..access.grants import Grant
 from ..counts import counts
 from ..exceptions import DatabaseUnavailable
 from ..log import wire
-from ..log.cursor import Cursor
+from ..log.cursor import START, Cursor
 from ..log.topics import Topics
 from .recent_events import RecentEvents
 from .replays import Replays
@@ -60,6 +60,7 @@ class EventStream:
         "_farewell",
         "_follow",
         "_hub",
+        "_is_valid",
         "_missed_beats",
         "_name",
         "_replay_due",
@@ -71,6 +72,7 @@ class EventStream:
         "on_wake",
         "topics",
     )
+    _tail: RecentEvents  # from when it is entered
 
     def __init__(
         self,
@@ -90,9 +92,9 @@ class EventStream:
         self.on_stall: Callable[[], None] | None = None
         self._hub = hub
         self._name = name
-        self._cursor = cursor
+        self._is_valid = cursor is not None
+        self._cursor = START if cursor is None else cursor
         self._follow = follow
-        self._tail: RecentEvents | None = None
         # The cursor is one of the history that the recent events had after so many restarts.
         self._restarts: int | None = None
         self._begun = False
@@ -122,11 +124,9 @@ class EventStream:
         """From now on, tell of these: access was looked at again."""
         if topics == self.topics:
             return
-        if self._tail is not None:
-            self._tail.unfollow(self)
+        self._tail.unfollow(self)
         self.topics = topics
-        if self._tail is not None:
-            self._tail.follow(self)
+        self._tail.follow(self)
 
     def wake(self) -> None:
         """There may be something to take."""
@@ -219,7 +219,7 @@ class EventStream:
             return  # the client comes back with its cursor
 
     def _opening(self) -> bytes:
-        first = b"" if self._cursor is not None else self._reset(INVALID)
+        first = b"" if self._is_valid else self._reset(INVALID)
         retry = conf.get("RETRY_MILLISECONDS") if self._follow else ASK_AGAIN_MILLISECONDS
         return wire.opening(random.randint(*retry), self._cursor) + first
 

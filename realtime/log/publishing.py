@@ -144,12 +144,11 @@ def publish_many(
             raise
         lease = cursor.fetchone()
     counts.published[stream] += len(rows)
-    leased_seconds = None if lease is None else lease[0]
+    leased_seconds: float = 0.0 if lease is None else lease[0]
     # Much longer than a lease? Then a clock was set back, and that is not to be relied on.
-    is_leased = leased_seconds is not None and leased_seconds <= LEASE_SECONDS
-    _notify_after_commit(
-        connection, stream, leased_until=asked + leased_seconds if is_leased else asked
-    )
+    if leased_seconds > LEASE_SECONDS:
+        leased_seconds = 0.0
+    _notify_after_commit(connection, stream, leased_until=asked + leased_seconds)
 
 
 async def apublish(**arguments: Any) -> None:

@@ -8,6 +8,7 @@ manage.py prune_events --keep 100000 --stream orders --dry-run
 import re
 from argparse import ArgumentTypeError
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -59,14 +60,15 @@ class Command(BaseCommand):
         chosen = self._chosen(stream)
         if not chosen:
             self.stdout.write("There are no streams yet: nothing to prune.")
-        if older_than is None and keep is None:
+        if older_than is not None:
+            cut = partial(retention.cut_by_age, older_than=older_than)
+        elif keep is not None:
+            cut = partial(retention.cut_by_number, keep=keep)
+        else:
             self._prune_due({row.name for row in chosen}, dry_run)
             return
         for row in chosen:
-            if keep is None:
-                through = retention.cut_by_age(row.name, older_than)
-            else:
-                through = retention.cut_by_number(row.name, keep)
+            through = cut(row.name)
             if dry_run:
                 self._report(row, "would prune", through - row.pruned_through, through)
             else:
