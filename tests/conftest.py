@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.db import connection
 
 from .emptying import emptied_by_deleting  # noqa: F401
 from .servers import ServerProcess, running_server
@@ -24,6 +25,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # A quarter of a second for each user made would be most of the suite. The servers need not know:
 # the number of iterations is part of the stored password.
 PBKDF2PasswordHasher.iterations = 1
+
+
+def pytest_runtest_setup() -> None:
+    """The test before may have ended all sessions of a database, this process's own among them."""
+    is_open = connection.connection is not None and not connection.in_atomic_block
+    if is_open and not connection.is_usable():
+        connection.close()
 
 
 @pytest.fixture
