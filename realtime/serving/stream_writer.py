@@ -80,8 +80,7 @@ class StreamWriter:
                 return None
         return waits_for
 
-    async def _catch_up(self, first: Awaitable[None]) -> None:
-        waits_for: Awaitable[None] | None = first
+    async def _catch_up(self, waits_for: Awaitable[None] | None) -> None:
         try:
             while waits_for is not None:
                 await waits_for
