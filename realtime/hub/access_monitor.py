@@ -270,7 +270,7 @@ class AccessMonitor:
         self._next_end = 0.0  # of a session the look may have found another end
 
     async def _in_thread(self, function: Callable[[], Result]) -> Result:
-        with django_deadline(self._query_seconds) as timed:
+        with django_deadline(self._query_seconds, hang_up_if_cancelled=True) as timed:
             answer: Result = await asyncio.wrap_future(self._thread.submit(timed(function)))
             return answer
 

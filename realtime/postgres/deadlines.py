@@ -34,7 +34,7 @@ def deadline(seconds: float, connection: psycopg.AsyncConnection) -> Iterator[No
 
 @contextmanager
 def django_deadline(
-    seconds: float,
+    seconds: float, *, hang_up_if_cancelled: bool = False
 ) -> Iterator[Callable[[Callable[..., Any]], Callable[..., Any]]]:
     """The same for what Django's connections are asked in a thread: gives a wrapper for it.
 
@@ -43,6 +43,9 @@ def django_deadline(
 
     Otherwise that thread would be lost until TCP gives up, which may take hours. The time counts
     from where the function begins: before that it may wait for a thread.
+
+    hang_up_if_cancelled: also when the block is cancelled, where nobody else uses the thread: a
+        process that ends waits for its threads.
     """
     loop = asyncio.get_running_loop()
     began: list[float] = []
@@ -63,7 +66,10 @@ def django_deadline(
         due = (began[0] if began else loop.time()) + seconds
         if loop.time() < due:
             timer = loop.call_at(due, look)
-            return
+        else:
+            hang_up()
+
+    def hang_up() -> None:
         for wrapper in of_thread:
             if isinstance(wrapper.connection, psycopg.Connection):
                 _hang_up(wrapper.connection)
@@ -71,6 +77,10 @@ def django_deadline(
     timer = loop.call_later(seconds, look)
     try:
         yield timed
+    except asyncio.CancelledError:
+        if hang_up_if_cancelled:
+            hang_up()
+        raise
     finally:
         timer.cancel()
 
