@@ -3,10 +3,15 @@
 import os
 from pathlib import Path
 
+from realtime import conf
 from tests.servers import ServerProcess
 
 # One that listens, one that works, one that looks after access, and at most two for replays.
 SESSIONS_OF_A_HUB = 5
+# The loop's, those that answer requests, the access monitor's, and at most three of asyncio's own,
+# which are begun when they are first needed: the pruner, the look whether the database can be
+# written to, and the settings of a connection may each ask for one at the same time.
+THREADS_OF_A_PROCESS = 1 + conf.DEFAULTS["REQUEST_THREADS"] + 1 + 3
 
 
 class Resources:

@@ -11,7 +11,7 @@ import pytest
 from orders.models import Order
 from tests.clients import STREAM, bearer, event_id, open_stream, signed_in
 from tests.conftest import PASSWORD
-from tests.realtime.resources import SESSIONS_OF_A_HUB, Resources
+from tests.realtime.resources import SESSIONS_OF_A_HUB, THREADS_OF_A_PROCESS, Resources
 from tests.servers import running_server
 from tests.waiting import wait_until
 
@@ -169,35 +169,25 @@ def test_head_has_the_headers_of_get_and_no_body(server, alice):
         assert response.read() == b""
 
 
-def test_200_open_streams_hold_no_more_threads_and_sessions_than_2(
+def test_200_open_streams_hold_no_threads_and_sessions_of_their_own(
     server, django_user_model, sessions
 ):
     resources = Resources(server)
     customers = [django_user_model.objects.create_user(f"customer-{n}") for n in range(8)]
     headers = [bearer(customer) for customer in customers]
     with ExitStack() as streams:
-        few = [streams.enter_context(open_stream(server, **headers[n])) for n in range(2)]
-        # What serves requests, streams or not, exists now.
-        for _ in range(3):
-            with ExitStack() as passing:
-                for header in headers:
-                    passing.enter_context(open_stream(server, **header))
-        wait_until(lambda: sessions() <= SESSIONS_OF_A_HUB)
-        threads_with_few, sessions_with_few = resources.threads, sessions()
-        many = [
+        opened = [
             streams.enter_context(open_stream(server, **headers[n % len(headers)]))
-            for n in range(198)
+            for n in range(200)
         ]
         Order.objects.bulk_create(
             Order(customer=customer, product="Teapot", quantity=1, unit_price=1)
             for customer in customers
         )
-        for stream in (*few, *many):
+        for stream in opened:
             assert stream.next_event().json()["product"] == "Teapot"
-        wait_until(
-            lambda: resources.threads <= threads_with_few, otherwise=lambda: resources.threads
-        )
-        wait_until(lambda: sessions() <= sessions_with_few)
+        assert resources.threads <= THREADS_OF_A_PROCESS
+        wait_until(lambda: sessions() <= SESSIONS_OF_A_HUB, otherwise=sessions)
 
 
 def test_a_client_that_leaves_frees_what_it_held(server, alice):
