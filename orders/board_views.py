@@ -9,9 +9,6 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-import realtime
-from realtime import conf
-
 from .board import Filter, board_snapshot, summary
 from .exceptions import InvalidTransition
 from .models import Order
@@ -60,8 +57,6 @@ def orders_board(request: HttpRequest) -> HttpResponse:
         "form": form,
         "filter": form.filter(),
         "board": board_snapshot(form.filter(), before=form.cleaned_data["before"]),
-        "recipient": realtime.topic_of(request.user),
-        "heartbeat_seconds": conf.get("HEARTBEAT_SECONDS"),
     }
     return render(request, "orders/board.html", context)
 

@@ -13,7 +13,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 import realtime
-from realtime import conf
 
 from .events import STREAM
 from .models import Order
@@ -61,8 +60,6 @@ def home(request: HttpRequest) -> HttpResponse:
         "has_more": len(orders) > SHOWN,
         "offers": OFFERS,
         "cursor": cursor,
-        "recipient": realtime.topic_of(request.user),
-        "heartbeat_seconds": conf.get("HEARTBEAT_SECONDS"),
     }
     return render(request, "orders/home.html", context)
 

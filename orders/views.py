@@ -7,7 +7,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 import realtime
-from realtime import conf
 
 from .events import STREAM
 from .models import Order
@@ -28,7 +27,6 @@ def order(request: HttpRequest, pk: int) -> HttpResponse:
         "stages": stages(order),
         "timeline": timeline(order),
         "cursor": cursor,
-        "recipient": realtime.topic_of(request.user),
-        "heartbeat_seconds": conf.get("HEARTBEAT_SECONDS"),
+        "scope": None if order.customer == request.user else "all",
     }
     return render(request, "orders/order.html", context)

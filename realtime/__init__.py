@@ -7,7 +7,9 @@
     # urls.py
     path("orders/realtime", realtime.EventStreamView.as_view(stream="orders"))
 
-The names below are all that another app needs.
+The names below are all that another app needs to publish and to stream. Public are, besides them,
+the modules `asgi`, `bell`, `health`, `metrics`, `models` (the log's rows, to look up) and
+`testing`, and the template tags. Whatever else there is may change from one version to the next.
 """
 
 from importlib import import_module
@@ -48,8 +50,10 @@ __all__ = [
 
 HOMES = (
     "exceptions",
+    "log.cursor",
     "log.topics",
     "log.publishing",
+    "log.snapshot",
     "access.revocation",
     "access.token_cookie",
     "views",
@@ -58,16 +62,7 @@ HOMES = (
 
 def __getattr__(name: str) -> Any:
     # Imported on first use: Django imports this package before its app registry can load models.
-    for module in (
-        "exceptions",
-        "log.cursor",
-        "log.topics",
-        "log.publishing",
-        "log.snapshot",
-        "access.revocation",
-        "access.token_cookie",
-        "views",
-    ):
+    for module in HOMES:
         if name in __all__ and hasattr(home := import_module(f".{module}", __name__), name):
             return getattr(home, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

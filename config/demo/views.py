@@ -20,7 +20,7 @@ from django.views.decorators.http import require_GET, require_POST
 from orders.events import ORDER_TYPE, STREAM
 from orders.models import Order
 from orders.status import Status
-from realtime import conf, current_cursor, topic_of
+from realtime import current_cursor, topic_of
 from realtime.models import Event, OutboxEvent
 
 from . import accounts, faults
@@ -85,8 +85,6 @@ def demo(request: HttpRequest) -> HttpResponse:
     cursor = current_cursor(STREAM)
     context = {
         "cursor": cursor,
-        "recipient": topic_of(alice),
-        "heartbeat_seconds": conf.get("HEARTBEAT_SECONDS"),
         "rush": RUSH,
         "stopped_seconds": faults.STOPPED_SECONDS,
         "can_stop_database": faults.can_stop_database(),

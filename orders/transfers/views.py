@@ -15,7 +15,6 @@ from django.views.decorators.http import require_POST, require_safe
 
 import realtime
 from orders.events import STREAM
-from realtime import conf
 
 from .importing import UnreadableFile, count_rows, read_header
 from .models import Transfer
@@ -123,7 +122,5 @@ def _page(request: HttpRequest, form: ImportForm, status: int = 200) -> HttpResp
         "cursor": cursor,
         "transfers": Transfer.objects.defer("content")[:SHOWN],
         "blank": Transfer(),
-        "recipient": realtime.topic_of(request.user),
-        "heartbeat_seconds": conf.get("HEARTBEAT_SECONDS"),
     }
     return render(request, "orders/transfers/transfers.html", context, status=status)

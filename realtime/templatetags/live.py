@@ -14,6 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from .. import conf
+from ..log.cursor import Cursor
 from ..log.snapshot import current_cursor
 from ..log.topics import topic_of
 
@@ -21,24 +22,32 @@ register = template.Library()
 
 
 @register.simple_tag
-def live(url_name: str, *topics: Any, scope: str | None = None, **kwargs: Any) -> SafeString:
-    """Attributes of the element that `LiveStream.of(element)` in live_stream.js is given.
+def live(
+    url_name: str,
+    *topics: Any,
+    cursor: Cursor | None = None,
+    scope: str | None = None,
+    **kwargs: Any,
+) -> SafeString:
+    """Attributes of the element that `LiveStream.from(element)` in live_stream.js is given.
 
     url_name: of the stream's view. kwargs: of its URL.
     topics: for which the page is rendered. The stream is refused if they may no longer be followed.
+    cursor: `realtime.current_cursor()` as the view took it, before it looked up what the page
+        shows. Without it, the cursor is that of the moment in which the tag is rendered: then write
+        the tag before what the page shows, and look that up lazily.
     scope: “all”, see EventStreamView.
-
-    The cursor is that of the moment in which the tag is rendered: write it before what the page
-    shows, and look that up lazily, or ask for `realtime.current_cursor()` in the view first.
     """
     address = reverse(url_name, kwargs=kwargs or None)
     query = [("topics", topic_of(topic)) for topic in topics]
     if scope is not None:
         query.append(("scope", scope))
+    if cursor is None:
+        cursor = current_cursor(_stream_of(resolve(_path_info(address)).func))
     return format_html(
         'data-live-url="{}" data-live-cursor="{}" data-live-heartbeat="{}"',
         f"{address}?{urlencode(query)}" if query else address,
-        str(current_cursor(_stream_of(resolve(_path_info(address)).func))),
+        str(cursor),
         str(conf.get("HEARTBEAT_SECONDS")),
     )
 
