@@ -3,7 +3,7 @@
 unit        nothing
 database    PostgreSQL
 process     programs of its own: servers, commands, other clusters
-browser     Chromium
+browser     Chromium, or another browser
 
 `versions` is what another Python or Django may change: no browser looks at it, and it isn't about
 PostgreSQL's life, nor about time.
@@ -18,6 +18,7 @@ import pytest
 
 UNIT, DATABASE, PROCESS, BROWSER = ("unit", "database", "process", "browser")
 QUICK = {UNIT, DATABASE}
+BROWSERS = {"playwright", "other_browser"}
 OF_VERSIONS = ("tests/config/", "tests/orders/", "tests/realtime/", "tests/tools/")
 NOT_OF_VERSIONS = ("tests/config/test_runserver.py", "tests/realtime/postgres/test_embedded.py")
 
@@ -25,7 +26,7 @@ NOT_OF_VERSIONS = ("tests/config/test_runserver.py", "tests/realtime/postgres/te
 def tier_of(item: pytest.Item) -> str:
     """By all fixtures that it uses, those that its fixtures use among them."""
     fixtures = getattr(item, "fixturenames", ())
-    if "playwright" in fixtures:
+    if BROWSERS.intersection(fixtures):
         return BROWSER
     if "processes" in fixtures:
         return PROCESS
