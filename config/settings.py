@@ -110,6 +110,12 @@ DATABASES = {
     if DATABASE_URL
     else database.embedded(LOCAL_DIR / "postgres")
 }
+# A standby, from which streams replay what clients missed.
+if REPLAY_DATABASE_URL := environment.text("REPLAY_DATABASE_URL"):
+    DATABASES["replay"] = {
+        **database.from_url(REPLAY_DATABASE_URL),
+        "TEST": {"MIRROR": "default"},
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -207,6 +213,7 @@ REALTIME = {
     "RETENTION": {"default": "90d", "orders": "90d"},
     "METRICS_TOKEN": environment.text("REALTIME_METRICS_TOKEN") or None,
     "LISTEN_URL": environment.text("REALTIME_LISTEN_URL") or None,
+    "REPLAY_DATABASE": "replay" if "replay" in DATABASES else None,
 }
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = REALTIME["LISTEN_URL"] is not None
 

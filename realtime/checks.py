@@ -22,7 +22,7 @@ MAY_BE_ZERO = {"DRAIN_SECONDS"}
 
 
 def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """realtime.E001 to E014 and W002."""
+    """realtime.E001 to E015 and W002."""
     given = getattr(settings, "REALTIME", {})
     if not isinstance(given, dict):
         return [Error("REALTIME has to be a dictionary.", id="realtime.E001")]
@@ -30,6 +30,7 @@ def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
         *_unknown_names(given),
         *_numbers_out_of_range(given),
         *_database(),
+        *_replay_database(),
         *_authentication(),
         *_listen_url(),
         *_retention(),
@@ -98,6 +99,21 @@ def _database() -> Iterator[Error]:
             hint="Name one that is: REALTIME = {'DATABASE': '…'}.",
             id="realtime.E005",
         )
+
+
+def _replay_database() -> Iterator[Error]:
+    given = conf.get("REPLAY_DATABASE")
+    if given is None:
+        return
+    standbys = given if isinstance(given, dict) else {conf.get("DATABASE"): given}
+    for alias in [*standbys, *standbys.values()]:
+        if alias not in connections or connections[alias].vendor != "postgresql":
+            yield Error(
+                f"REALTIME['REPLAY_DATABASE'] names {alias!r}, which is no PostgreSQL in "
+                "DATABASES.",
+                hint="It has to be the alias of a standby, or {'alias': 'alias of its standby'}.",
+                id="realtime.E015",
+            )
 
 
 def _authentication() -> Iterator[Error]:

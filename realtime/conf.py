@@ -71,6 +71,9 @@ DEFAULTS: dict[str, Any] = {
     "METRICS_TOKEN": None,
     # How many replays may query the database at a time.
     "REPLAY_CONNECTIONS": 2,
+    # Alias of a standby of that database, which is asked first for replays; of several databases
+    # {"alias": "alias of its standby"}. What it doesn't have yet the primary is asked for.
+    "REPLAY_DATABASE": None,
 }
 
 
@@ -78,3 +81,11 @@ def get(name: str) -> Any:
     """The value in force of one setting. Raises KeyError for a name that isn't one."""
     default = DEFAULTS[name]
     return getattr(settings, "REALTIME", {}).get(name, default)
+
+
+def replay_database(database: str) -> str | None:
+    """The alias of a standby of this database, if there is one for replays."""
+    alias = get("REPLAY_DATABASE")
+    if isinstance(alias, dict):
+        return alias.get(database)
+    return alias if database == get("DATABASE") else None

@@ -44,6 +44,7 @@ class Counts:
         self.delivered_events = 0
         self.delivered_bytes = 0
         self.resets: Counter[str] = Counter()  # by reason
+        self.replays: Counter[str] = Counter()  # by who has answered: primary or standby
         self.failed_replays = 0
         self.replay_seconds = Histogram()
         # Of a batch of events that waited for their numbers.

@@ -157,6 +157,12 @@ class _Collector:
             counts.replay_seconds,
         )
         yield _counter(
+            "realtime_replays",
+            "Batches of what clients missed, by who was asked: primary or standby.",
+            "server",
+            counts.replays,
+        )
+        yield _counter(
             "realtime_replays_failed",
             "Batches that could not be read from the table.",
             value=counts.failed_replays,

@@ -13,6 +13,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from contextvars import Context
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -119,7 +120,13 @@ class Hub:
         self._poll_seconds: float = conf.get("POLL_SECONDS")
         self._query_seconds: float = conf.get("QUERY_SECONDS")
         self._log = EventLog(self._query_seconds)
-        self.replays = Replays(self._log, self._parameters, self._query_seconds)
+        standby = conf.replay_database(self._database)
+        self.replays = Replays(
+            self._log,
+            self._parameters,
+            self._query_seconds,
+            standby=None if standby is None else partial(connection_parameters, standby),
+        )
         self.writability = Writability(why_not_writable)
         self._tails: dict[str, RecentEvents] = {}
         # What the next turn of `work` has to do.

@@ -62,6 +62,16 @@ class RecentEvents:
         """The last position."""
         return self.cursor.position
 
+    @property
+    def middle(self) -> Cursor | None:
+        """An event in memory that isn't among the newest, if there is one.
+
+        Whoever has come so far goes on from memory, and stays there though that moves on meanwhile.
+        """
+        position = (self.start.position + self.position) // 2
+        mark = self.mark_at(position)
+        return None if mark is None else Cursor(position, mark)
+
     def mark_at(self, position: int) -> int | None:
         """The mark of the event at a position, from `start` to `cursor`."""
         if position == self.start.position:

@@ -186,7 +186,11 @@ class EventStream:
         """Read the next events from the table, for `take()`."""
         try:
             replay = await self._hub.replays.read(
-                self._name, self.topics, after=self._cursor, through=self._tail.cursor
+                self._name,
+                self.topics,
+                after=self._cursor,
+                through=self._tail.cursor,
+                enough=self._tail.middle,
             )
         except DatabaseUnavailable:
             self._replay_due = False  # the next event or heartbeat tries again

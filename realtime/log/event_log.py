@@ -109,12 +109,14 @@ class Replay(NamedTuple):
     cursor: nothing for this client lies between the batch and here.
     is_pruned: events after the client's cursor are gone from the table.
     is_other_history: the log hasn't the event that the client's cursor names.
+    is_whole: the log has the event up to which was asked, and so all that lies before it.
     """
 
     chunk: bytes
     cursor: Cursor
     is_pruned: bool
     is_other_history: bool
+    is_whole: bool
 
 
 class EventLog:
@@ -206,8 +208,14 @@ class EventLog:
             parameters["topics"] = list(topics)
         rows = await self._query(connection, statement, parameters)
         if not rows:  # the stream has not had its first event yet
-            return Replay(b"", through, is_pruned=False, is_other_history=after != START)
-        _, pruned_through, pruned_mark, own_mark, *_ = rows[0]
+            return Replay(
+                b"",
+                through,
+                is_pruned=False,
+                is_other_history=after != START,
+                is_whole=through == START,
+            )
+        _, pruned_through, pruned_mark, own_mark, reached_mark, *_ = rows[0]
         if after.position == pruned_through:
             own_mark = pruned_mark
         events = [
@@ -220,6 +228,8 @@ class EventLog:
             cursor=through if not events or _is_all(rows, REPLAY_ROWS) else events[-1][0],
             is_pruned=after.position < pruned_through,
             is_other_history=after != START and after.mark != own_mark,
+            is_whole=through == START
+            or (reached_mark is not None and reached_mark == through.mark),
         )
 
     async def has_pruned_kinds(

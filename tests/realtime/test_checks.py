@@ -142,6 +142,11 @@ def test_streams_are_a_list_of_names(settings, names):
     assert told(settings, STREAMS=names)[0] == "realtime.E013"
 
 
+@pytest.mark.parametrize("given", ["standby", {"default": "standby"}, {"nothing": "default"}])
+def test_a_standby_that_is_no_database(settings, given):
+    assert told(settings, REPLAY_DATABASE=given)[0] == "realtime.E015"
+
+
 @pytest.mark.parametrize("path", ["nowhere.at_all", "realtime.conf.DEFAULTS", 7])
 def test_the_tenant_is_said_by_a_function(settings, path):
     assert told(settings, TENANT=path)[0] == "realtime.E014"

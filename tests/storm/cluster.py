@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import psycopg
 
 from realtime.postgres.embedded import binaries
@@ -22,7 +23,7 @@ START_SECONDS = 30
 class Cluster:
     """The server and its data. Commits are as durable as PostgreSQL makes them by default."""
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: Folder, *, standby_of: "Cluster | None" = None) -> None:
         self.port = free_port()
         self._path = folder.path
         self.data = folder.path / "data"
@@ -30,6 +31,12 @@ class Cluster:
         self._account = Account.owner_of(folder.path)
         self._programs = binaries.reachable(self._account, folder.path, folder.path)
         self._process: subprocess.Popen | None = None
+        if standby_of is not None:
+            self.run(
+                *("pg_basebackup", f"--dbname={standby_of.url('postgres')}"),
+                *("-D", str(self.data), "-R", "--checkpoint=fast"),
+            )
+            return
         self.run(
             "initdb",
             f"--pgdata={self.data}",
@@ -70,6 +77,18 @@ class Cluster:
         self._process.send_signal(signal.SIGQUIT)
         self._process.wait(10)
 
+    def freeze(self) -> None:
+        """From now on it takes connections and answers nothing, until `thaw()`."""
+        self._signal_all(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, with_signal: signal.Signals) -> None:
+        process = psutil.Process(self._process.pid)
+        for one in (process, *process.children(recursive=True)):
+            one.send_signal(with_signal)
+
     @property
     def is_running(self) -> bool:
         return self._process.poll() is None
@@ -99,11 +118,14 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster(path: Path) -> Iterator[Cluster]:
-    """A new cluster at this path, removed at the end."""
+def running_cluster(path: Path, *, standby_of: Cluster | None = None) -> Iterator[Cluster]:
+    """A new cluster at this path, removed at the end.
+
+    standby_of: another one, whose streaming standby it is.
+    """
     folder = Folder.open(path)
     try:
-        cluster = Cluster(folder)
+        cluster = Cluster(folder, standby_of=standby_of)
         cluster.start()
         try:
             yield cluster

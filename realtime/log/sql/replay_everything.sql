@@ -5,9 +5,11 @@
 -- have to go through a million of them to come to its end.
 SELECT
     event.rows_found, stream.pruned_through, stream.pruned_mark, own.mark AS own_mark,
-    event.position, event.mark, event.type, event.data
+    reached.mark AS reached_mark, event.position, event.mark, event.type, event.data
 FROM realtime_stream AS stream
 LEFT JOIN realtime_event AS own ON own.stream = %(stream)s AND own.position = %(after)s
+LEFT JOIN realtime_event AS reached
+    ON reached.stream = %(stream)s AND reached.position = %(through)s
 LEFT JOIN LATERAL (
     SELECT
         position, mark, type, data,

@@ -7,7 +7,8 @@
 -- how many there would have been without the limit of bytes.
 --
 -- With the mark of the event after which the reader stands: if it is another one than they have
--- seen, the log went back.
+-- seen, the log went back. And with that of the event up to which they read: a standby that has
+-- another one there, or none, has not come so far or is of another history.
 --
 -- One short scan of an index for each topic. Its conditions are pairs of topic and position, and
 -- its order is that of both: then the index on topics is the only one that will do. With an equal
@@ -15,9 +16,11 @@
 -- out what is of other topics, where it takes a rare topic for a frequent one.
 SELECT
     event.rows_found, stream.pruned_through, stream.pruned_mark, own.mark AS own_mark,
-    event.position, event.mark, event.type, event.data
+    reached.mark AS reached_mark, event.position, event.mark, event.type, event.data
 FROM realtime_stream AS stream
 LEFT JOIN realtime_event AS own ON own.stream = %(stream)s AND own.position = %(after)s
+LEFT JOIN realtime_event AS reached
+    ON reached.stream = %(stream)s AND reached.position = %(through)s
 LEFT JOIN LATERAL (
     SELECT
         position, mark, type, data,

@@ -48,7 +48,7 @@ def data(log, *topics, **how):
 
 
 def rows_read(log, *topics, **how):
-    """How many events were touched, and by which indexes."""
+    """How many events were touched, the last of the log for its mark too, and by which indexes."""
     statement = f"EXPLAIN (ANALYZE, FORMAT JSON) {REPLAY}"
     [[plan]] = log.execute(statement, parameters(*topics, **how)).fetchall()
     plan = json.loads(plan) if isinstance(plan, str) else plan
@@ -72,24 +72,24 @@ def test_a_rare_topic_is_three_rows_beside_twenty_thousand(log):
     assert data(log, "rare") == ["10", "10000", "19990"]
     read, indexes = rows_read(log, "rare")
     assert indexes == {"realtime_event_topic"}
-    assert read <= 4
+    assert read <= 5
 
 
 def test_what_lies_before_the_cursor_is_not_read(log):
     assert data(log, "public", after=19_995) == ["19996", "19997", "19998", "19999", "20000"]
-    assert rows_read(log, "public", after=19_995)[0] <= 6
+    assert rows_read(log, "public", after=19_995)[0] <= 7
 
 
 def test_a_hundred_topics_are_a_hundred_short_scans(log):
     topics = [f"topic {number}" for number in range(100)]
     assert len(data(log, *topics)) == 200
-    assert rows_read(log, *topics)[0] <= 201
+    assert rows_read(log, *topics)[0] <= 202
     assert data(log, *topics, batch_rows=3) == ["3", "103", "203"]
 
 
 def test_a_batch_reads_no_more_of_each_topic_than_its_size(log):
     assert data(log, "public", "rare", batch_rows=10)[-1] == "11"
-    assert rows_read(log, "public", "rare", batch_rows=10)[0] <= 10 + 3 + 1
+    assert rows_read(log, "public", "rare", batch_rows=10)[0] <= 10 + 3 + 2
 
 
 def test_what_begins_alike_is_another_topic(log):
