@@ -6,10 +6,14 @@
     # settings.py
     REALTIME = {"METRICS_TOKEN": …}     # Prometheus sends it: authorization: {credentials_file: …}
 
-Each process tells of itself, so each is scraped by an address of its own. What is the same for all,
-the sizes of the tables, is told by all.
+Each process tells of itself, so each is scraped by an address of its own. Where several share one,
+as with `uvicorn --workers`, set `PROMETHEUS_MULTIPROC_DIR` to an empty folder: then whichever is
+asked tells of all, of the others as they were a few seconds ago (`hub/shared_counts.py`). What is
+the same for all, the sizes of the tables, is told by all.
 """
 
+import asyncio
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,7 +24,7 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.http import require_safe
 
 from . import conf
-from .counts import BUCKETS, Histogram, counts
+from .counts import BUCKETS, Counts, Histogram, counts
 from .exceptions import DatabaseUnavailable
 from .hub.hub import Hub
 from .log.sql import load
@@ -32,6 +36,9 @@ NOT_INSTALLED = "Metrics need prometheus-client: pip install 'django-postgres-re
 NO_TOKEN = "Set REALTIME = {'METRICS_TOKEN': …}, and send it: Authorization: Bearer <token>\n"
 
 SIZES = load("table_sizes")
+
+# What was counted, and what holds now in each process, see Hub.gauges().
+_Told = tuple[Counts, list[dict[str, dict[str, float]]]]
 
 
 @require_safe
@@ -53,7 +60,8 @@ async def show(request: HttpRequest) -> HttpResponse:
     except DatabaseUnavailable:
         lag = None
     registry = CollectorRegistry()
-    registry.register(_Collector(hub, lag, await sync_to_async(_sizes)()))
+    told = await _told(hub)
+    registry.register(_Collector(hub, told, lag, await sync_to_async(_sizes)()))
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
     return HttpResponse(
         encode(registry), content_type=content_type, headers={"Cache-Control": "no-store"}
@@ -61,6 +69,17 @@ async def show(request: HttpRequest) -> HttpResponse:
 
 
 show.skips_middleware = True  # type: ignore[attr-defined]  # for realtime.asgi
+
+
+async def _told(hub: Hub) -> _Told:
+    """What this process has to say; with the others behind its port, what all have."""
+    if hub.shared_counts is None:
+        return counts, [hub.gauges()]
+    total = Counts(is_on=True)
+    others, counted = await asyncio.to_thread(hub.shared_counts.others)
+    for one in (counts.as_dict(), *counted):
+        total.add(one)
+    return total, [hub.gauges(), *others]
 
 
 def _sizes() -> list[tuple[str, int, int]]:
@@ -81,65 +100,110 @@ def _sizes() -> list[tuple[str, int, int]]:
 class _Collector:
     """What is asked for at one scrape."""
 
-    def __init__(self, hub: Hub, lag: float | None, sizes: list[tuple[str, int, int]]) -> None:
+    def __init__(
+        self, hub: Hub, told: _Told, lag: float | None, sizes: list[tuple[str, int, int]]
+    ) -> None:
         self._hub = hub
+        self._counts, self._gauges = told
         self._lag = lag
         self._sizes = sizes
 
     def collect(self) -> Iterator[Any]:
         yield from self._streams()
         yield from self._events()
+        yield from self._durations()
         yield from self._state()
 
     def _streams(self) -> Iterator[Any]:
-        yield _gauge(
-            "realtime_streams_open", "Streams that are open.", "kind", self._hub.streams.by_kind()
+        counts = self._counts
+        open_streams: Counter[str] = Counter()
+        for gauges in self._gauges:
+            open_streams.update(gauges["open"])
+        yield _metric(
+            "gauge", "realtime_streams_open", "Streams that are open.", ["kind"], open_streams
         )
-        yield _counter(
-            "realtime_streams_opened", "Streams that were opened.", "kind", counts.opened
+        yield _metric(
+            "counter", "realtime_streams_opened", "Streams opened.", ["kind"], counts.opened
         )
-        yield _counter(
+        yield _metric(
+            "counter",
             "realtime_streams_rejected",
-            "Requests that got no stream, by the status they were answered with.",
-            "status",
-            {str(status): count for status, count in counts.rejected.items()},
+            "Requests that got no stream, by the status they were answered with, and why.",
+            ["status", "reason"],
+            counts.rejected,
         )
-        yield _counter(
+        yield _metric(
+            "counter",
             "realtime_streams_ended",
-            "Streams that ended, by who ended them: client or server.",
-            "by",
+            "Streams that ended, by why: the client left, its access ended, the process drains, …",
+            ["reason"],
             counts.ended,
         )
-        yield _counter(
-            "realtime_streams_hung_up", "Clients that stopped reading.", value=counts.hung_up
+        yield _metric(
+            "counter",
+            "realtime_resets",
+            "Clients told that their cursor can't be honoured, by reason.",
+            ["reason"],
+            counts.resets,
         )
 
     def _events(self) -> Iterator[Any]:
-        yield _counter(
+        counts = self._counts
+        yield _metric(
+            "counter",
             "realtime_events_published",
-            "Events that this process has written, rolled back ones among them.",
-            "stream",
+            "Events that server processes have written, rolled back ones among them.",
+            ["stream"],
             counts.published,
         )
-        yield _counter(
+        yield _metric(
+            "counter",
             "realtime_events_numbered",
-            "Events that this process has given their positions.",
-            "stream",
+            "Events that were given their positions here.",
+            ["stream"],
             counts.numbered,
         )
-        yield _counter(
+        yield _metric(
+            "counter",
             "realtime_events_delivered",
             "Events given to clients, once for each client.",
-            value=counts.delivered_events,
+            [],
+            {"": counts.delivered_events},
         )
-        yield _counter(
-            "realtime_delivered_bytes", "Bytes of those events.", value=counts.delivered_bytes
+        yield _metric(
+            "counter",
+            "realtime_delivered_bytes",
+            "Bytes of those events.",
+            [],
+            {"": counts.delivered_bytes},
         )
-        yield _counter(
-            "realtime_resets",
-            "Clients told that their cursor can't be honoured, by reason.",
-            "reason",
-            counts.resets,
+        yield _metric(
+            "counter",
+            "realtime_replays",
+            "Batches of what clients missed, by who was asked: primary or standby.",
+            ["server"],
+            counts.replays,
+        )
+        yield _metric(
+            "counter",
+            "realtime_replays_failed",
+            "Batches that could not be read from the table.",
+            [],
+            {"": counts.failed_replays},
+        )
+
+    def _durations(self) -> Iterator[Any]:
+        counts = self._counts
+        yield _histogram(
+            "realtime_insert_to_number_seconds",
+            "Of the event of a batch that waited longest: from the insertion of its row, which is "
+            "before the commit, to its position, by the database's clock.",
+            counts.insert_to_number_seconds,
+        )
+        yield _histogram(
+            "realtime_insert_to_write_seconds",
+            "Likewise to its having been written to the clients that keep up, of each process.",
+            counts.insert_to_write_seconds,
         )
         yield _histogram(
             "realtime_number_seconds",
@@ -156,89 +220,51 @@ class _Collector:
             "How long a batch of what a client missed took to read from the table.",
             counts.replay_seconds,
         )
-        yield _counter(
-            "realtime_replays",
-            "Batches of what clients missed, by who was asked: primary or standby.",
-            "server",
-            counts.replays,
-        )
-        yield _counter(
-            "realtime_replays_failed",
-            "Batches that could not be read from the table.",
-            value=counts.failed_replays,
-        )
 
     def _state(self) -> Iterator[Any]:
-        state = self._hub.state
-        yield _gauge(
-            "realtime_hub_connected",
-            "Whether the event log can be reached.",
-            value=int(state.away is None and state.seconds_since_answer is not None),
-        )
-        yield _gauge(
-            "realtime_hub_listening",
-            "Whether notifications are heard; else events are found by looking.",
-            value=int(state.listening_since is not None),
+        for name, said in (
+            ("connected", "Whether the event log can be reached, by every process asked."),
+            ("listening", "Whether notifications are heard; else events are found by looking."),
+        ):
+            least = min(gauges[name][""] for gauges in self._gauges)
+            yield _metric("gauge", f"realtime_hub_{name}", said, [], {"": least})
+        yield _metric(
+            "gauge", "realtime_processes", "Processes told of here.", [], {"": len(self._gauges)}
         )
         if self._lag is not None:
-            yield _gauge(
+            yield _metric(
+                "gauge",
                 "realtime_lag_seconds",
                 "The age of the oldest event that waits for its position.",
-                value=self._lag,
+                [],
+                {"": self._lag},
             )
-        yield _gauge(
+        yield _metric(
+            "gauge",
             "realtime_table_rows",
             "About how many rows a table has, as PostgreSQL estimates.",
-            "table",
+            ["table"],
             {table: rows for table, rows, _ in self._sizes},
         )
-        yield _gauge(
+        yield _metric(
+            "gauge",
             "realtime_table_bytes",
             "How large a table is, with its indexes.",
-            "table",
+            ["table"],
             {table: size for table, _, size in self._sizes},
         )
 
 
-def _counter(
-    name: str,
-    documentation: str,
-    label: str | None = None,
-    values: Mapping[str, float] | None = None,
-    *,
-    value: float | None = None,
+def _metric(
+    kind: str, name: str, documentation: str, labels: list[str], values: Mapping[str, float]
 ) -> Any:
-    from prometheus_client.core import CounterMetricFamily
+    """A gauge or counter; values: by the texts of its labels, with a space between them."""
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-    return _fill(CounterMetricFamily, name, documentation, label, values, value)
-
-
-def _gauge(
-    name: str,
-    documentation: str,
-    label: str | None = None,
-    values: Mapping[str, float] | None = None,
-    *,
-    value: float | None = None,
-) -> Any:
-    from prometheus_client.core import GaugeMetricFamily
-
-    return _fill(GaugeMetricFamily, name, documentation, label, values, value)
-
-
-def _fill(
-    family: Any,
-    name: str,
-    documentation: str,
-    label: str | None,
-    values: Mapping[str, float] | None,
-    value: float | None,
-) -> Any:
-    if label is None:
-        return family(name, documentation, value=value)
-    metric = family(name, documentation, labels=[label])
-    for text, number in (values or {}).items():
-        metric.add_metric([text], number)
+    family: Any = CounterMetricFamily if kind == "counter" else GaugeMetricFamily
+    metric = family(name, documentation, labels=labels)
+    for texts, number in values.items():
+        metric.add_metric(texts.split(" ", len(labels) - 1) if labels else [], number)
     return metric
 
 

@@ -160,7 +160,9 @@ class EventStreamView(View):
         except Rejected as rejected:
             return rejected.response
         except (InterfaceError, OperationalError):
-            return TryAgainLater(request, 503, "The database is away.", soon=True).response
+            return TryAgainLater(
+                request, 503, "The database is away.", reason="away", soon=True
+            ).response
         admission = Admission.of_request(request, self.stream, grant, topics, follow=follow)
         return EventStreamResponse(request, admission)
 
@@ -169,7 +171,9 @@ class EventStreamView(View):
         try:
             signed_in = authenticate(request)
         except InvalidCredentials as error:
-            raise Rejected(401, str(error), WWW_Authenticate=challenge(error)) from error
+            raise Rejected(
+                401, str(error), reason="credentials", WWW_Authenticate=challenge(error)
+            ) from error
         user = AnonymousUser() if signed_in is None else signed_in.user
         request.user = user
         scope = request.GET.get("scope", "own")
@@ -214,6 +218,7 @@ class EventStreamView(View):
                 403,
                 "Somebody else is signed in than the page was rendered for, or what it is about "
                 "may no longer be followed.",
+                reason="page",
             )
 
     def _question(

@@ -36,7 +36,7 @@ from ..log.notifications import (
 from ..log.topics import EVERYTHING
 from ..postgres.connections import keep_django_connections
 from ..postgres.deadlines import django_deadline
-from .open_streams import OpenStream, OpenStreams
+from .open_streams import ACCESS_ENDED, UNVERIFIED, OpenStream, OpenStreams
 
 logger = logging.getLogger("realtime")
 
@@ -162,7 +162,7 @@ class AccessMonitor:
             if ends_at > now:
                 self._next_end = min(self._next_end, ends_at)
             elif stream.access.session_key is None:
-                stream.close()
+                stream.close(ACCESS_ENDED)
             else:
                 self._due.add(stream)  # a session may have been prolonged
 
@@ -181,7 +181,8 @@ class AccessMonitor:
             elif is_waiting:
                 self._next_overdue = now
             else:
-                stream.close(wire.retry(random.randint(*conf.get("RETRY_MILLISECONDS"))))
+                retry = random.randint(*conf.get("RETRY_MILLISECONDS"))
+                stream.close(UNVERIFIED, wire.retry(retry))
 
     async def _look_again(self) -> None:
         while True:
@@ -224,7 +225,7 @@ class AccessMonitor:
             # What is said to be ended needs no second look: only the cookie itself would know of
             # a session that is kept there; and a stream closed in error costs a reconnect.
             if grant.credential in ended_credentials or grant.user in ended_users:
-                stream.close()
+                stream.close(ACCESS_ENDED)
             elif (
                 grant.user in users
                 or (permissions and (grant.permission or grant.review) is not None)
@@ -266,7 +267,7 @@ class AccessMonitor:
             if grant.review is not None:
                 stream.change_topics(grant.review.topics)
         for grant in over:
-            by_grant[grant].close()
+            by_grant[grant].close(ACCESS_ENDED)
         self._next_end = 0.0  # of a session the look may have found another end
 
     async def _in_thread(self, function: Callable[[], Result]) -> Result:

@@ -14,12 +14,13 @@ from contextlib import suppress
 from contextvars import Context
 from datetime import datetime
 from functools import partial
+from time import perf_counter
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 import psycopg
 
-from .. import conf
+from .. import conf, tracing
 from ..access.grants import Grant
 from ..counts import counts
 from ..exceptions import DatabaseUnavailable
@@ -39,12 +40,13 @@ from ..postgres.listener import Listener
 from ..postgres.writability import Writability, why_not_writable
 from .access_monitor import AccessMonitor
 from .heartbeat import Heartbeat
-from .open_streams import OpenStreams
+from .open_streams import DRAINED, OpenStreams
 from .pending_streams import PendingStreams
 from .presence import Presence
 from .pruner import Pruner
 from .recent_events import RecentEvents
 from .replays import Replays
+from .shared_counts import SharedCounts, folder
 from .stream import EventStream
 
 Result = TypeVar("Result")
@@ -114,6 +116,10 @@ class Hub:
             conf.get("QUERY_SECONDS"),
             is_away=lambda: self._working.works_since is None,
         )
+        # With the other processes behind the same port; None: this one is scraped by itself.
+        self.shared_counts: SharedCounts | None = None
+        if (shared := folder()) is not None:
+            self.shared_counts = SharedCounts(shared, self.gauges)
         # The process is about to end: it takes no new streams.
         self.is_draining = False
         self._database: str = conf.get("DATABASE")
@@ -168,6 +174,8 @@ class Hub:
         self._run("work", self._working.keep())
         self._run("heartbeat", self._heartbeat.run())
         self._run("access", self.access_monitor.run())
+        if self.shared_counts is not None:
+            self._run("counts", self.shared_counts.run())
         if conf.get("PRUNE") and conf.get("RETENTION"):
             self._run("prune", Pruner(conf.get("PRUNE_SECONDS")).run())
 
@@ -275,7 +283,8 @@ class Hub:
             due = began + seconds * number / len(streams)
             if (wait := due - asyncio.get_running_loop().time()) > 0:
                 await asyncio.sleep(wait)
-            stream.close(wire.retry(random.randint(*conf.get("RETRY_MILLISECONDS"))))
+            retry = random.randint(*conf.get("RETRY_MILLISECONDS"))
+            stream.close(DRAINED, wire.retry(retry))
 
     # For those who watch over the process
 
@@ -294,6 +303,16 @@ class Hub:
             is_deaf=self._listener.is_deaf,
             seconds_since_answer=None if answered is None else now - answered,
         )
+
+    def gauges(self) -> dict[str, dict[str, float]]:
+        """What holds now, for the metrics: by name and label."""
+        state = self.state
+        is_connected = state.away is None and state.seconds_since_answer is not None
+        return {
+            "open": dict(self.streams.by_kind()),
+            "connected": {"": float(is_connected)},
+            "listening": {"": float(state.listening_since is not None)},
+        }
 
     async def measure_lag(self, *, seconds: float) -> float:
         """The age of the oldest event that waits for a number, after all was done that can be.
@@ -461,16 +480,20 @@ class Hub:
             replaced=numbered.replaced > 0,
         )
         if numbered.moved:
+            seconds = asyncio.get_running_loop().time() - began
             counts.numbered[stream] += numbered.moved
-            counts.number_seconds.observe(asyncio.get_running_loop().time() - began)
+            counts.number_seconds.observe(seconds)
+            counts.insert_to_number_seconds.observe(numbered.waited_seconds)
             # First: there may be a thousand clients to write to here.
             self._told = stream, numbered.last
             await self._log.tell_others(connection, stream, numbered.last)
+            if numbered.read is not None:
+                tracing.numbered(stream, numbered.read.traces, seconds=seconds)
         if tail is None or numbered.read is None:
             return True
         if not self._continues(tail, numbered.read):
             return False
-        tail.append(numbered.read.events)
+        self._deliver(stream, tail, numbered.read)
         return numbered.read.is_all
 
     async def _read(self, connection: psycopg.AsyncConnection, stream: str) -> RecentEvents:
@@ -491,9 +514,18 @@ class Hub:
                     is_pruned = tail.position < state.pruned.position
                     tail.restart(state.pruned if is_pruned else state.last)
                     continue
-            tail.append(batch.events)
+            self._deliver(stream, tail, batch)
             if batch.is_all:
                 return tail
+
+    @staticmethod
+    def _deliver(stream: str, tail: RecentEvents, batch: Batch) -> None:
+        """Have the events of a batch written to those who follow them."""
+        clients = tail.append(batch.events)
+        seconds = perf_counter() - batch.read_at
+        if clients:
+            counts.insert_to_write_seconds.observe(batch.age_seconds + seconds)
+        tracing.delivered(stream, batch.traces, seconds=seconds, clients=clients)
 
     @staticmethod
     def _continues(tail: RecentEvents, batch: Batch) -> bool:

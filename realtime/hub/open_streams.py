@@ -10,18 +10,28 @@ from ..access.grants import Grant, is_anonymous
 from ..counts import counts
 from ..log.topics import EVERYTHING, Topics
 
+# Why streams end, for the metrics and the log.
+CLIENT_LEFT = "client"
+ACCESS_ENDED = "access"
+UNVERIFIED = "unverified"  # nobody could look in time whether it still may be
+DRAINED = "drained"  # its process is about to end
+STALLED = "stalled"  # its client has stopped reading
+ALL_SAID = "all_said"  # it was not to wait for more
+FAILED = "failed"  # it could not be written
+
 
 class OpenStream(Protocol):
-    """What a process looks after, whoever reads it."""
+    """What a process looks after, whoever reads it.
+
+    end_reason: why it ends; None as long as nobody but its client has ended it.
+    """
 
     access: Grant
     topics: Topics
-
-    @property
-    def is_over(self) -> bool: ...
+    end_reason: str | None
 
     def beat(self) -> None: ...
-    def close(self, farewell: bytes = b"") -> None: ...
+    def close(self, reason: str, farewell: bytes = b"") -> None: ...
     def change_topics(self, topics: Topics) -> None: ...
 
 
@@ -116,7 +126,7 @@ class OpenStreams:
         with self._lock:
             del self._numbers[stream]
             self._subtract(stream.access.counted_as)
-        counts.ended["server" if stream.is_over else "client"] += 1
+        counts.ended[stream.end_reason or CLIENT_LEFT] += 1
 
     def _add(self, user: str) -> None:
         self._count[user] += 1

@@ -99,8 +99,8 @@ class RecentEvents:
             if not group:
                 del self._followers[topic]
 
-    def append(self, events: Iterable[RecentEvent]) -> None:
-        """Add the next events of the stream and wake those whom they concern.
+    def append(self, events: Iterable[RecentEvent]) -> int:
+        """Add the next events of the stream and wake those whom they concern; how many were woken.
 
         After a hole (the process was behind, and the log was pruned meanwhile) it begins anew
         behind it; a client that stood before the hole goes on from the table, which knows.
@@ -117,10 +117,12 @@ class RecentEvents:
             added.append(event)
         while len(self._events) > self._keep_events or self._bytes > self._keep_bytes:
             self._forget_oldest()
+        woken = 0
         if added:
             woken = self._wake({EVERYTHING, *(event.topic for event in added)})
             if logger.isEnabledFor(logging.DEBUG):
                 _tell(added, woken)
+        return woken
 
     def restart(self, cursor: Cursor) -> None:
         """Begin anew at an event, because the log isn't the one that it was read from."""

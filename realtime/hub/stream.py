@@ -17,6 +17,7 @@ from ..exceptions import DatabaseUnavailable
 from ..log import wire
 from ..log.cursor import START, Cursor
 from ..log.topics import Topics
+from .open_streams import ALL_SAID, STALLED
 from .recent_events import RecentEvents
 from .replays import Replays
 
@@ -68,6 +69,7 @@ class EventStream:
         "_restarts",
         "_tail",
         "access",
+        "end_reason",
         "on_stall",
         "on_wake",
         "topics",
@@ -88,6 +90,7 @@ class EventStream:
         self.access = access or Grant()
         # What to do when there may be more to take.
         self.on_wake: Callable[[], None] | None = None
+        self.end_reason: str | None = None
         # What to do about a client that has stopped reading; the default is to close.
         self.on_stall: Callable[[], None] | None = None
         self._hub = hub
@@ -139,13 +142,17 @@ class EventStream:
         if self._beat_due:  # still, from the last time: the client has taken nothing since
             self._missed_beats += 1
             if self._missed_beats == conf.get("STALLED_HEARTBEATS"):
-                counts.hung_up += 1
-                (self.on_stall or self.close)()
+                self.end_reason = self.end_reason or STALLED
+                (self.on_stall or self._close)()
         self._beat_due = True
         self.wake()
 
-    def close(self, farewell: bytes = b"") -> None:
+    def close(self, reason: str, farewell: bytes = b"") -> None:
         """End the stream: whoever takes from it gets the farewell, and no more."""
+        self.end_reason = self.end_reason or reason
+        self._close(farewell)
+
+    def _close(self, farewell: bytes = b"") -> None:
         self._closed = True
         self._farewell = farewell
         self.wake()
@@ -178,7 +185,9 @@ class EventStream:
             return chunk
         if self._beat_due or not (self._follow or self.is_behind):
             self._beat_due = False
-            self._closed = not self._follow
+            if not self._follow:
+                self._closed = True
+                self.end_reason = ALL_SAID
             return wire.heartbeat(self._cursor)
         return b""
 

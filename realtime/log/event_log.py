@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import psycopg
 
 from ..postgres.deadlines import deadline
+from ..tracing import Traced
 from . import wire
 from .cursor import START, Cursor
 from .notifications import PUBLISHED_CHANNEL, published
@@ -19,7 +21,8 @@ from .wire import CHUNK_BYTES
 # At this isolation level, see the head of its file, whatever the project's default is.
 NUMBER_EVENTS = """
     BEGIN ISOLATION LEVEL READ COMMITTED;
-    SELECT taken, moved, last_position, last_mark, leased FROM realtime_number_events(
+    SELECT taken, moved, last_position, last_mark, leased, waited_seconds
+    FROM realtime_number_events(
         %(stream)s, %(number_rows)s, %(busy_rows)s, make_interval(secs => %(lease_seconds)s)
     );
     COMMIT
@@ -70,11 +73,17 @@ class Batch(NamedTuple):
 
     mark: of the event after which they come; None: it isn't in the log.
     is_all: there were no more.
+    age_seconds: of the oldest, since its row was inserted, by the database's clock.
+    read_at: when they were here, by perf_counter().
+    traces: of those that were published within a trace, see tracing.py.
     """
 
     mark: int | None
     events: list[RecentEvent]
     is_all: bool
+    age_seconds: float
+    read_at: float
+    traces: list[Traced]
 
 
 class StreamState(NamedTuple):
@@ -90,12 +99,14 @@ class Numbered(NamedTuple):
     moved: how many have their position now; None: another session is at it.
     replaced: how many never get one, because of a newer one with their key.
     last: the stream's newest event.
+    waited_seconds: of those moved, since the row of the oldest was inserted.
     leased: to poll the stream from now on, see polling_lease.py.
     more: events may be left that wait for their number.
     read: what has its number now; None: it wasn't asked for.
     """
 
     moved: int | None
+    waited_seconds: float
     replaced: int
     last: Cursor
     leased: bool
@@ -151,9 +162,10 @@ class EventLog:
             parameters |= _read_parameters(stream, read_after)
             [counts], rows = await self._query_all(connection, NUMBER_AND_READ, parameters)
             read = _batch(rows, read_after)
-        taken, moved, position, mark, leased = counts
+        taken, moved, position, mark, leased, waited_seconds = counts
         return Numbered(
             moved=moved,
+            waited_seconds=waited_seconds or 0.0,
             replaced=0 if moved is None else taken - moved,
             last=Cursor(position or 0, mark),
             leased=bool(leased),
@@ -309,12 +321,18 @@ def _read_parameters(stream: str, after: int) -> dict[str, Any]:
 def _batch(rows: Rows, after: int) -> Batch:
     """Of what READ_TAIL returns."""
     own_mark = rows[0][2] if rows and rows[0][1] == after else None
-    events = []
-    for _, position, mark, topic, type, data, key in rows:
+    events: list[RecentEvent] = []
+    traces: list[Traced] = []
+    age_seconds = 0.0
+    for _, position, mark, topic, type, data, key, age, trace_parent in rows:
         if position > after:
             cursor = Cursor(position, mark)
             events.append(RecentEvent(cursor, topic, wire.event(cursor, type, data), key))
-    return Batch(own_mark, events, _is_all(rows, READ_ROWS + 1))
+            age_seconds = max(age_seconds, age)
+            if trace_parent:
+                traces.append(Traced(trace_parent, position, topic, type, age))
+    is_all = _is_all(rows, READ_ROWS + 1)
+    return Batch(own_mark, events, is_all, age_seconds, perf_counter(), traces)
 
 
 def _is_all(rows: Rows, limit: int) -> bool:

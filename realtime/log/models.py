@@ -116,6 +116,12 @@ class EventFields(models.Model):
         db_default="",
         help_text="Of the events of a topic with the same key only the newest is kept; empty: all.",
     )
+    trace_parent = models.CharField(
+        max_length=55,
+        blank=True,
+        db_default="",
+        help_text="The trace in which it was published, see `tracing.py`; empty: none.",
+    )
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:

@@ -11,9 +11,10 @@ from weakref import WeakKeyDictionary
 from asgiref.sync import sync_to_async
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import ProgrammingError, connections, router, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.errors import UndefinedTable
 
-from .. import conf
+from .. import conf, tracing
 from ..counts import counts
 from ..exceptions import InvalidEvent, NotMigrated
 from . import wire
@@ -30,19 +31,23 @@ LONGEST_NAME = 100
 # checkout waits for it. Not as a function, which each new connection would have to compile.
 WRITE = """
     WITH written AS (
-        INSERT INTO realtime_outbox (stream, type, topic, format, data, key) {events}
+        INSERT INTO realtime_outbox (stream, type, trace_parent, topic, format, data, key) {events}
     )
     SELECT extract(epoch FROM until - clock_timestamp())::float
     FROM realtime_pollinglease
     WHERE stream = %(stream)s
 """
 WRITE_EVENT = WRITE.format(
-    events="VALUES (%(stream)s, %(type)s, %(topic)s, %(format)s, %(data)s, %(key)s)"
+    events="""
+        VALUES (
+            %(stream)s, %(type)s, %(trace_parent)s, %(topic)s, %(format)s, %(data)s, %(key)s
+        )
+    """
 )
 # Of several: binding lists takes psycopg as long as writing one row takes PostgreSQL.
 WRITE_EVENTS = WRITE.format(
     events="""
-        SELECT %(stream)s, %(type)s, topic, format, data, key
+        SELECT %(stream)s, %(type)s, %(trace_parent)s, topic, format, data, key
         FROM unnest(%(topics)s::text[], %(formats)s::text[], %(datas)s::text[], %(keys)s::text[])
             WITH ORDINALITY AS event (topic, format, data, key, number)
         ORDER BY number
@@ -130,8 +135,23 @@ def publish_many(
     if not rows:
         return
     connection = connections[using or router.db_for_write(OutboxEvent)]
-    parameters = {"stream": stream, "type": type or ""}
     asked = time.monotonic()
+    with tracing.publishing(stream, type, len(rows)) as trace_parent:
+        lease = _write(
+            connection, {"stream": stream, "type": type or "", "trace_parent": trace_parent}, rows
+        )
+    counts.published[stream] += len(rows)
+    leased_seconds: float = 0.0 if lease is None else lease[0]
+    # Much longer than a lease? Then a clock was set back, and that is not to be relied on.
+    if leased_seconds > LEASE_SECONDS:
+        leased_seconds = 0.0
+    _notify_after_commit(connection, stream, leased_until=asked + leased_seconds)
+
+
+def _write(
+    connection: BaseDatabaseWrapper, parameters: dict[str, Any], rows: list[_Row]
+) -> tuple[float] | None:
+    """For how many more seconds somebody polls the stream; None: nobody does."""
     with connection.cursor() as cursor:
         try:
             if len(rows) == 1:
@@ -142,13 +162,8 @@ def publish_many(
             if isinstance(error.__cause__, UndefinedTable):
                 raise NotMigrated(NO_TABLES) from error
             raise
-        lease = cursor.fetchone()
-    counts.published[stream] += len(rows)
-    leased_seconds: float = 0.0 if lease is None else lease[0]
-    # Much longer than a lease? Then a clock was set back, and that is not to be relied on.
-    if leased_seconds > LEASE_SECONDS:
-        leased_seconds = 0.0
-    _notify_after_commit(connection, stream, leased_until=asked + leased_seconds)
+        lease: tuple[float] | None = cursor.fetchone()
+        return lease
 
 
 async def apublish(**arguments: Any) -> None:

@@ -94,6 +94,15 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "trace_parent",
+                    models.CharField(
+                        blank=True,
+                        db_default="",
+                        help_text="The trace in which it was published, see `tracing.py`; empty: none.",
+                        max_length=55,
+                    ),
+                ),
+                (
                     "created_at",
                     models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
                 ),
@@ -182,6 +191,15 @@ class Migration(migrations.Migration):
                         db_default="",
                         help_text="Of the events of a topic with the same key only the newest is kept; empty: all.",
                         max_length=100,
+                    ),
+                ),
+                (
+                    "trace_parent",
+                    models.CharField(
+                        blank=True,
+                        db_default="",
+                        help_text="The trace in which it was published, see `tracing.py`; empty: none.",
+                        max_length=55,
                     ),
                 ),
                 (

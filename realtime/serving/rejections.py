@@ -21,15 +21,23 @@ UNBUFFERED = {
     "Content-Encoding": "identity",
 }
 LOG_AWAY = "The event log is away."
+REASONS = {
+    400: "malformed",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    501: "wsgi",
+}
 FULL = "This server has as many streams as it may have."
 
 
 class Rejected(Exception):
     """The request is answered with this error."""
 
-    def __init__(self, status: int, detail: str, **headers: str) -> None:
+    def __init__(self, status: int, detail: str, *, reason: str = "", **headers: str) -> None:
+        """reason: in a word, for the metrics; the default says no more than the status."""
         super().__init__(detail)
-        counts.rejected[status] += 1
+        counts.rejected[f"{status} {reason or REASONS[status]}"] += 1
         self.response: HttpResponse = JsonResponse(
             {"detail": detail},
             status=status,
@@ -63,11 +71,11 @@ class TryAgainLater(Rejected):
     """
 
     def __init__(
-        self, request: HttpRequest, status: int, detail: str, *, soon: bool = False
+        self, request: HttpRequest, status: int, detail: str, *, reason: str, soon: bool = False
     ) -> None:
         """soon: as after any disconnect, for it is this process's or its database's trouble."""
         seconds = _seconds(soon=soon)
-        super().__init__(status, detail, Retry_After=str(math.ceil(seconds)))
+        super().__init__(status, detail, reason=reason, Retry_After=str(math.ceil(seconds)))
         if accepts_streams(request):
             self.response = HttpResponse(
                 wire.comment(detail) + wire.retry(int(seconds * 1000)),
@@ -83,7 +91,8 @@ def accepts_streams(request: HttpRequest) -> bool:
 
 def log_away() -> HttpResponse:
     """The answer to other clients if the event log turns out to be away when a stream is opened."""
-    return Rejected(503, LOG_AWAY, Retry_After=str(math.ceil(_seconds(soon=True)))).response
+    seconds = str(math.ceil(_seconds(soon=True)))
+    return Rejected(503, LOG_AWAY, reason="away", Retry_After=seconds).response
 
 
 def come_back_soon() -> bytes:
@@ -97,11 +106,13 @@ def check_hub(request: HttpRequest, hub: Hub) -> None:
     It is asked before anything that takes the database.
     """
     if hub.away is not None:
-        raise TryAgainLater(request, 503, LOG_AWAY, soon=True)
+        raise TryAgainLater(request, 503, LOG_AWAY, reason="away", soon=True)
     if hub.is_draining:
-        raise TryAgainLater(request, 503, "This server is about to restart.", soon=True)
+        raise TryAgainLater(
+            request, 503, "This server is about to restart.", reason="draining", soon=True
+        )
     if len(hub.streams) >= conf.get("MAX_STREAMS"):
-        raise TryAgainLater(request, 503, FULL)
+        raise TryAgainLater(request, 503, FULL, reason="full")
 
 
 def reserve_place(
@@ -114,13 +125,17 @@ def reserve_place(
     most_of_user = conf.get("MAX_STREAMS_PER_USER")
     if is_anonymous(grant.user):
         if hub.streams.anonymous >= conf.get("MAX_ANONYMOUS_STREAMS"):
-            raise TryAgainLater(request, 503, "There are as many visitors as there may be.")
+            raise TryAgainLater(
+                request, 503, "There are as many visitors as there may be.", reason="visitors"
+            )
         most_of_user = most_of_address or conf.get("MAX_STREAMS_PER_ADDRESS")
     if hub.streams.reserve(grant, conf.get("MAX_STREAMS"), most_of_user):
         return
     if len(hub.streams) >= conf.get("MAX_STREAMS"):
-        raise TryAgainLater(request, 503, FULL)
-    raise TryAgainLater(request, 429, "You have as many streams open as you may have.")
+        raise TryAgainLater(request, 503, FULL, reason="full")
+    raise TryAgainLater(
+        request, 429, "You have as many streams open as you may have.", reason="user"
+    )
 
 
 def _seconds(*, soon: bool) -> float:

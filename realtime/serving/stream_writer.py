@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from ..exceptions import DatabaseUnavailable
+from ..hub.open_streams import FAILED
 from ..hub.stream import EventStream
 from .servers import ClientConnection
 
@@ -93,12 +94,13 @@ class StreamWriter:
 
     def _hang_up(self) -> None:
         if not self._connection.hang_up():
-            self._stream.close()
+            self._stream.close(FAILED)
 
     def _give_up(self, error: Exception) -> None:
         """What fails for one client must not reach whoever woke its stream."""
         self._is_ended = True
         # An OSError is how a server may say that the client has left.
         if not isinstance(error, OSError):
+            self._stream.end_reason = self._stream.end_reason or FAILED
             logger.error("Could not write to a client, so it is cut off", exc_info=error)
             self._hang_up()

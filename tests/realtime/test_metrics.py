@@ -7,6 +7,7 @@ import pytest
 from django.test import AsyncClient
 from prometheus_client.parser import text_string_to_metric_families
 
+from realtime import conf
 from realtime import counts as counting
 from realtime.counts import Counts
 from realtime.hub.stream import EventStream
@@ -72,6 +73,8 @@ async def test_it_tells_what_has_happened(http, hub):
     assert told["realtime_delivered_bytes_total",] == len(received)
     assert told["realtime_number_seconds_count",] >= 1
     assert told["realtime_write_seconds_count",] >= 1
+    assert told["realtime_insert_to_number_seconds_count",] >= 1
+    assert told["realtime_insert_to_write_seconds_count",] >= 1
     assert after["realtime_hub_connected",] == 1
     assert after["realtime_lag_seconds",] == 0
     assert after["realtime_table_bytes", "realtime_event"] > 0
@@ -89,7 +92,40 @@ async def test_it_tells_of_replays_resets_and_rejections(http, hub, client):
     told = grown(before, await scrape(http))
     assert told["realtime_replay_seconds_count",] == 1
     assert told["realtime_resets_total", "invalid"] == 1
-    assert told["realtime_streams_rejected_total", "401"] == 1
+    assert told["realtime_streams_rejected_total", "unauthorized", "401"] == 1
+
+
+async def test_an_event_has_waited_since_its_row_was_inserted(http, hub, elsewhere):
+    """Not since its commit, which no row knows; by the clock of the database alone."""
+    before = await scrape(http)
+    async with follow(hub, await now(hub)) as chunks:
+        elsewhere().execute(
+            "INSERT INTO realtime_outbox (stream, topic, type, data, created_at) "
+            "VALUES ('orders', 'test:7', 'orders', '1', now() - interval '7 seconds')"
+        )
+        hub.poll()
+        await soon(anext(chunks))
+    told = grown(before, await scrape(http))
+    for name in ("realtime_insert_to_number_seconds", "realtime_insert_to_write_seconds"):
+        assert told[f"{name}_count",] == 1
+        assert 7 <= told[f"{name}_sum",] < 60
+
+
+async def test_it_tells_why_a_stream_has_ended(http, hub, settings):
+    before = await scrape(http)
+    async with follow(hub, await now(hub)) as chunks:
+        await hub.drain(0)
+        with pytest.raises(StopAsyncIteration):
+            while True:
+                await soon(anext(chunks))
+    hub.is_draining = False
+    stalled = hub.open_stream("orders", following("7"), await now(hub))
+    async with stalled:
+        for _ in range(2 + conf.get("STALLED_HEARTBEATS")):
+            stalled.beat()
+    told = grown(before, await scrape(http))
+    assert told["realtime_streams_ended_total", "drained"] == 1
+    assert told["realtime_streams_ended_total", "stalled"] == 1
 
 
 async def test_it_tells_whether_notifications_are_heard(http, hub):

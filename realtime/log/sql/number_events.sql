@@ -14,7 +14,8 @@
 -- need not hint at it. Without a `lease` (null) it never does.
 --
 -- Returns how many it took and how many of them have a position now, the stream's last position
--- and its mark, and whether it took out a lease; nulls if another session is numbering this stream
+-- and its mark, whether it took out a lease, and how many seconds ago the oldest of those that have
+-- a position now was inserted; nulls if another session is numbering this stream
 -- right now (that session hears the same hints, so it will run once more for whatever it could not
 -- see yet). With `wait` it waits for that session instead.
 --
@@ -34,7 +35,7 @@ CREATE FUNCTION realtime_number_events(
     stream_name text, batch_rows integer, busy_rows integer, lease interval,
     wait boolean DEFAULT false,
     OUT taken integer, OUT moved integer, OUT last_position bigint, OUT last_mark integer,
-    OUT leased boolean
+    OUT leased boolean, OUT waited_seconds double precision
 )
 LANGUAGE plpgsql
 AS $$
@@ -112,17 +113,23 @@ BEGIN
     WITH numbered AS (
         DELETE FROM realtime_outbox
         WHERE id = ANY (ids)
-        RETURNING id, topic, type, format, data, key, created_at
+        RETURNING id, topic, type, format, data, key, created_at, trace_parent
+    ), logged AS (
+        INSERT INTO realtime_event (
+            stream, position, mark, topic, type, format, data, key, created_at, trace_parent,
+            published_at
+        )
+        SELECT
+            stream_name, last_position + row_number() OVER (ORDER BY id), batch_mark,
+            topic, type, format, data, key, created_at, trace_parent, clock_timestamp()
+        FROM numbered
+        ORDER BY id
+        RETURNING created_at, published_at
     )
-    INSERT INTO realtime_event
-        (stream, position, mark, topic, type, format, data, key, created_at, published_at)
-    SELECT
-        stream_name, last_position + row_number() OVER (ORDER BY id), batch_mark,
-        topic, type, format, data, key, created_at, clock_timestamp()
-    FROM numbered
-    ORDER BY id;
+    SELECT count(*), coalesce(extract(epoch FROM max(published_at) - min(created_at)), 0)
+    INTO moved, waited_seconds
+    FROM logged;
 
-    GET DIAGNOSTICS moved = ROW_COUNT;
     leased := false;
     IF moved > 0 THEN
         last_position := last_position + moved;

@@ -24,6 +24,7 @@ from realtime.access.grants import Grant, ended
 from realtime.access.revocation import tell_of_deletion
 from realtime.hub import access_monitor
 from realtime.hub.hub import Hub
+from realtime.hub.open_streams import DRAINED
 from realtime.hub.replays import Replays
 from realtime.hub.stream import EventStream
 from realtime.log import wire
@@ -436,7 +437,7 @@ async def test_looking_takes_one_session_and_keeps_it_while_there_are_streams(
         await asyncio.sleep(0.05)
     assert found() == first
     for stream in Hub.current().streams:
-        stream.close()
+        stream.close(DRAINED)
     await hers.sees_its_end()
     await until(lambda: not found())
 

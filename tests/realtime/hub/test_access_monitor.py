@@ -18,12 +18,10 @@ class Stream:
     def __init__(self, ends_at):
         self.access = Grant(ends_at=ends_at)
         self.closed = asyncio.Event()
+        self.end_reason = None
 
-    @property
-    def is_over(self):
-        return self.closed.is_set()
-
-    def close(self):
+    def close(self, reason):
+        self.end_reason = reason
         self.closed.set()
 
 

@@ -9,6 +9,7 @@ from httpx_sse import EventSource
 
 from realtime import EVERYTHING, PUBLIC
 from realtime.exceptions import DatabaseUnavailable
+from realtime.hub.open_streams import DRAINED
 from realtime.hub.recent_events import CHUNK_BYTES
 from realtime.log import retention, wire
 from realtime.log.cursor import START, Cursor
@@ -285,7 +286,7 @@ async def test_a_closed_stream_ends(connect, hub):
     client = await connect()
     tail = hub.tail("orders")
     ending = asyncio.create_task(anext(client.chunks, "the end"))
-    client.stream.close()
+    client.stream.close(DRAINED)
     assert await soon(ending) == "the end"
     assert not tail.is_followed
 

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from realtime import EVERYTHING
+from realtime.hub.open_streams import DRAINED
 from realtime.log import wire
 from realtime.log.cursor import START, Cursor
 from realtime.serving.servers import ClientConnection
@@ -149,7 +150,7 @@ async def test_a_client_that_has_left_is_nothing_to_log(connect, caplog):
 
 async def test_a_closed_stream_says_farewell_and_ends_the_response(hub, connect):
     alice = await connect("7")
-    alice.stream.close(wire.retry(1234))
+    alice.stream.close(DRAINED, wire.retry(1234))
     await soon(alice.pump)
     assert alice.chunks[1:] == [wire.retry(1234)]
     assert alice.is_ended
@@ -180,7 +181,7 @@ async def test_nobody_gets_a_replay_after_their_access_has_ended(hub, connect, f
     monkeypatch.setattr(hub.replays, "read", slow_replay)
     alice = await connect("7", cursor=START)
     await soon(asked.wait())
-    alice.stream.close()
+    alice.stream.close(DRAINED)
     answer.set()
     await soon(alice.pump)
     assert b"secret" not in alice.text
