@@ -45,10 +45,10 @@ class Checkout:
         inherited = {
             name: value
             for name, value in os.environ.items()
-            if name != "DATABASE_URL" and not name.startswith("DJANGO_")
+            if name not in ("DATABASE_URL", "PYTHONUNBUFFERED") and not name.startswith("DJANGO_")
         }
         return subprocess.Popen(
-            [self.account.python, "-u", "manage.py", *command],
+            [self.account.python, "manage.py", *command],
             cwd=self.path,
             env={**inherited, **self.account.environment, **environment},
             stdout=subprocess.PIPE,
@@ -99,7 +99,7 @@ class Site(ServerProcess):
 
     def wait_until_ready(self, starts: int = 1) -> None:
         """Wait until it has started for the nth time (the autoreloader starts it again)."""
-        wait_until(lambda: self.text.count(READY) >= starts or self.process.poll() is not None, 30)
+        wait_until(lambda: self.text.count(READY) >= starts or self.process.poll() is not None, 60)
         assert self.process.poll() is None, self.text
         wait_until(self._listens)
 

@@ -13,7 +13,7 @@ from itertools import count
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import Permission
-from django.db import connections
+from django.db import connections, transaction
 from django.test import AsyncRequestFactory
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -67,7 +67,7 @@ requests = st.builds(
 )
 # The fixtures, which the examples share, are the cast and the hub.
 examples = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
@@ -86,9 +86,10 @@ async def tokens(hub, django_user_model, settings):
 
 
 async def publish(hub, stream, messages):
-    """Publish them, one by one; returns when all have their positions."""
+    """Publish them, in one transaction; returns when all have their positions."""
     before = (await hub.catch_up(stream)).position
 
+    @transaction.atomic
     def publish_each():
         for person, text in messages:
             to = realtime.PUBLIC if person is None else realtime.Topic("auth.user", person)

@@ -3,7 +3,9 @@
 import logging
 import os
 import socket
+import sys
 import threading
+from io import TextIOWrapper
 from typing import Any
 
 from daphne.management.commands import runserver
@@ -24,6 +26,9 @@ TELL_NOTHING = (settings.STATIC_URL, "/demo/published/")
 
 class Command(runserver.Command):
     def run(self, **options: Any) -> None:
+        if isinstance(sys.stdout, TextIOWrapper):
+            # A line is seen when it is written, in a file and through a pipe too.
+            sys.stdout.reconfigure(line_buffering=True)
         if PREPARED not in os.environ:
             self.refuse_a_port_in_use()
             # Only the checkout's own database. On somebody's server, we say what is missing.
