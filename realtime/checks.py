@@ -22,7 +22,7 @@ MAY_BE_ZERO = {"DRAIN_SECONDS"}
 
 
 def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """realtime.E001 to E015 and W002."""
+    """realtime.E001 to E016 and W002."""
     given = getattr(settings, "REALTIME", {})
     if not isinstance(given, dict):
         return [Error("REALTIME has to be a dictionary.", id="realtime.E001")]
@@ -142,11 +142,11 @@ def _authentication() -> Iterator[Error]:
 
 
 def _listen_url() -> Iterator[Error]:
-    url = conf.get("LISTEN_URL")
-    if url is None:
-        return
+    given = conf.get("LISTEN_URL")
+    urls = given.values() if isinstance(given, dict) else [] if given is None else [given]
     try:
-        conninfo_to_dict(url)
+        for url in urls:
+            conninfo_to_dict(url)
     except (ProgrammingError, AttributeError):
         # Neither the value nor what libpq says of it: it may hold a password.
         yield Error(
@@ -191,8 +191,8 @@ def _retention_error(what: str) -> Error:
 
 
 def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[Warning]:
-    """realtime.W101 to W106, for `manage.py check --deploy`: what production would miss."""
-    return [*_application(), *_no_retention(), *_pooler(), *_static_files()]
+    """realtime.W101 to W107, for `manage.py check --deploy`: what production would miss."""
+    return [*_application(), *_no_retention(), *_pooler(), *_tables(), *_static_files()]
 
 
 def _application() -> Iterator[Warning]:
@@ -236,26 +236,50 @@ def _no_retention() -> Iterator[Warning]:
 
 
 def _pooler() -> Iterator[Warning]:
-    if conf.get("LISTEN_URL") is not None or conf.get("DATABASE") not in connections:
-        return
-    connection = connections[conf.get("DATABASE")]
-    if connection.vendor != "postgresql":
-        return
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_backend_pid()")
-            [backend_pid] = cursor.fetchone()
-            is_pooled = backend_pid != connection.connection.info.backend_pid
-    except DatabaseError:
-        return  # away: that shows elsewhere
-    if is_pooled:
-        yield Warning(
-            "The database is reached through a pooler, such as PgBouncer. In transaction mode it "
-            "swallows LISTEN, and events come seconds late.",
-            hint="Give the listener a direct way: REALTIME = {'LISTEN_URL': 'postgresql://…'}. In "
-            "session mode all is well: silence this.",
-            id="realtime.W104",
-        )
+    for alias in _databases():
+        if conf.listen_url(alias) is not None:
+            continue
+        connection = connections[alias]
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_backend_pid()")
+                [backend_pid] = cursor.fetchone()
+                is_pooled = backend_pid != connection.connection.info.backend_pid
+        except DatabaseError:
+            continue  # away: that shows elsewhere
+        if is_pooled:
+            yield Warning(
+                f"The database {alias!r} is reached through a pooler, such as PgBouncer. In "
+                "transaction mode it swallows LISTEN, and events come seconds late.",
+                hint="Give the listener a direct way: REALTIME = {'LISTEN_URL': 'postgresql://…'}. "
+                "In session mode all is well: silence this.",
+                id="realtime.W104",
+            )
+
+
+def _tables() -> Iterator[Warning]:
+    for alias in _databases():
+        try:
+            with connections[alias].cursor() as cursor:
+                cursor.execute("SELECT to_regclass('realtime_outbox') IS NULL")
+                [is_missing] = cursor.fetchone()
+        except DatabaseError:
+            continue
+        if is_missing:
+            yield Warning(
+                f"The database {alias!r} has no tables of the event log.",
+                hint=f"manage.py migrate realtime --database={alias}",
+                id="realtime.W107",
+            )
+
+
+def _databases() -> list[str]:
+    """Those with an event log, if they can have one."""
+    return [
+        alias
+        for alias in conf.databases()
+        if alias in connections and connections[alias].vendor == "postgresql"
+    ]
 
 
 def _static_files() -> Iterator[Warning]:
@@ -281,13 +305,23 @@ def _static_files() -> Iterator[Warning]:
 
 def _streams() -> Iterator[Error]:
     names = conf.get("STREAMS")
-    is_list = isinstance(names, (list, tuple)) and names
-    if not is_list or not all(isinstance(name, str) and name for name in names):
+    is_several = isinstance(names, (list, tuple, dict)) and names
+    if not is_several or not all(isinstance(name, str) and name for name in names):
         yield Error(
-            f"REALTIME['STREAMS'] is {names!r}, and has to be a list of at least one name.",
-            hint="The default is ['default']; `orders-*` stands for all that begin so.",
+            f"REALTIME['STREAMS'] is {names!r}, and has to name at least one stream.",
+            hint="The default is ['default']; `orders-*` stands for all that begin so. In several "
+            "databases: {'orders': 'default', 'orders-west': 'west'}.",
             id="realtime.E013",
         )
+    elif isinstance(names, dict):
+        for name, alias in names.items():
+            if alias not in connections or connections[alias].vendor != "postgresql":
+                yield Error(
+                    f"REALTIME['STREAMS'] has {name!r} in {alias!r}, which is no PostgreSQL in "
+                    "DATABASES.",
+                    hint=f"There are {', '.join(map(repr, connections))}.",
+                    id="realtime.E016",
+                )
 
 
 def _tenant() -> Iterator[CheckMessage]:

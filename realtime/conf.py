@@ -1,5 +1,6 @@
 """The settings of this app: `REALTIME = {…}` in the project's settings, over these defaults."""
 
+from fnmatch import fnmatchcase
 from typing import Any
 
 from django.conf import settings
@@ -8,7 +9,8 @@ DEFAULTS: dict[str, Any] = {
     # Alias of the database that holds the event log.
     "DATABASE": "default",
     # The names of its streams: one that isn't listed is refused, for it is most likely misspelt.
-    # `orders-*` stands for all that begin so.
+    # `orders-*` stands for all that begin so. With an alias each, they are in several databases:
+    # {"orders": "default", "orders-west": "west"}, each beside the rows that its events tell of.
     "STREAMS": ["default"],
     # Dotted path of a function that returns the name of the tenant of now: it becomes a part of
     # each topic, so that user 1 of one tenant is not user 1 of another.
@@ -19,7 +21,8 @@ DEFAULTS: dict[str, Any] = {
     # The longest data of an event, in bytes of UTF-8.
     "MAX_EVENT_BYTES": 1024 * 1024,
     # A libpq connection string or URL for the LISTEN connection, where the database above is
-    # reached through PgBouncer in transaction mode, which swallows LISTEN.
+    # reached through PgBouncer in transaction mode, which swallows LISTEN. Of several databases
+    # {"alias": "postgresql://…"}.
     "LISTEN_URL": None,
     # Who may be asking, tried in this order: functions from a request to a user or None.
     "AUTHENTICATION": [
@@ -89,3 +92,42 @@ def replay_database(database: str) -> str | None:
     if isinstance(alias, dict):
         return alias.get(database)
     return alias if database == get("DATABASE") else None
+
+
+def listen_url(database: str) -> str | None:
+    """The connection string for LISTEN on this database, if it takes one of its own."""
+    url = get("LISTEN_URL")
+    if isinstance(url, dict):
+        return url.get(database)
+    return url if database == get("DATABASE") else None
+
+
+def streams() -> dict[str, str]:
+    """The names of the streams, or patterns of them, and of each the alias of its database."""
+    names = get("STREAMS")
+    return dict(names) if isinstance(names, dict) else dict.fromkeys(names, get("DATABASE"))
+
+
+def has_stream(name: str) -> bool:
+    """Whether there is a stream of this name."""
+    return _pattern_of(name) is not None
+
+
+def database_of(stream: str) -> str:
+    """The alias of the database that a stream is in."""
+    names = get("STREAMS")
+    pattern = _pattern_of(stream) if isinstance(names, dict) else None
+    return str(get("DATABASE") if pattern is None else names[pattern])
+
+
+def databases() -> list[str]:
+    """The aliases of all databases with an event log: REALTIME["DATABASE"], and others."""
+    return list(dict.fromkeys([get("DATABASE"), *streams().values()]))
+
+
+def _pattern_of(stream: str) -> str | None:
+    """The name or pattern in STREAMS that fits: the name itself, else the first pattern."""
+    names = get("STREAMS")
+    if stream in names:
+        return stream
+    return next((pattern for pattern in names if fnmatchcase(stream, pattern)), None)

@@ -16,7 +16,8 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
 from .exceptions import DatabaseUnavailable
-from .hub.hub import Hub, State
+from .hub.hub import Hub
+from .hub.log_follower import LogFollower, State
 from .postgres.writability import NO_NEW_CONNECTIONS
 
 # Kubernetes waits for one second unless told otherwise.
@@ -44,21 +45,37 @@ async def ready(request: HttpRequest) -> JsonResponse:
     new connection, whether a request could write now: else every order is an error.
     Without a listener the process is ready too: it finds events by looking every few seconds,
     and where notifications are swallowed for one process, they are for the others.
+
+    Where there are streams in other databases too, each of these is told of in `databases`, with a
+    `reason` if it is away: the process goes on serving the streams of the others.
     """
     hub = Hub.current()
-    lag, not_writable = await asyncio.gather(
-        _measure_lag(hub), hub.writability.why_not(ANSWER_SECONDS)
-    )
-    state = hub.state
-    reason = DRAINING if hub.is_draining else _why_not(lag, state, not_writable)
+    looks = await asyncio.gather(*map(_look, hub.followers.values()))
+    of_each = dict(zip(hub.followers, looks, strict=True))
+    reason, figures = of_each.pop(hub.home.database)
+    if hub.is_draining:
+        reason = DRAINING
+    if of_each:
+        figures["databases"] = {
+            alias: {"reason": why_not, **own} for alias, (why_not, own) in of_each.items()
+        }
     if reason is not None:
-        return _answer(503, status="not ready", reason=reason, **_figures(lag, state))
-    return _answer(200, status="ready", **_figures(lag, state))
+        return _answer(503, status="not ready", reason=reason, **figures)
+    return _answer(200, status="ready", **figures)
 
 
-async def _measure_lag(hub: Hub) -> float | None:
+async def _look(follower: LogFollower) -> tuple[str | None, dict[str, Any]]:
+    """Why nothing can be written to a database, or None; and what else to tell of it."""
+    lag, not_writable = await asyncio.gather(
+        _measure_lag(follower), follower.writability.why_not(ANSWER_SECONDS)
+    )
+    state = follower.state
+    return _why_not(lag, state, not_writable), _figures(lag, state)
+
+
+async def _measure_lag(follower: LogFollower) -> float | None:
     try:
-        return await hub.measure_lag(seconds=ANSWER_SECONDS)
+        return await follower.measure_lag(seconds=ANSWER_SECONDS)
     except DatabaseUnavailable:
         return None
 

@@ -27,6 +27,7 @@ from . import conf
 from .counts import BUCKETS, Counts, Histogram, counts
 from .exceptions import DatabaseUnavailable
 from .hub.hub import Hub
+from .hub.log_follower import LogFollower
 from .log.sql import load
 
 # A scrape may take ten seconds unless Prometheus is told otherwise.
@@ -37,6 +38,7 @@ NO_TOKEN = "Set REALTIME = {'METRICS_TOKEN': …}, and send it: Authorization: B
 
 SIZES = load("table_sizes")
 
+_Sizes = list[tuple[str, int, int]]
 # What was counted, and what holds now in each process, see Hub.gauges().
 _Told = tuple[Counts, list[dict[str, dict[str, float]]]]
 
@@ -55,13 +57,11 @@ async def show(request: HttpRequest) -> HttpResponse:
     except ModuleNotFoundError:
         return HttpResponse(NOT_INSTALLED, status=501, content_type="text/plain")
     hub = Hub.current()
-    try:
-        lag = await hub.measure_lag(seconds=ANSWER_SECONDS)
-    except DatabaseUnavailable:
-        lag = None
-    registry = CollectorRegistry()
     told = await _told(hub)
-    registry.register(_Collector(hub, told, lag, await sync_to_async(_sizes)()))
+    lags = await asyncio.gather(*map(_lag, hub.followers.values()))
+    sizes = {alias: await sync_to_async(_sizes)(alias) for alias in hub.followers}
+    registry = CollectorRegistry()
+    registry.register(_Collector(hub, told, dict(zip(hub.followers, lags, strict=True)), sizes))
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
     return HttpResponse(
         encode(registry), content_type=content_type, headers={"Cache-Control": "no-store"}
@@ -82,13 +82,21 @@ async def _told(hub: Hub) -> _Told:
     return total, [hub.gauges(), *others]
 
 
-def _sizes() -> list[tuple[str, int, int]]:
+async def _lag(follower: LogFollower) -> float | None:
+    """See `LogFollower.measure_lag`; None if the database is away."""
+    try:
+        return await follower.measure_lag(seconds=ANSWER_SECONDS)
+    except DatabaseUnavailable:
+        return None
+
+
+def _sizes(database: str) -> _Sizes:
     """Of each table: its name, about how many rows, and bytes. Empty if the database is away."""
-    connection = connections[conf.get("DATABASE")]
+    connection = connections[database]
     try:
         with connection.cursor() as cursor:
             cursor.execute(SIZES)
-            rows: list[tuple[str, int, int]] = cursor.fetchall()
+            rows: _Sizes = cursor.fetchall()
             return rows
     except Error:
         return []
@@ -98,14 +106,14 @@ def _sizes() -> list[tuple[str, int, int]]:
 
 
 class _Collector:
-    """What is asked for at one scrape."""
+    """What is asked for at one scrape; lags and sizes by the alias of the database."""
 
     def __init__(
-        self, hub: Hub, told: _Told, lag: float | None, sizes: list[tuple[str, int, int]]
+        self, hub: Hub, told: _Told, lags: dict[str, float | None], sizes: dict[str, _Sizes]
     ) -> None:
         self._hub = hub
         self._counts, self._gauges = told
-        self._lag = lag
+        self._lags = lags
         self._sizes = sizes
 
     def collect(self) -> Iterator[Any]:
@@ -226,33 +234,31 @@ class _Collector:
             ("connected", "Whether the event log can be reached, by every process asked."),
             ("listening", "Whether notifications are heard; else events are found by looking."),
         ):
-            least = min(gauges[name][""] for gauges in self._gauges)
-            yield _metric("gauge", f"realtime_hub_{name}", said, [], {"": least})
+            least = {
+                alias: min(gauges[name].get(alias, 0.0) for gauges in self._gauges)
+                for alias in self._hub.followers
+            }
+            yield _metric("gauge", f"realtime_hub_{name}", said, ["database"], least)
         yield _metric(
             "gauge", "realtime_processes", "Processes told of here.", [], {"": len(self._gauges)}
         )
-        if self._lag is not None:
-            yield _metric(
-                "gauge",
-                "realtime_lag_seconds",
-                "The age of the oldest event that waits for its position.",
-                [],
-                {"": self._lag},
-            )
         yield _metric(
             "gauge",
-            "realtime_table_rows",
-            "About how many rows a table has, as PostgreSQL estimates.",
-            ["table"],
-            {table: rows for table, rows, _ in self._sizes},
+            "realtime_lag_seconds",
+            "The age of the oldest event that waits for its position.",
+            ["database"],
+            {alias: lag for alias, lag in self._lags.items() if lag is not None},
         )
-        yield _metric(
-            "gauge",
-            "realtime_table_bytes",
-            "How large a table is, with its indexes.",
-            ["table"],
-            {table: size for table, _, size in self._sizes},
-        )
+        for name, said, column in (
+            ("rows", "About how many rows a table has, as PostgreSQL estimates.", 1),
+            ("bytes", "How large a table is, with its indexes.", 2),
+        ):
+            values = {
+                f"{row[0]} {alias}": float(row[column])
+                for alias, rows in self._sizes.items()
+                for row in rows
+            }
+            yield _metric("gauge", f"realtime_table_{name}", said, ["table", "database"], values)
 
 
 def _metric(

@@ -150,7 +150,7 @@ class EventStreamView(View):
         """All that may query the database. hub: None for a test client without an event loop."""
         try:
             if hub is not None:
-                check_hub(request, hub)
+                check_hub(request, hub, self.stream)
             grant, topics = self._admit(request, kwargs)
             follow = self._follows(request)
             if request.method == "HEAD":

@@ -59,7 +59,7 @@ class AccessMonitor:
 
     check_seconds: how often all of them are looked at without a notification.
     query_seconds: how long the database may take to answer.
-    is_away: whether the event log can't be read now.
+    is_away: whether the event log of a stream can't be read now.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class AccessMonitor:
         check_seconds: float,
         query_seconds: float,
         *,
-        is_away: Callable[[], bool] = lambda: False,
+        is_away: Callable[[OpenStream], bool] = lambda stream: False,
     ) -> None:
         self._streams = streams
         self._check_seconds = check_seconds
@@ -109,10 +109,19 @@ class AccessMonitor:
         self._all_due = True
         self._look_due.set()
 
-    async def verify_before_reading(self) -> None:
-        """Before the event log is read again after it was away: end what can't be verified."""
+    async def verify_before_reading(
+        self, is_concerned: Callable[[OpenStream], bool] = lambda stream: True
+    ) -> None:
+        """Before an event log is read again after it was away: end what can't be verified.
+
+        is_concerned: whether it is the log of a stream.
+        """
         now = asyncio.get_running_loop().time()
-        if not any(self._overdue_at(stream.access) <= now for stream in self._streams):
+        if not any(
+            self._overdue_at(stream.access) <= now
+            for stream in self._streams
+            if is_concerned(stream)
+        ):
             return
         self._verified.clear()
         self.check_all()
@@ -121,7 +130,7 @@ class AccessMonitor:
                 await self._verified.wait()
         except TimeoutError:
             pass
-        self._close_overdue(asyncio.get_running_loop().time())
+        self._close_overdue(asyncio.get_running_loop().time(), is_concerned)
 
     async def run(self) -> None:
         # Two tasks: while a database that is away holds up a look, tokens run out all the same.
@@ -143,8 +152,8 @@ class AccessMonitor:
             self._end_what_is_over(time.time())
             # Here too, for a look may be held up.
             self._note_what_was_heard()
-            if clock() >= self._next_overdue and not self._is_away():
-                self._close_overdue(clock())
+            if clock() >= self._next_overdue:
+                self._close_overdue(clock(), lambda stream: not self._is_away(stream))
             if clock() >= next_check:
                 self._all_due = True
                 next_check = clock() + self._check_seconds
@@ -169,7 +178,7 @@ class AccessMonitor:
     def _overdue_at(self, grant: Grant) -> float:
         return grant.verified_at + self._check_seconds + LATE_SECONDS
 
-    def _close_overdue(self, now: float) -> None:
+    def _close_overdue(self, now: float, is_concerned: Callable[[OpenStream], bool]) -> None:
         """End what couldn't be verified in time; not what only waits for its turn."""
         is_looking = now - self._last_verified < NOTIFIED_SECONDS
         self._next_overdue = math.inf
@@ -178,7 +187,7 @@ class AccessMonitor:
             is_waiting = is_looking and not (review is not None and review.has_failed)
             if (overdue_at := self._overdue_at(stream.access)) > now:
                 self._next_overdue = min(self._next_overdue, overdue_at)
-            elif is_waiting:
+            elif is_waiting or not is_concerned(stream):
                 self._next_overdue = now
             else:
                 retry = random.randint(*conf.get("RETRY_MILLISECONDS"))

@@ -27,6 +27,7 @@ class OpenStream(Protocol):
     """
 
     access: Grant
+    name: str
     topics: Topics
     end_reason: str | None
 

@@ -19,9 +19,12 @@ CLOSE_SECONDS = 1.0
 
 
 class Pruner:
-    """Prunes every `seconds`, in a thread, with a rest after each batch as long as it took."""
+    """Prunes the log of one database every `seconds`, in a thread, with a rest after each batch as
+    long as it took.
+    """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, database: str, seconds: float) -> None:
+        self._database = database
         self._seconds = seconds
         self._ended = threading.Event()
         # Whether the last time has failed.
@@ -59,7 +62,7 @@ class Pruner:
         from ..log import retention
 
         try:
-            for due in retention.due():
+            for due in retention.due(self._database):
                 began = clock()
                 for batch in retention.prune_due(due, wait=False):
                     what = due.stream if due.kind is None else f"{due.stream}, {due.kind}"

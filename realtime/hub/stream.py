@@ -33,8 +33,7 @@ ASK_AGAIN_MILLISECONDS = (2500, 3500)
 class Source(Protocol):
     """Where a stream reads, and who looks after it while it is open: its process's hub."""
 
-    replays: Replays
-
+    def replays(self, stream: str) -> Replays: ...
     def tail(self, stream: str) -> RecentEvents | None: ...
     async def catch_up(self, stream: str) -> RecentEvents: ...
     def add(self, stream: "EventStream") -> None: ...
@@ -63,13 +62,13 @@ class EventStream:
         "_hub",
         "_is_valid",
         "_missed_beats",
-        "_name",
         "_replay_due",
         "_replayed",
         "_restarts",
         "_tail",
         "access",
         "end_reason",
+        "name",
         "on_stall",
         "on_wake",
         "topics",
@@ -94,7 +93,7 @@ class EventStream:
         # What to do about a client that has stopped reading; the default is to close.
         self.on_stall: Callable[[], None] | None = None
         self._hub = hub
-        self._name = name
+        self.name = name
         self._is_valid = cursor is not None
         self._cursor = START if cursor is None else cursor
         self._follow = follow
@@ -112,8 +111,8 @@ class EventStream:
     async def __aenter__(self) -> Self:
         """Raises DatabaseUnavailable: the client comes back with its cursor."""
         # A tail that nobody follows is forgotten after a while, so hold on to it at once.
-        while (tail := self._hub.tail(self._name)) is None:
-            await self._hub.catch_up(self._name)
+        while (tail := self._hub.tail(self.name)) is None:
+            await self._hub.catch_up(self.name)
         self._tail = tail
         tail.follow(self)
         self._hub.add(self)
@@ -194,8 +193,8 @@ class EventStream:
     async def replay(self) -> None:
         """Read the next events from the table, for `take()`."""
         try:
-            replay = await self._hub.replays.read(
-                self._name,
+            replay = await self._hub.replays(self.name).read(
+                self.name,
                 self.topics,
                 after=self._cursor,
                 through=self._tail.cursor,

@@ -3,14 +3,13 @@
 import json
 import time
 from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
 from math import inf
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from asgiref.sync import sync_to_async
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import ProgrammingError, connections, router, transaction
+from django.db import ProgrammingError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.errors import UndefinedTable
 
@@ -18,7 +17,7 @@ from .. import conf, tracing
 from ..counts import counts
 from ..exceptions import InvalidEvent, NotMigrated
 from . import wire
-from .models import EventFields, OutboxEvent
+from .models import EventFields
 from .notifications import PENDING_CHANNEL
 from .polling_lease import LEASE_SECONDS
 from .topics import topics_of
@@ -56,7 +55,8 @@ WRITE_EVENTS = WRITE.format(
 
 
 NO_TABLES = (
-    "The tables of the event log are not there yet: run `manage.py migrate`. A migration that "
+    "The tables of the event log are not in the database {database!r} yet: run "
+    "`manage.py migrate --database={database}`. A migration that "
     'publishes has to come after theirs: dependencies = [("realtime", "__first__"), …].'
 )
 
@@ -113,7 +113,7 @@ def publish(
     stream: a name of `REALTIME["STREAMS"]`.
     latest: a key, 1 to 100 characters: of the events of this topic with the same key only the
         newest is kept and sent.
-    using: the database alias; the one models of this app are written to if None.
+    using: the database alias; that of the stream if None.
 
     Raises InvalidEvent, before anything is written, for what can't be sent over the wire, and its
     subclass InvalidTopic for what is no topic; NotMigrated if the log has no tables yet.
@@ -134,7 +134,7 @@ def publish_many(
     rows = [row for message in messages for row in _rows(message)]
     if not rows:
         return
-    connection = connections[using or router.db_for_write(OutboxEvent)]
+    connection = connections[using or conf.database_of(stream)]
     asked = time.monotonic()
     with tracing.publishing(stream, type, len(rows)) as trace_parent:
         lease = _write(
@@ -160,7 +160,7 @@ def _write(
                 cursor.execute(WRITE_EVENTS, {**parameters, **_columns(rows)})
         except ProgrammingError as error:
             if isinstance(error.__cause__, UndefinedTable):
-                raise NotMigrated(NO_TABLES) from error
+                raise NotMigrated(NO_TABLES.format(database=connection.alias)) from error
             raise
         lease: tuple[float] | None = cursor.fetchone()
         return lease
@@ -174,11 +174,9 @@ async def apublish(**arguments: Any) -> None:
 def check_stream(name: str) -> None:
     """Raises InvalidEvent unless it is the name of a stream."""
     _check_name("stream", name)
-    known = conf.get("STREAMS")
-    if name not in known and not any(fnmatchcase(str(name), pattern) for pattern in known):
-        raise InvalidEvent(
-            f"There is no stream {name!r}: REALTIME['STREAMS'] names {', '.join(map(repr, known))}."
-        )
+    if not conf.has_stream(name):
+        known = ", ".join(map(repr, conf.streams()))
+        raise InvalidEvent(f"There is no stream {name!r}: REALTIME['STREAMS'] names {known}.")
 
 
 def _rows(message: Message) -> list[_Row]:

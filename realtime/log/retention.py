@@ -96,11 +96,11 @@ def ages(stream: str) -> dict[str, timedelta]:
     return {kind: parse_age(age) for kind, age in by_kind.items()}
 
 
-def due() -> Iterator[Due]:
-    """What is to be pruned now by `REALTIME["RETENTION"]`."""
+def due(database: str | None = None) -> Iterator[Due]:
+    """What is to be pruned now by `REALTIME["RETENTION"]`, in one database or in all."""
     if not conf.get("RETENTION"):
         return
-    for stream in streams():
+    for stream in streams(database):
         for kind, age in ages(stream.name).items():
             through = cut_by_age(stream.name, age)
             if kind != OTHERS:
@@ -116,9 +116,17 @@ def prune_due(due: Due, *, wait: bool = True) -> Iterator["Batch"]:
     return _empty(due.stream, due.kind, due.through, wait=wait)
 
 
-def streams() -> list[Stream]:
-    """All streams that ever had an event, by name."""
-    return list(Stream.objects.using(conf.get("DATABASE")).order_by("name"))
+def streams(database: str | None = None) -> list[Stream]:
+    """All streams that ever had an event, of one database or of all, by name."""
+    databases = conf.databases() if database is None else [database]
+    found = [
+        stream
+        for alias in databases
+        for stream in Stream.objects.using(alias).order_by("name")
+        # One that lives elsewhere by now is no longer looked at here.
+        if conf.database_of(stream.name) == alias
+    ]
+    return sorted(found, key=lambda stream: stream.name)
 
 
 def cut_by_age(stream: str, older_than: timedelta) -> int:
@@ -152,11 +160,12 @@ def _empty(stream: str, kind: str, through: int, *, wait: bool) -> Iterator[Batc
 
 
 def _empty_batch(stream: str, kind: str, through: int, wait: bool) -> Batch | None:
-    with transaction.atomic(using=conf.get("DATABASE")):
-        _execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+    database = conf.database_of(stream)
+    with transaction.atomic(using=database):
+        _execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED", stream=stream)
         if not _take_turn(stream, wait):
             return None
-        marked = PrunedKind.objects.using(conf.get("DATABASE")).filter(stream=stream, kind=kind)
+        marked = PrunedKind.objects.using(database).filter(stream=stream, kind=kind)
         earlier = marked.values_list("looked_through", flat=True).first() or 0
         after = max(earlier, _query(PRUNED_THROUGH, stream=stream))
         if after >= through:
@@ -167,7 +176,7 @@ def _empty_batch(stream: str, kind: str, through: int, wait: bool) -> Batch | No
         )
         # In the same transaction, as below. What wasn't there has not been taken from anybody.
         marks = {"looked_through": reached, **({"through": last} if events else {})}
-        PrunedKind.objects.using(conf.get("DATABASE")).update_or_create(
+        PrunedKind.objects.using(database).update_or_create(
             stream=stream, kind=kind, defaults=marks
         )
     return Batch(events, reached)
@@ -182,10 +191,10 @@ def _take_turn(stream: str, wait: bool) -> bool:
 
 def _prune_batch(stream: str, through: int, wait: bool) -> Batch | None:
     """Delete the lowest events of a stream; None if all up to that position are gone."""
-    with transaction.atomic(using=conf.get("DATABASE")):
+    with transaction.atomic(using=conf.database_of(stream)):
         # Each statement with a snapshot of its own, whatever the project's default is: the second
         # has to see what the prune before us has committed.
-        _execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        _execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED", stream=stream)
         if not _take_turn(stream, wait):
             return None
         after = _query(PRUNED_THROUGH, stream=stream)
@@ -203,21 +212,19 @@ def _prune_batch(stream: str, through: int, wait: bool) -> Batch | None:
     return Batch(events, reached)
 
 
-def _execute(statement: str, **parameters: Any) -> int:
-    with connections[conf.get("DATABASE")].cursor() as cursor:
-        cursor.execute(statement, parameters)
+def _execute(statement: str, *, stream: str, **parameters: Any) -> int:
+    with connections[conf.database_of(stream)].cursor() as cursor:
+        cursor.execute(statement, {"stream": stream, **parameters})
         return int(cursor.rowcount)
 
 
-def _query_row(statement: str, **parameters: Any) -> tuple[int, ...]:
-    with connections[conf.get("DATABASE")].cursor() as cursor:
-        cursor.execute(statement, parameters)
+def _query_row(statement: str, *, stream: str, **parameters: Any) -> tuple[int, ...]:
+    with connections[conf.database_of(stream)].cursor() as cursor:
+        cursor.execute(statement, {"stream": stream, **parameters})
         row: tuple[int, ...] = cursor.fetchone()
         return row
 
 
-def _query(statement: str, **parameters: Any) -> int:
-    with connections[conf.get("DATABASE")].cursor() as cursor:
-        cursor.execute(statement, parameters)
-        [value] = cursor.fetchone()
-        return int(value)
+def _query(statement: str, *, stream: str, **parameters: Any) -> int:
+    [value] = _query_row(statement, stream=stream, **parameters)
+    return int(value)

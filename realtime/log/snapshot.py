@@ -10,11 +10,11 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError, connections, router
+from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from .. import conf
 from .cursor import Cursor
-from .models import OutboxEvent
 from .notifications import PUBLISHED_CHANNEL, published
 from .publishing import DEFAULT_STREAM, check_stream
 from .sql import load
@@ -40,7 +40,7 @@ def current_cursor(stream: str = DEFAULT_STREAM, using: str | None = None) -> Cu
     page and its stream, and is never in neither.
 
     stream: a name of `REALTIME["STREAMS"]`.
-    using: the database alias; the one models of this app are written to if None.
+    using: the database alias; that of the stream if None.
 
     Returns the cursor; its text, `str(cursor)`, is what a stream is asked for with, and
     `cursor.position` the number of the last event. It costs a query, or a few if events wait.
@@ -48,7 +48,7 @@ def current_cursor(stream: str = DEFAULT_STREAM, using: str | None = None) -> Cu
     Raises InvalidEvent if there is no such stream.
     """
     check_stream(stream)
-    connection = connections[using or router.db_for_write(OutboxEvent)]
+    connection = connections[using or conf.database_of(stream)]
     position, mark, is_to_number = _query(connection, SNAPSHOT, stream=stream)
     if is_to_number:
         try:

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from django.db import Error, connections
 
-from .. import conf
 from .explanations import BY_SQLSTATE, READ_ONLY, explain
 
 logger = logging.getLogger("realtime")
@@ -93,9 +92,9 @@ class Writability:
         self._refusal = refusal
 
 
-def why_not_writable() -> Refusal | None:
-    """In a thread: why nothing can be written to the event log's database now; None: it can."""
-    connection = connections[conf.get("DATABASE")]
+def why_not_writable(database: str) -> Refusal | None:
+    """In a thread: why nothing can be written to this database now; None: it can."""
+    connection = connections[database]
     try:
         with connection.cursor() as cursor:
             cursor.execute(LOOK)

@@ -100,12 +100,12 @@ def come_back_soon() -> bytes:
     return wire.comment(LOG_AWAY) + wire.retry(int(_seconds(soon=True) * 1000))
 
 
-def check_hub(request: HttpRequest, hub: Hub) -> None:
-    """Whether this process can open a stream at all. Raises Rejected.
+def check_hub(request: HttpRequest, hub: Hub, stream: str) -> None:
+    """Whether this process can open a stream of this name at all. Raises Rejected.
 
     It is asked before anything that takes the database.
     """
-    if hub.away is not None:
+    if hub.follower_of(stream).away is not None:
         raise TryAgainLater(request, 503, LOG_AWAY, reason="away", soon=True)
     if hub.is_draining:
         raise TryAgainLater(

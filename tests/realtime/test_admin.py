@@ -169,7 +169,7 @@ async def test_a_process_says_who_is_connected(hub, alice, monkeypatch):
 
 @pytest.mark.django_db(transaction=True)
 async def test_the_streams_of_a_user_are_ended_and_nobody_elses(hub, admin, alice, bob):
-    await until(lambda: hub.state.listening_since is not None)
+    await until(lambda: hub.home.state.listening_since is not None)
     async with a_stream(hub, alice) as ended, a_stream(hub, bob) as other:
         await in_thread(admin.post, END, {"user": str(alice.pk)})
         with pytest.raises(StopAsyncIteration):

@@ -23,7 +23,7 @@ def http():
 
 
 async def listening(hub):
-    await until(lambda: hub.state.listening_since is not None)
+    await until(lambda: hub.home.state.listening_since is not None)
 
 
 async def test_a_process_that_answers_is_alive(http):
@@ -42,7 +42,7 @@ async def test_it_is_ready_when_the_database_answers(http, hub):
     assert said["status"] == "ready"
     assert said["listener"] == "listening"
     since = parse_datetime(said["listening_since"])
-    assert abs(since - hub.state.listening_since) < timedelta(milliseconds=1)
+    assert abs(since - hub.home.state.listening_since) < timedelta(milliseconds=1)
     assert said["lag_seconds"] == 0
     assert said["seconds_since_answer"] < 1
 
@@ -67,14 +67,14 @@ async def test_all_who_ask_at_once_share_one_look(http, hub, monkeypatch):
     await listening(hub)
     await http.get(READY)
     turns = []
-    turn = hub._turn
+    turn = hub.home._turn
 
     async def counted(connection):
         turns.append(connection)
         await turn(connection)
 
-    monkeypatch.setattr(hub, "_turn", counted)
-    responses = await soon(asyncio.gather(*(hub.measure_lag(seconds=5) for _ in range(50))))
+    monkeypatch.setattr(hub.home, "_turn", counted)
+    responses = await soon(asyncio.gather(*(hub.home.measure_lag(seconds=5) for _ in range(50))))
     assert responses == [0] * 50
     assert len(turns) <= 2
 
@@ -92,7 +92,7 @@ async def test_a_deaf_listener_is_told_and_keeps_nobody_away(http, hub, settings
     await Hub.close_current()
     settings.REALTIME = {**settings.REALTIME, "LISTEN_URL": database_url(dbname="postgres")}
     monkeypatch.setattr("realtime.postgres.listener.PROBE_SECONDS", 0.1)
-    await until(lambda: Hub.current().state.is_deaf)
+    await until(lambda: Hub.current().home.state.is_deaf)
     response = await http.get(READY)
     assert response.status_code == 200
     assert response.json()["listener"] == "deaf"
@@ -105,9 +105,9 @@ async def test_a_hub_that_is_busy_is_ready(http, hub, monkeypatch):
 
     async def import_orders(connection):
         while True:
-            await hub._log.state(connection, "orders")
+            await hub.home._log.state(connection, "orders")
 
-    monkeypatch.setattr(hub, "_turn", import_orders)
+    monkeypatch.setattr(hub.home, "_turn", import_orders)
     monkeypatch.setattr(health, "ANSWER_SECONDS", 0.2)
     response = await http.get(READY)
     assert response.status_code == 200
@@ -118,9 +118,9 @@ async def test_a_database_that_hangs_is_told_in_time(http, hub, monkeypatch):
     await listening(hub)
 
     async def hang(connection):
-        await hub._log._query(connection, "SELECT pg_sleep(5)", {})
+        await hub.home._log._query(connection, "SELECT pg_sleep(5)", {})
 
-    monkeypatch.setattr(hub, "_turn", hang)
+    monkeypatch.setattr(hub.home, "_turn", hang)
     monkeypatch.setattr(health, "ANSWER_SECONDS", 0.2)
     async with asyncio.timeout(1):
         response = await http.get(READY)

@@ -75,9 +75,9 @@ async def test_it_tells_what_has_happened(http, hub):
     assert told["realtime_write_seconds_count",] >= 1
     assert told["realtime_insert_to_number_seconds_count",] >= 1
     assert told["realtime_insert_to_write_seconds_count",] >= 1
-    assert after["realtime_hub_connected",] == 1
-    assert after["realtime_lag_seconds",] == 0
-    assert after["realtime_table_bytes", "realtime_event"] > 0
+    assert after["realtime_hub_connected", "default"] == 1
+    assert after["realtime_lag_seconds", "default"] == 0
+    assert after["realtime_table_bytes", "default", "realtime_event"] > 0
 
 
 async def test_it_tells_of_replays_resets_and_rejections(http, hub, client):
@@ -129,8 +129,8 @@ async def test_it_tells_why_a_stream_has_ended(http, hub, settings):
 
 
 async def test_it_tells_whether_notifications_are_heard(http, hub):
-    await until(lambda: hub.state.listening_since is not None)
-    assert (await scrape(http))["realtime_hub_listening",] == 1
+    await until(lambda: hub.home.state.listening_since is not None)
+    assert (await scrape(http))["realtime_hub_listening", "default"] == 1
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}], ids=["none", "wrong"])

@@ -177,7 +177,7 @@ async def test_garbage_as_a_cursor_is_reset(client, alice):
 async def test_while_the_log_is_known_to_be_away_a_client_is_asked_to_come_back(
     client, alice, hub, monkeypatch
 ):
-    monkeypatch.setattr(type(hub), "away", "no route to host")
+    monkeypatch.setattr(type(hub.home), "away", "no route to host")
     response = await client.get(STREAM, headers=bearer(alice))
     assert response.status_code == 503
     assert 1 <= int(response["Retry-After"]) <= 4
@@ -187,8 +187,8 @@ async def test_if_the_log_goes_away_after_the_head_the_stream_asks_to_come_back(
     client, alice, hub, monkeypatch
 ):
     response = await client.get(STREAM, headers=bearer(alice))
-    monkeypatch.setattr(hub, "_query_seconds", 0.1)
-    monkeypatch.setattr(hub, "_turn", None)  # the hub's worker gets no answer any more
+    monkeypatch.setattr(hub.home, "_query_seconds", 0.1)
+    monkeypatch.setattr(hub.home, "_turn", None)  # the hub's worker gets no answer any more
     hub.poll()
     assert response.status_code == 200
     async with asyncio.timeout(10):

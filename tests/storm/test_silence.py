@@ -30,7 +30,7 @@ async def hub(fleet, settings, monkeypatch):
         return direct_parameters(fleet.cluster.url(DATABASE, fleet.proxy.port))
 
     settings.REALTIME = {**settings.REALTIME, "QUERY_SECONDS": QUERY_SECONDS, "POLL_SECONDS": 0.2}
-    monkeypatch.setattr("realtime.hub.hub.connection_parameters", through_the_proxy)
+    monkeypatch.setattr("realtime.hub.log_follower.connection_parameters", through_the_proxy)
     yield Hub.current()
     await Hub.close_current()
 
@@ -56,16 +56,18 @@ async def test_the_hub_gives_up_a_connection_and_takes_a_new_one(hub, proxy):
 
 
 async def test_a_replay_gives_up_a_pooled_connection_that_has_gone_silent(hub, proxy):
-    await hub.replays.read("orders", EVERYTHING, after=START, through=Cursor(1, 7))
+    await hub.replays("orders").read("orders", EVERYTHING, after=START, through=Cursor(1, 7))
     proxy.cut()
     began = time.monotonic()
     async with asyncio.timeout(10):
         with pytest.raises(DatabaseUnavailable):
-            await hub.replays.read("orders", EVERYTHING, after=START, through=Cursor(1, 7))
+            await hub.replays("orders").read(
+                "orders", EVERYTHING, after=START, through=Cursor(1, 7)
+            )
     assert time.monotonic() - began < 3 * QUERY_SECONDS
     proxy.heal()
     async with asyncio.timeout(10):
-        await hub.replays.read("orders", EVERYTHING, after=START, through=Cursor(1, 7))
+        await hub.replays("orders").read("orders", EVERYTHING, after=START, through=Cursor(1, 7))
 
 
 @pytest.fixture

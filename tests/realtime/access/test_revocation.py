@@ -94,7 +94,7 @@ async def reads(transactional_db):
         await soon(anext(reader.chunks))
         readers.append(reader)
         hub = Hub.current()
-        await until(lambda: hub.state.listening_since is not None)
+        await until(lambda: hub.home.state.listening_since is not None)
         return reader
 
     yield reads

@@ -77,7 +77,7 @@ async def test_thousands_of_streams_that_wait_do_not_hold_up_the_one_that_is_fol
 async def test_a_stream_that_contradicts_its_events_stops_alone(
     hub, elsewhere, caplog, monkeypatch, harm, repair
 ):
-    monkeypatch.setattr("realtime.hub.hub.BROKEN_SECONDS", 0.2)
+    monkeypatch.setattr("realtime.hub.log_follower.BROKEN_SECONDS", 0.2)
     session = elsewhere()
     write = INSERT + "VALUES ('imports', 'test:7', 'x', '1')"
     async with follow(hub) as chunks:
@@ -103,10 +103,10 @@ async def test_a_stream_that_contradicts_its_events_stops_alone(
 
 async def test_junk_on_our_channels_is_at_worst_a_look_too_many(hub, elsewhere, caplog):
     session = elsewhere()
-    listening = hub.state.listening_since
+    listening = hub.home.state.listening_since
     async with follow(hub) as chunks:
-        await until(lambda: hub.state.listening_since is not None)
-        listening = hub.state.listening_since
+        await until(lambda: hub.home.state.listening_since is not None)
+        listening = hub.home.state.listening_since
         junk = ["junk", "", "1", "1-a", "99999-ff orders", "0 orders", "-1 orders", "1-zz orders"]
         junk += [f"{2**70}-1 orders", "3-1", "x" * 7000]
         for payload in junk:
@@ -114,14 +114,14 @@ async def test_junk_on_our_channels_is_at_worst_a_look_too_many(hub, elsewhere, 
             session.execute("SELECT pg_notify(%s, %s)", [PENDING_CHANNEL, payload])
         await publish("7", 1)
         await told(chunks, b"data: 1")
-    assert hub.state.listening_since == listening
+    assert hub.home.state.listening_since == listening
     assert "Traceback" not in caplog.text
 
 
 async def test_in_a_flood_of_names_events_are_told_soon_and_memory_is_bounded(hub, elsewhere):
     session = elsewhere()
     async with follow(hub) as chunks:
-        await until(lambda: hub.state.listening_since is not None)
+        await until(lambda: hub.home.state.listening_since is not None)
         session.execute(
             "SELECT pg_notify(%s, 'name ' || n) FROM generate_series(1, 100000) AS n",
             [PENDING_CHANNEL],
@@ -130,7 +130,7 @@ async def test_in_a_flood_of_names_events_are_told_soon_and_memory_is_bounded(hu
         await publish("7", 1)
         await told(chunks, b"data: 1")
         assert time.monotonic() - began < 5
-        assert len(hub._to_number) <= pending_streams.MOST
+        assert len(hub.home._to_number) <= pending_streams.MOST
 
 
 def test_of_names_it_keeps_so_many_and_remembers_that_there_were_more(monkeypatch):

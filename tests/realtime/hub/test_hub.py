@@ -68,19 +68,19 @@ async def test_it_looks_though_it_is_never_done(settings, monkeypatch):
     await Hub.close_current()
     settings.REALTIME = {**settings.REALTIME, "POLL_SECONDS": 0.1}
     hub = Hub.current()
-    turn, poll, looks = hub._turn, hub._poll, []
+    turn, poll, looks = hub.home._turn, hub.home._poll, []
 
     async def find_more_to_do(connection):
         await turn(connection)
         await asyncio.sleep(0)
-        hub._work_due.set()
+        hub.home._work_due.set()
 
     async def look(*arguments):
         looks.append(arguments)
         await poll(*arguments)
 
-    monkeypatch.setattr(hub, "_turn", find_more_to_do)
-    monkeypatch.setattr(hub, "_poll", look)
+    monkeypatch.setattr(hub.home, "_turn", find_more_to_do)
+    monkeypatch.setattr(hub.home, "_poll", look)
     # The first is at its beginning, and perhaps another when it begins to listen.
     await until(lambda: len(looks) >= 4)
 
@@ -117,7 +117,7 @@ async def test_a_listener_that_hears_nothing_says_what_to_do(hub, settings, monk
 
 async def test_closing_leaves_no_task_and_no_session_behind(hub, elsewhere):
     await hub.catch_up("orders")
-    await hub.replays.read("orders", following("7"), after=START, through=START)
+    await hub.replays("orders").read("orders", following("7"), after=START, through=START)
     await Hub.close_current()
     assert asyncio.all_tasks() == {asyncio.current_task()}
     sessions = (

@@ -277,7 +277,7 @@ async def test_who_does_not_follow_keeps_its_cursor_while_the_database_is_away(
     async def replay(*args, **options):
         raise DatabaseUnavailable
 
-    monkeypatch.setattr(hub.replays, "read", replay)
+    monkeypatch.setattr(hub.replays("orders"), "read", replay)
     client = await connect(cursor=0, follow=False)
     await client.until(wire.heartbeat(START) * 2)
 

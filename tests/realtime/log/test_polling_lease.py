@@ -120,7 +120,7 @@ def write_without_a_hint(session, stream):
 
 async def test_while_it_leases_it_finds_what_nobody_hints_at(hub, elsewhere, log_length):
     await publish("7", *range(BUSY_ROWS))
-    await until(lambda: "orders" in hub._leases)
+    await until(lambda: "orders" in hub.home._leases)
     write_without_a_hint(elsewhere(), "orders")
     await until(lambda: log_length() == BUSY_ROWS + 1)
 
@@ -130,7 +130,7 @@ async def test_a_hint_of_what_is_leaseed_waits_for_the_next_look(
 ):
     monkeypatch.setattr("realtime.log.polling_lease.REST_SECONDS", (60.0, 60.0))
     await publish("7", *range(BUSY_ROWS))
-    await until(lambda: "orders" in hub._leases)
+    await until(lambda: "orders" in hub.home._leases)
     session = elsewhere()
     for stream in ("orders", "imports"):  # heard in this order
         write_without_a_hint(session, stream)
@@ -141,8 +141,8 @@ async def test_a_hint_of_what_is_leaseed_waits_for_the_next_look(
 
 async def test_it_ends_when_fewer_come_and_is_hinted_at_again(hub, log_length):
     await publish("7", *range(BUSY_ROWS))
-    await until(lambda: "orders" in hub._leases)
-    await until(lambda: "orders" not in hub._leases)
+    await until(lambda: "orders" in hub.home._leases)
+    await until(lambda: "orders" not in hub.home._leases)
     await publish("7", "afterwards")
     await until(lambda: log_length() == BUSY_ROWS + 1)
 

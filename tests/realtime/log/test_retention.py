@@ -374,7 +374,9 @@ async def test_who_missed_what_was_emptied_is_told_and_nobody_else(hub, settings
     async def is_pruned(topic, after):
         topics = EVERYTHING if topic is EVERYTHING else (topic,)
         cursor = Cursor(after, 1) if after else START
-        return (await hub.replays.read("orders", topics, after=cursor, through=through)).is_pruned
+        return (
+            await hub.replays("orders").read("orders", topics, after=cursor, through=through)
+        ).is_pruned
 
     assert await is_pruned("import:1", 0)
     assert await is_pruned(EVERYTHING, 0)

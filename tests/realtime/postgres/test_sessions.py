@@ -239,7 +239,9 @@ async def test_replays_use_parameters_that_are_asked_for_again(hub, elsewhere, m
     await publish("7", {"n": 1})
 
     async def replay() -> None:
-        replay = await hub.replays.read("orders", following("7"), after=START, through=Cursor(1, 7))
+        replay = await hub.replays("orders").read(
+            "orders", following("7"), after=START, through=Cursor(1, 7)
+        )
         assert replay.cursor.position == 1
 
     await hub.catch_up("orders")

@@ -45,7 +45,7 @@ async def verified(hub):
 
     async def verified():
         monitor = hub.access_monitor
-        await until(lambda: hub.state.listening_since is not None)
+        await until(lambda: hub.home.state.listening_since is not None)
         monitor._verified.clear()
         monitor.check_all()
         await until(monitor._verified.is_set)
@@ -142,20 +142,20 @@ async def test_a_restart_of_the_database_ends_nobodys_stream(
     session = elsewhere()
     async with ask(headers=bearer(alice)) as answer:
         await verified()
-        parameters = hub._working._parameters
+        parameters = hub.home._working._parameters
 
         async def away():
             raise OperationalError("the database system is starting up")
 
-        hub._working._parameters = hub._listening._parameters = away
+        hub.home._working._parameters = hub.home._listening._parameters = away
         with monkeypatch.context() as patched:
             refuse_connections(patched)
             session.execute(END_THE_MONITORS)
             session.execute(END_THE_HUBS)
-            await until(lambda: hub.away is not None)
+            await until(lambda: hub.home.away is not None)
             await asyncio.sleep(PROMISED_SECONDS)
-        hub._working._parameters = hub._listening._parameters = parameters
-        await until(lambda: hub.away is None)
+        hub.home._working._parameters = hub.home._listening._parameters = parameters
+        await until(lambda: hub.home.away is None)
         await publish(alice, "after the restart")
         await until(lambda: b"after the restart" in answer.body)
 
@@ -166,19 +166,19 @@ async def test_who_was_deactivated_during_a_restart_is_told_nothing_after_it(
     session = elsewhere()
     async with ask(headers=bearer(alice)) as answer:
         await verified()
-        parameters = hub._working._parameters
+        parameters = hub.home._working._parameters
 
         async def away():
             raise OperationalError("the database system is starting up")
 
-        hub._working._parameters = hub._listening._parameters = away
+        hub.home._working._parameters = hub.home._listening._parameters = away
         session.execute(END_THE_HUBS)
-        await until(lambda: hub.away is not None)
+        await until(lambda: hub.home.away is not None)
         with monkeypatch.context() as patched:
             patched.setattr(hub.access_monitor, "_verify_batch", None)  # nor does this get through
             await in_thread(deactivate, alice)
             await publish(alice, "secret")
             await asyncio.sleep(PROMISED_SECONDS)
-            hub._working._parameters = hub._listening._parameters = parameters
+            hub.home._working._parameters = hub.home._listening._parameters = parameters
             await until(lambda: not answer.messages[-1]["more_body"])
         assert b"secret" not in answer.body

@@ -230,7 +230,7 @@ async def refuses(kind, hub, settings, monkeypatch):
     elif kind == "draining":
         await hub.drain(seconds=0)
     else:
-        monkeypatch.setattr(type(hub), "away", "no route to host")
+        monkeypatch.setattr(type(hub.home), "away", "no route to host")
 
 
 @pytest.mark.parametrize("accept", ["*/*", "text/event-stream"])
@@ -336,9 +336,9 @@ async def test_a_log_that_goes_away_while_a_stream_is_opened_is_told_as_ever(
     ask, alice, hub, monkeypatch, path, accept
 ):
     """Only EventSource, which would give up on a 503, is told by a stream that ends."""
-    monkeypatch.setattr(hub, "_query_seconds", 0.1)
-    monkeypatch.setattr(hub, "_turn", None)  # the hub's worker gets no answer any more
-    monkeypatch.setattr(type(hub), "away", None)  # and nobody has noticed yet
+    monkeypatch.setattr(hub.home, "_query_seconds", 0.1)
+    monkeypatch.setattr(hub.home, "_turn", None)  # the hub's worker gets no answer any more
+    monkeypatch.setattr(type(hub.home), "away", None)  # and nobody has noticed yet
     async with ask(path, {**bearer(alice), "Accept": accept}) as answer:
         assert len(hub.streams) == 0
         if accept == "*/*":

@@ -171,14 +171,14 @@ async def test_a_client_that_leaves_takes_its_task_along(hub, connect):
 async def test_nobody_gets_a_replay_after_their_access_has_ended(hub, connect, forget, monkeypatch):
     await forget("secret")
     asked, answer = asyncio.Event(), asyncio.Event()
-    replay = hub.replays.read
+    replay = hub.replays("orders").read
 
     async def slow_replay(*args, **kwargs):
         asked.set()
         await answer.wait()
         return await replay(*args, **kwargs)
 
-    monkeypatch.setattr(hub.replays, "read", slow_replay)
+    monkeypatch.setattr(hub.replays("orders"), "read", slow_replay)
     alice = await connect("7", cursor=START)
     await soon(asked.wait())
     alice.stream.close(DRAINED)

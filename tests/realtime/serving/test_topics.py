@@ -34,7 +34,7 @@ def only_told(monkeypatch):
 
 @pytest.fixture
 async def listening(hub):
-    await until(lambda: hub.state.listening_since is not None)
+    await until(lambda: hub.home.state.listening_since is not None)
 
 
 def take_away(order, user):

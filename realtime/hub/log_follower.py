@@ -1,0 +1,461 @@
+"""Follows the event log of one database: what it hears of, numbers and reads.
+
+Two tasks, however many streams are open. `listen` passes on the hints of PostgreSQL. `work` numbers
+the events that wait for it, reads what is new into the tails, once for all clients, and looks by
+itself every few seconds, so that a lost hint is a delay and never a loss.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+from time import perf_counter
+from typing import Any, NamedTuple, TypeVar
+
+import psycopg
+
+from .. import conf, tracing
+from ..counts import counts
+from ..exceptions import DatabaseUnavailable
+from ..log.cursor import Cursor, InvalidCursor
+from ..log.event_log import OTHER_STREAMS, Batch, EventLog
+from ..log.notifications import ACCESS_CHANNEL, PENDING_CHANNEL, PUBLISHED_CHANNEL, parse_published
+from ..log.polling_lease import PollingLeases
+from ..postgres.connections import (
+    KeptConnection,
+    Parameters,
+    connection_parameters,
+    direct_parameters,
+)
+from ..postgres.listener import Listener
+from ..postgres.writability import Writability, why_not_writable
+from .pending_streams import PendingStreams
+from .recent_events import RecentEvents
+from .replays import Replays
+
+Result = TypeVar("Result")
+
+logger = logging.getLogger("realtime")
+
+# How long a turn works for streams that nobody follows here, before the others have theirs again.
+TURN_SECONDS = 0.2
+# In a flood of hints the table is looked into no more often than this.
+FLOOD_SECONDS = 0.1
+# A stream whose events can't be numbered is left alone for so long.
+BROKEN_SECONDS = 60.0
+BROKEN = (
+    "The stream %r stands still, and no other does: its events can't be numbered: %s. Most likely "
+    "its row in realtime_stream contradicts its events in realtime_event, as after a partial "
+    "restore. This makes the row fit them again: INSERT INTO realtime_stream (name, position, "
+    "mark, pruned_through) SELECT stream, position, mark, 0 FROM realtime_event WHERE stream = %s "
+    "ORDER BY position DESC LIMIT 1 ON CONFLICT (name) DO UPDATE SET position = "
+    "excluded.position, mark = excluded.mark. It is tried again in %d seconds."
+)
+
+
+class State(NamedTuple):
+    """How a hub stands with the database.
+
+    away: why the event log can't be reached; None: it can, as far as is known.
+    listening_since: None: it hears no hints now, and finds new events by looking only.
+    is_deaf: it has begun to listen, and hears nothing.
+    seconds_since_answer: how long ago the database last answered a query; None: never yet.
+    """
+
+    away: str | None
+    listening_since: datetime | None
+    is_deaf: bool
+    seconds_since_answer: float | None
+
+
+class LogFollower:
+    """Follows the event log of one database, for the streams of one event loop.
+
+    database: its alias.
+    before_reading: awaited when the log can be read, before it is: for the first time, or again.
+    polling: awaited at each poll, with the connection.
+    listening: called when it has begun to listen; whatever was notified before is missed.
+    hear_access: called with each notification on ACCESS_CHANNEL; None: it isn't listened to.
+    """
+
+    def __init__(
+        self,
+        database: str,
+        *,
+        before_reading: Callable[[], Awaitable[None]],
+        polling: Callable[[psycopg.AsyncConnection], Awaitable[None]] | None = None,
+        listening: Callable[[], None] | None = None,
+        hear_access: Callable[[str], None] | None = None,
+    ) -> None:
+        self.database = database
+        self._before_reading = before_reading
+        self._polling = polling
+        self._on_listening = listening
+        self._hear_access = hear_access
+        self._poll_seconds: float = conf.get("POLL_SECONDS")
+        self._query_seconds: float = conf.get("QUERY_SECONDS")
+        self._log = EventLog(self._query_seconds)
+        standby = conf.replay_database(database)
+        self.replays = Replays(
+            self._log,
+            self._parameters,
+            self._query_seconds,
+            standby=None if standby is None else partial(connection_parameters, standby),
+        )
+        self.writability = Writability(partial(why_not_writable, database))
+        self._tails: dict[str, RecentEvents] = {}
+        # What the next turn of `work` has to do.
+        self._work_due = asyncio.Event()
+        self._poll_due = True
+        self._to_number = PendingStreams()
+        # Streams that can't be numbered, and until when nobody tries.
+        self._broken: dict[str, float] = {}
+        # There are more streams with waiting events than the last look told.
+        self._others_wait = False
+        self._leases = PollingLeases(asyncio.get_running_loop().time)
+        self._published: dict[str, Cursor] = {}  # streams, and how far they have come
+        # What this process said itself, last: it has read that, or is about to.
+        self._told: tuple[str, Cursor] | None = None
+        self._to_catch_up: dict[str, asyncio.Future[RecentEvents]] = {}
+        self._to_measure: asyncio.Future[float] | None = None
+        self._listener = Listener(
+            [PENDING_CHANNEL, PUBLISHED_CHANNEL, *([ACCESS_CHANNEL] if hear_access else [])],
+            hear=self._hear,
+            listening=self._catch_up_on_hints,
+            sender=self._parameters,
+            silence_seconds=self._poll_seconds,
+            query_seconds=self._query_seconds,
+        )
+        of_which = "" if database == conf.get("DATABASE") else f" in the database {database!r}"
+        self._listening = KeptConnection(
+            f"listen for new events{of_which}",
+            self._listen_parameters,
+            self._listener.listen,
+            # The other connection may be lost as well, and shows it only when it is used.
+            refused=lambda reason: self.poll(),
+        )
+        self._working = KeptConnection(
+            f"number and read new events{of_which}",
+            self._parameters,
+            self._work,
+            refused=self._give_up,
+        )
+
+    def tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """What has to run, by its name, for as long as the log is followed."""
+        return {"listen": self._listening.keep(), "work": self._working.keep()}
+
+    async def close(self) -> None:
+        """Close what the tasks don't."""
+        await self.replays.close()
+        await self.writability.close()
+
+    def give_up_waiting(self) -> None:
+        """Nobody is to wait for a turn that won't come: the tasks have ended."""
+        for waiting in self._waiting():
+            waiting.cancel()
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether the log can be read now, as far as is known."""
+        return self._working.works_since is not None
+
+    def tail(self, stream: str) -> RecentEvents | None:
+        """The tail of a stream, if it is being followed."""
+        return self._tails.get(stream)
+
+    async def catch_up(self, stream: str) -> RecentEvents:
+        """The tail of a stream, holding all that was published before this call.
+
+        Raises DatabaseUnavailable if the database doesn't answer in time.
+        """
+        waiting = self._to_catch_up.get(stream)
+        if waiting is None:
+            waiting = asyncio.get_running_loop().create_future()
+            self._to_catch_up[stream] = waiting
+            self._work_due.set()
+        return await self._turned(waiting, self._query_seconds)
+
+    async def _turned(self, waiting: asyncio.Future[Result], seconds: float) -> Result:
+        """What the next turn gives.
+
+        Raises DatabaseUnavailable, at once while the database is known to be away.
+        """
+        if self.away is not None:
+            raise DatabaseUnavailable(f"The event log can't be reached: {self.away}")
+        try:
+            async with asyncio.timeout(seconds):
+                return await asyncio.shield(waiting)
+        except TimeoutError:
+            raise DatabaseUnavailable(
+                f"The database {self.database!r} did not answer in {seconds} s."
+            ) from None
+
+    def poll(self) -> None:
+        """Look at once for what no hint has told."""
+        self._poll_due = True
+        self._work_due.set()
+
+    @property
+    def away(self) -> str | None:
+        """Why the event log can't be reached; None: it can, as far as is known."""
+        return self._working.away
+
+    @property
+    def state(self) -> State:
+        """How it stands with the database now, without asking it."""
+        answered, now = self._log.last_answer, asyncio.get_running_loop().time()
+        return State(
+            away=self.away,
+            listening_since=self._listening.works_since,
+            is_deaf=self._listener.is_deaf,
+            seconds_since_answer=None if answered is None else now - answered,
+        )
+
+    async def measure_lag(self, *, seconds: float) -> float:
+        """The age of the oldest event that waits for a number, after all was done that can be.
+
+        Whoever else asks meanwhile gets the same answer.
+
+        Raises DatabaseUnavailable if there is none within these seconds.
+        """
+        if self._to_measure is None:
+            self._to_measure = asyncio.get_running_loop().create_future()
+            self.poll()
+        return await self._turned(self._to_measure, seconds)
+
+    async def _parameters(self) -> Parameters:
+        return await connection_parameters(self.database)
+
+    async def _listen_parameters(self) -> Parameters:
+        url = conf.listen_url(self.database)
+        return direct_parameters(url) if url else await self._parameters()
+
+    # What is heard
+
+    def _catch_up_on_hints(self) -> None:
+        self._listening.works()
+        self.poll()
+        if self._on_listening is not None:
+            self._on_listening()
+
+    def _hear(self, channel: str, payload: str) -> None:
+        if channel == ACCESS_CHANNEL:
+            if self._hear_access is not None:
+                self._hear_access(payload)
+            return
+        if channel == PENDING_CHANNEL:
+            self._to_number.add(payload)
+        elif channel == PUBLISHED_CHANNEL:
+            try:
+                cursor, stream = parse_published(payload)
+            except InvalidCursor:
+                return  # anybody may notify anything
+            if (stream, cursor) == self._told or not self._is_behind(stream, cursor):
+                return
+            self._published[stream] = cursor
+        self._work_due.set()
+
+    def _is_behind(self, stream: str, cursor: Cursor) -> bool:
+        """Whether somebody here follows this stream, and has not read this event."""
+        tail = self._tails.get(stream)
+        return tail is not None and tail.contradicts(cursor)
+
+    # What is done about it
+
+    async def _work(self, connection: psycopg.AsyncConnection) -> None:
+        clock = asyncio.get_running_loop().time
+        await self._before_reading()
+        self._poll_due = True
+        while True:
+            if self._poll_due:
+                next_poll = clock() + self._poll_seconds
+            await self._turn(connection)
+            self._working.works()
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(min(next_poll, self._leases.next_look)):
+                    await self._work_due.wait()
+            if self._to_number.overflowed:
+                await asyncio.sleep(FLOOD_SECONDS)
+                self._poll_due = True
+            # By the clock, after each turn: hints of one stream must not put off the look that
+            # finds a lost hint of another.
+            self._poll_due |= clock() >= next_poll
+
+    async def _turn(self, connection: psycopg.AsyncConnection) -> None:
+        """Do all that has come together since the last turn. What comes meanwhile is for the next:
+        a hint may tell of something that this turn's queries could not see yet.
+        """
+        self._work_due.clear()
+        poll_due, self._poll_due = self._poll_due, False
+        to_number = self._to_number.take()
+        published, self._published = self._published, {}
+        to_read = {name for name, cursor in published.items() if self._is_behind(name, cursor)}
+        to_catch_up, self._to_catch_up = self._to_catch_up, {}
+        to_measure, self._to_measure = self._to_measure, None
+        try:
+            if poll_due:
+                await self._poll(connection, to_number, to_read)
+            # Whoever is the first to follow a stream gets what waits in it, too.
+            to_number |= to_catch_up.keys() - self._tails.keys()
+            # Hints of what is polled can wait: there will be a look that is later than they are.
+            to_number = {name for name in to_number if name not in self._leases}
+            mine = {name for name in to_number if name in self._tails} | to_catch_up.keys()
+            for stream in mine & to_number | self._leases.due():
+                if not await self._number(connection, stream):
+                    to_read.add(stream)
+            for stream in to_read & self._tails.keys() | to_catch_up.keys():
+                tail = await self._read(connection, stream)
+                if stream in to_catch_up and not to_catch_up[stream].done():
+                    to_catch_up[stream].set_result(tail)
+            await self._number_others(connection, to_number - mine - self._leases.due())
+            if to_measure is not None:
+                to_measure.set_result(await self._log.oldest_waiting(connection))
+        except BaseException as error:
+            _fail(_futures(to_catch_up, to_measure), f"Could not read the event log: {error}")
+            raise
+
+    async def _number_others(self, connection: psycopg.AsyncConnection, streams: set[str]) -> None:
+        """Number what waits in streams that nobody follows here, for as long as a turn may last.
+
+        However many there are, those that somebody follows have their turn again soon.
+        """
+        clock = asyncio.get_running_loop().time
+        ends_at = clock() + TURN_SECONDS
+        while streams and clock() < ends_at:
+            await self._number(connection, streams.pop())
+        for stream in streams:
+            self._to_number.add(stream)
+        if streams:
+            self._work_due.set()
+        elif self._others_wait:
+            self.poll()
+
+    def _give_up(self, reason: str) -> None:
+        """There is no connection: nobody is to wait for the next turn."""
+        _fail(self._waiting(), f"The event log can't be reached: {reason}")
+        self._to_catch_up, self._to_measure = {}, None
+
+    def _waiting(self) -> list[asyncio.Future[Any]]:
+        return _futures(self._to_catch_up, self._to_measure)
+
+    async def _poll(
+        self, connection: psycopg.AsyncConnection, to_number: set[str], to_read: set[str]
+    ) -> None:
+        self._forget_idle_tails()
+        if self._polling is not None:
+            await self._polling(connection)
+        followed = {stream: tail.position for stream, tail in self._tails.items()}
+        behind = await self._log.streams_behind(connection, followed)
+        self._others_wait = len(behind) - len(followed) >= OTHER_STREAMS
+        for stream, position, own_mark, waiting in behind:
+            if waiting:
+                to_number.add(stream)
+            tail = self._tails.get(stream)
+            if tail is not None and tail.cursor != (position, own_mark):
+                to_read.add(stream)
+
+    def _forget_idle_tails(self) -> None:
+        for stream in [name for name, tail in self._tails.items() if not tail.is_followed]:
+            del self._tails[stream]
+
+    async def _number(self, connection: psycopg.AsyncConnection, stream: str) -> bool:
+        """Number what waits in a stream, tell the other processes, and bring the tail up to date.
+
+        Returns whether that is done; otherwise there is more to read.
+        """
+        began = asyncio.get_running_loop().time()
+        if began < self._broken.get(stream, 0.0):
+            return False
+        tail = self._tails.get(stream)
+        try:
+            numbered = await self._log.number(
+                connection, stream, read_after=None if tail is None else tail.position
+            )
+        except (psycopg.IntegrityError, psycopg.DataError) as error:
+            await connection.rollback()
+            self._broken[stream] = began + BROKEN_SECONDS
+            reason = " ".join(str(error).split())
+            logger.error(BROKEN, stream, reason, literal(stream), BROKEN_SECONDS)
+            return False
+        self._broken.pop(stream, None)
+        self._leases.looked(
+            stream,
+            began=began,
+            finished=numbered.moved is not None,
+            leased=numbered.leased,
+            more=numbered.more,
+            replaced=numbered.replaced > 0,
+        )
+        if numbered.moved:
+            seconds = asyncio.get_running_loop().time() - began
+            counts.numbered[stream] += numbered.moved
+            counts.number_seconds.observe(seconds)
+            counts.insert_to_number_seconds.observe(numbered.waited_seconds)
+            # First: there may be a thousand clients to write to here.
+            self._told = stream, numbered.last
+            await self._log.tell_others(connection, stream, numbered.last)
+            if numbered.read is not None:
+                tracing.numbered(stream, numbered.read.traces, seconds=seconds)
+        if tail is None or numbered.read is None:
+            return True
+        if not self._continues(tail, numbered.read):
+            return False
+        self._deliver(stream, tail, numbered.read)
+        return numbered.read.is_all
+
+    async def _read(self, connection: psycopg.AsyncConnection, stream: str) -> RecentEvents:
+        """Bring the tail of a stream up to date; begin it if it is new."""
+        tail = self._tails.get(stream)
+        if tail is None:
+            tail = self._tails[stream] = RecentEvents(
+                (await self._log.state(connection, stream)).last,
+                keep_events=conf.get("RECENT_EVENTS"),
+                keep_bytes=conf.get("RECENT_BYTES"),
+            )
+            return tail
+        while True:
+            batch = await self._log.read(connection, stream, tail.position)
+            if not self._continues(tail, batch):
+                state = await self._log.state(connection, stream)
+                if tail.cursor not in state:  # else only its row has gone
+                    is_pruned = tail.position < state.pruned.position
+                    tail.restart(state.pruned if is_pruned else state.last)
+                    continue
+            self._deliver(stream, tail, batch)
+            if batch.is_all:
+                return tail
+
+    @staticmethod
+    def _deliver(stream: str, tail: RecentEvents, batch: Batch) -> None:
+        """Have the events of a batch written to those who follow them."""
+        clients = tail.append(batch.events)
+        seconds = perf_counter() - batch.read_at
+        if clients:
+            counts.insert_to_write_seconds.observe(batch.age_seconds + seconds)
+        tracing.delivered(stream, batch.traces, seconds=seconds, clients=clients)
+
+    @staticmethod
+    def _continues(tail: RecentEvents, batch: Batch) -> bool:
+        """Whether the batch comes from the log that the tail was read from."""
+        return tail.position == 0 or batch.mark == tail.cursor.mark
+
+
+def literal(text: str) -> str:
+    """A text as SQL writes it, for a statement that somebody is to copy."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _futures(
+    to_catch_up: dict[str, asyncio.Future[RecentEvents]], to_measure: asyncio.Future[float] | None
+) -> list[asyncio.Future[Any]]:
+    return [*to_catch_up.values(), *([] if to_measure is None else [to_measure])]
+
+
+def _fail(waiting: list[asyncio.Future[Any]], reason: str) -> None:
+    for one in waiting:
+        if not one.done():
+            one.set_exception(DatabaseUnavailable(reason))
+            one.exception()  # who waited may have left: then nobody else looks
