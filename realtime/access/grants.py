@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
@@ -98,6 +99,7 @@ class Grant:
     review: asks the view again for the topics; None: they depend on nothing but the above.
     tenant: whose user that is, see REALTIME["TENANT"]; empty where there are none.
     verified_at: when all this was last known to hold, by `time.monotonic`.
+    doubted_at: since when it is doubted, by what was notified and has not been looked into.
     """
 
     user: str = ""
@@ -111,6 +113,7 @@ class Grant:
     review: Review | None = None
     tenant: str = ""
     verified_at: float = field(default_factory=time.monotonic)
+    doubted_at: float = math.inf
 
     @property
     def counted_as(self) -> str:

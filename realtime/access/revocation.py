@@ -23,6 +23,7 @@ from django.db.models.signals import m2m_changed, post_delete, post_save
 from .. import conf
 from ..log import notifications
 from ..log.topics import Topic, topic_of
+from .ends_of_users import signed
 from .grants import digest
 
 logger = logging.getLogger("realtime")
@@ -35,7 +36,7 @@ def end_credential(secret: str) -> None:
 
 def end_streams(user: str) -> None:
     """Close the streams of a user, by key, in every process. Whoever still may opens them again."""
-    _notify_after_commit(notifications.access(notifications.USER_ENDED, user))
+    _notify_after_commit(notifications.access(notifications.USER_ENDED, signed(user)))
 
 
 def recheck(*subjects: Any) -> None:

@@ -18,11 +18,13 @@ import random
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 from django.db import DatabaseError, connections
 
 from .. import conf
+from ..access.ends_of_users import EndsOfUsers
 from ..access.grants import BATCH, Grant, ended
 from ..log import wire
 from ..log.notifications import (
@@ -33,8 +35,8 @@ from ..log.notifications import (
     USER_ENDED,
     parse_access,
 )
-from ..log.topics import EVERYTHING
-from ..postgres.connections import keep_django_connections
+from ..log.topics import EVERYTHING, LONGEST
+from ..postgres.connections import NOTICE_DEATH, keep_django_connections
 from ..postgres.deadlines import django_deadline
 from .open_streams import ACCESS_ENDED, UNVERIFIED, OpenStream, OpenStreams
 
@@ -44,8 +46,14 @@ Result = TypeVar("Result")
 
 CLOCK_SECONDS = 1.0
 # However fast notifications come, there are no more looks than these, each at all that has come
-# together.
-PAUSE_SECONDS = 0.1
+# together. After a look there is a pause as long as it took, up to the second of these: what
+# anybody may notify must not keep a core busy, nor what is true wait for too long.
+PAUSE_SECONDS = (0.1, 0.5)
+# So many notifications are kept at most, and none that is longer than any of ours.
+MOST_HEARD = 2000
+LONGEST_HEARD = LONGEST + 100
+# How soon a look that has failed is tried again; twice as late each time, up to CLOCK_SECONDS.
+FIRST_RETRY_SECONDS = 0.1
 # How much later than it should have been looked at a stream that can't be verified ends.
 LATE_SECONDS = 3.0
 # The same after a notification. With the time until the next stroke of the clock it is two seconds.
@@ -83,11 +91,18 @@ class AccessMonitor:
         # When one of them may be overdue, by the loop's clock.
         self._next_overdue = math.inf
         self._last_verified = -math.inf
+        # When the look began that is under way; None: none is.
+        self._look_began: float | None = None
         self._verified = asyncio.Event()
-        # Whether the last look has failed.
+        # Whether the last look has failed, and when the next one is tried after it.
         self._is_blind = False
+        self._retry_seconds = FIRST_RETRY_SECONDS
         # What was heard since the last look: kind and value, as in notifications.py.
         self._heard: set[tuple[str, str]] = set()
+        # What is being looked at, and since when it is doubted again: what is heard meanwhile the
+        # look may have come too early for.
+        self._looking_at: dict[OpenStream, float] = {}
+        self._ends = EndsOfUsers()
         # One thread, which keeps its connection while there are streams: it must not need a new
         # one when there is none to be had.
         self._thread = ThreadPoolExecutor(1, "realtime-access")
@@ -100,8 +115,12 @@ class AccessMonitor:
         self._next_overdue = min(self._next_overdue, self._overdue_at(stream.access))
 
     def hear(self, payload: str) -> None:
-        """A notification on ACCESS_CHANNEL."""
+        """A notification on ACCESS_CHANNEL. Anybody may send one: see notifications.py."""
+        if len(payload) > LONGEST_HEARD:
+            return
         self._heard.add(parse_access(payload))
+        if len(self._heard) >= MOST_HEARD:
+            self._note_what_was_heard()
         self._look_due.set()
 
     def check_all(self) -> None:
@@ -114,6 +133,9 @@ class AccessMonitor:
     ) -> None:
         """Before an event log is read again after it was away: end what can't be verified.
 
+        Nothing of it is told meanwhile. So there is time for a look that still waits for the
+        database as it was before to be given up, and for another one.
+
         is_concerned: whether it is the log of a stream.
         """
         now = asyncio.get_running_loop().time()
@@ -125,11 +147,13 @@ class AccessMonitor:
             return
         self._verified.clear()
         self.check_all()
-        try:
-            async with asyncio.timeout(LATE_SECONDS):
-                await self._verified.wait()
-        except TimeoutError:
-            pass
+        give_up_seconds = max(self._query_seconds, NOTICE_DEATH["connect_timeout"])
+        for seconds in (LATE_SECONDS, give_up_seconds):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._verified.wait()
+            if self._look_began is None or self._look_began >= now:
+                break
         self._close_overdue(asyncio.get_running_loop().time(), is_concerned)
 
     async def run(self) -> None:
@@ -176,7 +200,10 @@ class AccessMonitor:
                 self._due.add(stream)  # a session may have been prolonged
 
     def _overdue_at(self, grant: Grant) -> float:
-        return grant.verified_at + self._check_seconds + LATE_SECONDS
+        return min(
+            grant.verified_at + self._check_seconds + LATE_SECONDS,
+            grant.doubted_at + NOTIFIED_SECONDS,
+        )
 
     def _close_overdue(self, now: float, is_concerned: Callable[[OpenStream], bool]) -> None:
         """End what couldn't be verified in time; not what only waits for its turn."""
@@ -194,6 +221,7 @@ class AccessMonitor:
                 stream.close(UNVERIFIED, wire.retry(retry))
 
     async def _look_again(self) -> None:
+        clock = asyncio.get_running_loop().time
         while True:
             await self._look_due.wait()
             self._look_due.clear()
@@ -203,12 +231,20 @@ class AccessMonitor:
                 self._all_due = False
                 due = set(self._streams)
             due = {stream for stream in due if stream in self._streams}
+            began = clock()
             if due:
                 await self._verify(due)
             elif self._is_connected and not len(self._streams):
                 await self._in_thread(connections.close_all)
                 self._is_connected = False
-            await asyncio.sleep(PAUSE_SECONDS)
+            if due and self._is_blind:
+                await asyncio.sleep(self._retry_seconds)
+                self._retry_seconds = min(self._retry_seconds * 2, CLOCK_SECONDS)
+                self._look_due.set()
+            else:
+                self._retry_seconds = FIRST_RETRY_SECONDS
+                shortest, longest = PAUSE_SECONDS
+                await asyncio.sleep(min(max(clock() - began, shortest), longest))
 
     def _note_what_was_heard(self) -> None:
         """Close at once what ended by a notification's own word; look at the others soon."""
@@ -219,20 +255,18 @@ class AccessMonitor:
         for kind, value in heard:
             by_kind.setdefault(kind, set()).add(value)
         ended_credentials = by_kind.get(CREDENTIAL_ENDED, set())
-        ended_users = by_kind.get(USER_ENDED, set())
         users = by_kind.get(USER_CHANGED, set())
         topics = by_kind.get(TOPIC_CHANGED, set())
         permissions = PERMISSIONS_CHANGED in by_kind
-        verified_at = (
-            asyncio.get_running_loop().time()
-            - self._check_seconds
-            - LATE_SECONDS
-            + NOTIFIED_SECONDS
-        )
+        now = asyncio.get_running_loop().time()
+        ended_users: set[str] = set()
+        if USER_ENDED in by_kind:
+            here = {stream.access.user for stream in self._streams}
+            ended_users = self._ends.genuine(by_kind[USER_ENDED], here, now)
         for stream in self._streams:
             grant = stream.access
             # What is said to be ended needs no second look: only the cookie itself would know of
-            # a session that is kept there; and a stream closed in error costs a reconnect.
+            # a session that is kept there. Nobody knows the digest of one that isn't ended.
             if grant.credential in ended_credentials or grant.user in ended_users:
                 stream.close(ACCESS_ENDED)
             elif (
@@ -241,7 +275,9 @@ class AccessMonitor:
                 or (stream.topics is not EVERYTHING and not topics.isdisjoint(stream.topics))
             ):
                 self._due.add(stream)
-                grant.verified_at = min(grant.verified_at, verified_at)
+                grant.doubted_at = min(grant.doubted_at, now)
+                if stream in self._looking_at:
+                    self._looking_at[stream] = min(self._looking_at[stream], now)
                 self._next_overdue = min(self._next_overdue, self._overdue_at(grant))
 
     async def _verify(self, streams: set[OpenStream]) -> None:
@@ -264,15 +300,22 @@ class AccessMonitor:
     async def _verify_batch(self, by_grant: dict[Grant, OpenStream]) -> None:
         began = asyncio.get_running_loop().time()
         self._is_connected = True
-        over = await self._in_thread(lambda: _ended_in_thread(by_grant.keys()))
+        self._look_began = began
+        self._looking_at = dict.fromkeys(by_grant.values(), math.inf)
+        try:
+            over = await self._in_thread(lambda: _ended_in_thread(by_grant.keys()))
+        finally:
+            doubted_again, self._looking_at = self._looking_at, {}
+            self._look_began = None
         self._last_verified = asyncio.get_running_loop().time()
         for grant, stream in by_grant.items():
-            if stream in self._due or stream not in self._streams:
-                continue  # something was heard of it meanwhile, or its client has left
+            if stream not in self._streams:
+                continue  # its client has left
             if grant.review is not None and grant.review.has_failed:
                 self._due.add(stream)
                 continue
             grant.verified_at = began
+            grant.doubted_at = doubted_again[stream]
             if grant.review is not None:
                 stream.change_topics(grant.review.topics)
         for grant in over:

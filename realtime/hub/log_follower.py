@@ -41,7 +41,9 @@ logger = logging.getLogger("realtime")
 
 # How long a turn works for streams that nobody follows here, before the others have theirs again.
 TURN_SECONDS = 0.2
-# In a flood of hints the table is looked into no more often than this.
+# More hints than so many within so many seconds are a flood: then there is so long a pause between
+# two turns, and the table is asked, not the hints, for streams that nobody follows here.
+FLOOD_HINTS = 200
 FLOOD_SECONDS = 0.1
 # A stream whose events can't be numbered is left alone for so long.
 BROKEN_SECONDS = 60.0
@@ -110,6 +112,9 @@ class LogFollower:
         self._work_due = asyncio.Event()
         self._poll_due = True
         self._to_number = PendingStreams()
+        # How many hints have come since when, by the loop's clock.
+        self._hints = 0
+        self._hints_since = 0.0
         # Streams that can't be numbered, and until when nobody tries.
         self._broken: dict[str, float] = {}
         # There are more streams with waiting events than the last look told.
@@ -246,6 +251,7 @@ class LogFollower:
             if self._hear_access is not None:
                 self._hear_access(payload)
             return
+        self._hints += 1
         if channel == PENDING_CHANNEL:
             self._to_number.add(payload)
         elif channel == PUBLISHED_CHANNEL:
@@ -277,12 +283,21 @@ class LogFollower:
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(min(next_poll, self._leases.next_look)):
                     await self._work_due.wait()
-            if self._to_number.overflowed:
+            if self._to_number.overflowed or self._is_flooded(clock()):
                 await asyncio.sleep(FLOOD_SECONDS)
+                self._to_number.keep(self._tails)
                 self._poll_due = True
             # By the clock, after each turn: hints of one stream must not put off the look that
             # finds a lost hint of another.
             self._poll_due |= clock() >= next_poll
+
+    def _is_flooded(self, now: float) -> bool:
+        """Whether more hints come than honest processes send, which poll when there is much."""
+        elapsed = now - self._hints_since
+        is_flooded = self._hints > FLOOD_HINTS * max(1, elapsed / FLOOD_SECONDS)
+        if elapsed >= FLOOD_SECONDS:
+            self._hints, self._hints_since = 0, now
+        return is_flooded
 
     async def _turn(self, connection: psycopg.AsyncConnection) -> None:
         """Do all that has come together since the last turn. What comes meanwhile is for the next:

@@ -4,6 +4,8 @@ Anybody who may connect to the database may notify, and hint at a hundred thousa
 doesn't find room here is found by looking into the table, which knows.
 """
 
+from collections.abc import Container
+
 MOST = 1000
 
 
@@ -21,6 +23,10 @@ class PendingStreams:
             self._names.add(stream)
         else:
             self.overflowed = True
+
+    def keep(self, streams: Container[str]) -> None:
+        """Forget all names but these: whoever calls this looks into the table."""
+        self._names = {name for name in self._names if name in streams}
 
     def take(self) -> set[str]:
         """The names that have come together; from now on others do."""

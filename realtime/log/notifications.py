@@ -1,6 +1,7 @@
 """Hints: what PostgreSQL's NOTIFY says here, and that it is never more than a hint.
 
-One that is lost costs the time until the next poll, not an event. https://www.postgresql.org/docs/current/sql-notify.html
+One that is lost costs the time until the next poll, not an event. One that is forged costs a look:
+`NOTIFY` takes no privilege, so any role that may connect can say all of this. https://www.postgresql.org/docs/current/sql-notify.html
 """
 
 from .cursor import Cursor
@@ -16,7 +17,7 @@ ACCESS_CHANNEL = "realtime_access"
 USER_CHANGED = "user"
 # “This session or token, by digest, is ended”: never the key itself, for others can read it.
 CREDENTIAL_ENDED = "credential"
-# “Close the streams of this user, by primary key”: whoever still may opens them again.
+# “Close the streams of this user”, signed, see ends_of_users.py: whoever still may opens them again.
 USER_ENDED = "end"
 # “Somebody has lost a permission or a group.”
 PERMISSIONS_CHANGED = "permissions"

@@ -95,7 +95,8 @@ class Listener:
             try:
                 connection.pgconn.consume_input()
                 while heard := connection.pgconn.notifies():
-                    self._hear(heard.relname.decode(), heard.extra.decode())
+                    # Where the database's encoding is SQL_ASCII, anybody may notify any bytes.
+                    self._hear(heard.relname.decode(), heard.extra.decode(errors="replace"))
             except Exception as error:
                 loop.remove_reader(wire)
                 ended.set_result(error)

@@ -6,9 +6,8 @@ from config.settings import REALTIME
 DEBUG = False
 REALTIME = {
     **REALTIME,
-    # Longer than the database is away here: then no stream may end for want of a look.
-    "ACCESS_CHECK_SECONDS": 20.0,
+    "ACCESS_CHECK_SECONDS": 2.0,
     "HEARTBEAT_SECONDS": 1,
     "POLL_SECONDS": 1.0,
-    "QUERY_SECONDS": 3.0,
+    "QUERY_SECONDS": 2.0,
 }

@@ -1,9 +1,10 @@
-"""The guard's clock, over streams that are nothing but their access."""
+"""The access monitor, over streams that are nothing but their access."""
 
 import asyncio
 import math
 
 import pytest
+from django.db import OperationalError
 
 from realtime.access.grants import Grant
 from realtime.hub import access_monitor
@@ -15,8 +16,8 @@ from tests.waiting import soon, until
 class Stream:
     topics = ("auth.user:7",)
 
-    def __init__(self, ends_at):
-        self.access = Grant(ends_at=ends_at)
+    def __init__(self, ends_at=None, user=""):
+        self.access = Grant(ends_at=ends_at, user=user)
         self.closed = asyncio.Event()
         self.end_reason = None
 
@@ -56,11 +57,15 @@ def clock(monkeypatch):
 
 @pytest.fixture
 async def watch(clock):
-    """Has a guard watch over these streams until the test ends."""
+    """Has a monitor watch over these streams until the test ends; returns it."""
     tasks = []
-    yield lambda streams: tasks.append(
-        asyncio.create_task(AccessMonitor(streams, math.inf, 1).run())
-    )
+
+    def watch(streams):
+        monitor = AccessMonitor(streams, math.inf, 1)
+        tasks.append(asyncio.create_task(monitor.run()))
+        return monitor
+
+    yield watch
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -85,3 +90,94 @@ async def test_it_goes_through_all_streams_only_when_one_of_them_may_have_ended(
 
     clock.now = 1030
     await soon(late.closed.wait())
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    """What is done at each look at the streams' access, of which nothing has ended."""
+    looks = []
+
+    def look(grants):
+        for each in looks:
+            each()
+        return []
+
+    monkeypatch.setattr(access_monitor, "_ended_in_thread", look)
+    return looks
+
+
+async def test_who_is_doubted_again_during_each_look_keeps_their_stream(
+    watch, clock, looks, monkeypatch
+):
+    """Anybody may notify, as often as they like: each look is one that came too early."""
+    monkeypatch.setattr(access_monitor, "NOTIFIED_SECONDS", 0.5)
+    streams = OpenStreams()
+    stream = Stream(user="7")
+    streams.add(stream)
+    monitor = watch(streams)
+    loop, looked = asyncio.get_running_loop(), []
+
+    def forge():
+        looked.append(loop.time())
+        loop.call_soon_threadsafe(monitor.hear, "user 7")
+
+    looks.append(forge)
+    monitor.hear("user 7")
+    await until(lambda: looked and looked[-1] - looked[0] > 1.5)
+    assert not stream.closed.is_set()
+
+
+async def test_a_doubt_that_came_during_a_look_is_not_settled_by_it(
+    watch, clock, looks, monkeypatch
+):
+    monkeypatch.setattr(access_monitor, "NOTIFIED_SECONDS", 0.2)
+    streams = OpenStreams()
+    stream = Stream(user="7")
+    streams.add(stream)
+    monitor = watch(streams)
+    loop = asyncio.get_running_loop()
+
+    def doubt_and_fail_from_now_on():
+        loop.call_soon_threadsafe(monitor.hear, "user 7")
+        looks[:] = [fail]
+
+    def fail():
+        raise OperationalError("no connection")
+
+    looks.append(doubt_and_fail_from_now_on)
+    monitor.hear("user 7")
+    await soon(stream.closed.wait())
+
+
+async def test_a_look_that_has_failed_is_tried_again_at_once(watch, looks, monkeypatch):
+    monkeypatch.setattr(access_monitor, "CLOCK_SECONDS", 3600)
+    streams = OpenStreams()
+    streams.add(Stream(user="7"))
+    monitor = watch(streams)
+
+    def fail_once():
+        looks.clear()
+        raise OperationalError("no connection")
+
+    looks.append(fail_once)
+    monitor.check_all()
+    await until(monitor._verified.is_set)
+
+
+async def test_what_is_heard_takes_bounded_memory(watch, clock, looks):
+    streams = OpenStreams()
+    concerned, other = Stream(user="7"), Stream(user="8")
+    for stream in (concerned, other):
+        stream.topics = ()
+        streams.add(stream)
+    monitor = watch(streams)
+    most = 0
+    for number in range(10_000):
+        monitor.hear(f"user {number + 100}")
+        monitor.hear("topic " + "x" * 7000 + str(number))
+        most = max(most, len(monitor._heard))
+    assert most <= access_monitor.MOST_HEARD
+    assert not monitor._due
+    monitor.hear("user 7")
+    monitor._note_what_was_heard()
+    assert monitor._due == {concerned}
