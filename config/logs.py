@@ -50,5 +50,11 @@ def _order_in(chunk: bytes) -> dict[str, Any] | None:
     lines = chunk.decode().splitlines()
     if f"event: {ORDER_TYPE}" not in lines:
         return None
-    [data] = [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]
-    return json.loads(data)
+    # Anybody who may write to the database may have written it.
+    try:
+        [data] = [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]
+        order = json.loads(data)
+        datetime.fromisoformat(order["changed_at"])
+    except (ValueError, TypeError, KeyError):
+        return None
+    return order

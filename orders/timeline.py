@@ -1,11 +1,9 @@
 """How an order came to where it is."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-
-from django.db.models import JSONField
-from django.db.models.functions import Cast
 
 import realtime
 from realtime.models import Event
@@ -45,13 +43,17 @@ def timeline(order: Order) -> list[Step]:
 def _times_in_log(order: Order) -> dict[str, datetime]:
     # The index leads to the customer's events; those of this order are picked out of them.
     events = Event.objects.filter(
-        stream=STREAM, topic=realtime.topic_of(order.customer), type=ORDER_TYPE
-    ).annotate(json=Cast("data", JSONField()))
-    events = events.filter(json__order=order.pk).order_by("position")
-    return {
-        event["status"]: datetime.fromisoformat(event["changed_at"])
-        if "changed_at" in event
-        else created_at
-        for data, created_at in events.values_list("data", "created_at")
-        if (event := json.loads(data or "null"))
-    }
+        stream=STREAM,
+        topic=realtime.topic_of(order.customer),
+        type=ORDER_TYPE,
+        data__contains=str(order.pk),
+    )
+    times = {}
+    for data, created_at in events.order_by("position").values_list("data", "created_at"):
+        # Anybody who may write to the database may have written it.
+        with suppress(ValueError, TypeError, KeyError):
+            event = json.loads(data or "")
+            if event["order"] == order.pk:
+                said = event.get("changed_at")
+                times[event["status"]] = datetime.fromisoformat(said) if said else created_at
+    return times

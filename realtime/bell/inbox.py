@@ -4,7 +4,6 @@ Applied one after the other in the order of their positions, each once, by whoev
 next, under the lock of that user's row. `bell_state.js` has the same rules for a page that is open.
 """
 
-import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -15,6 +14,7 @@ import realtime
 from realtime.models import Event, Stream
 
 from .changes import Action
+from .contents import contents
 from .kinds import kind_named
 from .models import Bell, Notification, Thread
 from .notifying import CHANGE, FORGOTTEN, NOTIFICATION, STREAM
@@ -104,7 +104,7 @@ class _Inbox:
         self.stories: list[tuple[Thread, Notification]] = []
 
     def apply(self, events: list[Event]) -> None:
-        told = [(event, json.loads(event.data or "null")) for event in events]
+        told = [(event, data) for event in events if (data := contents(event)) is not None]
         self._load(data for _, data in told)
         for event, data in told:
             if event.type == NOTIFICATION:

@@ -19,8 +19,9 @@ import psycopg
 from .. import conf, tracing
 from ..counts import counts
 from ..exceptions import DatabaseUnavailable
+from ..log import dead_letters
 from ..log.cursor import Cursor, InvalidCursor
-from ..log.event_log import OTHER_STREAMS, Batch, EventLog
+from ..log.event_log import OTHER_STREAMS, Batch, EventLog, Numbered
 from ..log.notifications import ACCESS_CHANNEL, PENDING_CHANNEL, PUBLISHED_CHANNEL, parse_published
 from ..log.polling_lease import PollingLeases
 from ..postgres.connections import (
@@ -385,15 +386,9 @@ class LogFollower:
         if began < self._broken.get(stream, 0.0):
             return False
         tail = self._tails.get(stream)
-        try:
-            numbered = await self._log.number(
-                connection, stream, read_after=None if tail is None else tail.position
-            )
-        except (psycopg.IntegrityError, psycopg.DataError) as error:
-            await connection.rollback()
-            self._broken[stream] = began + BROKEN_SECONDS
-            reason = " ".join(str(error).split())
-            logger.error(BROKEN, stream, reason, literal(stream), BROKEN_SECONDS)
+        after = None if tail is None else tail.position
+        numbered = await self._number_what_can_be(connection, stream, after)
+        if numbered is None:
             return False
         self._broken.pop(stream, None)
         self._leases.looked(
@@ -420,6 +415,29 @@ class LogFollower:
             return False
         self._deliver(stream, tail, numbered.read)
         return numbered.read.is_all
+
+    async def _number_what_can_be(
+        self, connection: psycopg.AsyncConnection, stream: str, after: int | None
+    ) -> Numbered | None:
+        """As EventLog.number(), but what can't be numbered is set aside; None: nothing can be.
+
+        after: what is read then, see there.
+        """
+        for is_last_attempt in (False, True):
+            try:
+                return await self._log.number(connection, stream, read_after=after)
+            except dead_letters.ERRORS as error:
+                await connection.rollback()
+                reason = " ".join(str(error).split())
+            if is_last_attempt:
+                break
+            with suppress(*dead_letters.ERRORS):
+                if await self._log.set_aside(connection, stream):
+                    continue
+            break
+        self._broken[stream] = asyncio.get_running_loop().time() + BROKEN_SECONDS
+        logger.error(BROKEN, stream, reason, literal(stream), BROKEN_SECONDS)
+        return None
 
     async def _read(self, connection: psycopg.AsyncConnection, stream: str) -> RecentEvents:
         """Bring the tail of a stream up to date; begin it if it is new."""

@@ -1,8 +1,10 @@
 """The event log in PostgreSQL, as a server process numbers, follows and replays it."""
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -10,13 +12,15 @@ import psycopg
 
 from ..postgres.deadlines import deadline
 from ..tracing import Traced
-from . import wire
+from . import dead_letters, wire
 from .cursor import START, Cursor
 from .notifications import PUBLISHED_CHANNEL, published
 from .polling_lease import BUSY_ROWS, LEASE_SECONDS
 from .sql import load
 from .topics import EVERYTHING, Topics, kind_of
 from .wire import CHUNK_BYTES
+
+logger = logging.getLogger("realtime")
 
 # At this isolation level, see the head of its file, whatever the project's default is.
 NUMBER_EVENTS = """
@@ -161,7 +165,7 @@ class EventLog:
         else:
             parameters |= _read_parameters(stream, read_after)
             [counts], rows = await self._query_all(connection, NUMBER_AND_READ, parameters)
-            read = _batch(rows, read_after)
+            read = _batch(stream, rows, read_after)
         taken, moved, position, mark, leased, waited_seconds = counts
         return Numbered(
             moved=moved,
@@ -172,6 +176,16 @@ class EventLog:
             more=taken == NUMBER_ROWS,
             read=read,
         )
+
+    async def set_aside(self, connection: psycopg.AsyncConnection, stream: str) -> bool:
+        """Set aside what keeps a stream from being numbered, and tell the log of it.
+
+        Returns whether there was any. After a failure of `number()`; see dead_letters.py.
+        """
+        parameters = {"stream": stream, "number_rows": NUMBER_ROWS}
+        rows = await self._query(connection, dead_letters.SET_ASIDE, parameters)
+        dead_letters.report(stream, rows)
+        return bool(rows)
 
     async def tell_others(
         self, connection: psycopg.AsyncConnection, stream: str, last: Cursor
@@ -194,7 +208,7 @@ class EventLog:
     async def read(self, connection: psycopg.AsyncConnection, stream: str, after: int) -> Batch:
         """What comes after a position, for everybody; and the mark of the event at it."""
         rows = await self._query(connection, READ_TAIL, _read_parameters(stream, after))
-        return _batch(rows, after)
+        return _batch(stream, rows, after)
 
     async def replay(
         self,
@@ -236,7 +250,7 @@ class EventLog:
             if position is not None
         ]
         return Replay(
-            chunk=b"".join(wire.event(*event) for event in events),
+            chunk=b"".join(_chunk(stream, *event) for event in events),
             cursor=through if not events or _is_all(rows, REPLAY_ROWS) else events[-1][0],
             is_pruned=after.position < pruned_through,
             is_other_history=after != START and after.mark != own_mark,
@@ -318,7 +332,29 @@ def _read_parameters(stream: str, after: int) -> dict[str, Any]:
     }
 
 
-def _batch(rows: Rows, after: int) -> Batch:
+def _chunk(stream: str, cursor: Cursor, type: str, data: str | None) -> bytes:
+    """The event as it is sent; nothing for one that would break the framing of the stream.
+
+    The table's constraints refuse those. They may have been dropped.
+    """
+    if data is None or wire.is_sendable(type, data):
+        return wire.event(cursor, type, data)
+    _report_unsendable(stream, cursor.position)
+    return b""
+
+
+@lru_cache(maxsize=1000)
+def _report_unsendable(stream: str, position: int) -> None:
+    """Once, however many read it."""
+    logger.error(
+        "Nobody is told of the event at position %d of the stream %r: its type or data can't be "
+        "sent. Were the constraints of realtime_event dropped?",
+        position,
+        stream,
+    )
+
+
+def _batch(stream: str, rows: Rows, after: int) -> Batch:
     """Of what READ_TAIL returns."""
     own_mark = rows[0][2] if rows and rows[0][1] == after else None
     events: list[RecentEvent] = []
@@ -327,7 +363,7 @@ def _batch(rows: Rows, after: int) -> Batch:
     for _, position, mark, topic, type, data, key, age, trace_parent in rows:
         if position > after:
             cursor = Cursor(position, mark)
-            events.append(RecentEvent(cursor, topic, wire.event(cursor, type, data), key))
+            events.append(RecentEvent(cursor, topic, _chunk(stream, cursor, type, data), key))
             age_seconds = max(age_seconds, age)
             if trace_parent:
                 traces.append(Traced(trace_parent, position, topic, type, age))

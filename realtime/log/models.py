@@ -142,6 +142,22 @@ class OutboxEvent(EventFields):
         return f"{self.stream}: {self.type} (waiting)"
 
 
+class DeadLetter(EventFields):
+    """An event that could not be numbered, see `dead_letters.py`. Nobody is told of it."""
+
+    id = models.BigAutoField(primary_key=True)
+    outbox_id = models.BigIntegerField(help_text="The id that it had as it waited.")
+    data = models.TextField()
+    set_aside_at = models.DateTimeField(db_default=Now())
+    reason = models.TextField(help_text="What the database said of it.")
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.stream}: {self.type} (set aside)"
+
+
 class KeptEvents(models.Manager["Event"]):
     """The events that have not been replaced by a newer one with their key."""
 

@@ -17,7 +17,7 @@ ACCESS_CHANNEL = "realtime_access"
 USER_CHANGED = "user"
 # “This session or token, by digest, is ended”: never the key itself, for others can read it.
 CREDENTIAL_ENDED = "credential"
-# “Close the streams of this user”, signed, see ends_of_users.py: whoever still may opens them again.
+# “Close the streams of this user”, signed, see ends_of_users.py: whoever still may comes back.
 USER_ENDED = "end"
 # “Somebody has lost a permission or a group.”
 PERMISSIONS_CHANGED = "permissions"

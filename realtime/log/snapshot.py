@@ -10,10 +10,11 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, DataError, IntegrityError, InternalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from .. import conf
+from . import dead_letters
 from .cursor import Cursor
 from .notifications import PUBLISHED_CHANNEL, published
 from .publishing import DEFAULT_STREAM, check_stream
@@ -84,24 +85,37 @@ def _outside_transaction(connection: BaseDatabaseWrapper) -> Iterator[BaseDataba
 
 def _number(connection: BaseDatabaseWrapper, stream: str) -> None:
     """Give all that waits in a stream its position, and tell the processes that follow it."""
+    parameters = {"stream": stream, "number_rows": NUMBER_ROWS}
     with connection.cursor() as cursor:
         taken = None
         # Null for the first event ever of a stream, of which another session was told as well.
         while taken is None or taken == NUMBER_ROWS:
-            # See the head of number_events.sql.
-            cursor.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
             try:
-                cursor.execute(LOCK_TIMEOUT)
-                cursor.execute(NUMBER, {"stream": stream, "number_rows": NUMBER_ROWS})
-                taken, moved, position, mark = cursor.fetchone()
-                cursor.execute("COMMIT")
-            except BaseException:
-                with suppress(DatabaseError):
-                    cursor.execute("ROLLBACK")
-                raise
+                [(taken, moved, position, mark)] = _transact(cursor, NUMBER, parameters)
+            except (IntegrityError, DataError, InternalError):
+                set_aside = _transact(cursor, dead_letters.SET_ASIDE, parameters)
+                if not set_aside:
+                    raise
+                dead_letters.report(stream, set_aside)
+                continue
             if moved:
                 payload = published(Cursor(position, mark), stream)
                 cursor.execute(NOTIFY, {"channel": PUBLISHED_CHANNEL, "payload": payload})
+
+
+def _transact(cursor: Any, statement: str, parameters: dict[str, Any]) -> list[Any]:
+    # See the head of number_events.sql.
+    cursor.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+    try:
+        cursor.execute(LOCK_TIMEOUT)
+        cursor.execute(statement, parameters)
+        rows = cursor.fetchall()
+        cursor.execute("COMMIT")
+    except BaseException:
+        with suppress(DatabaseError):
+            cursor.execute("ROLLBACK")
+        raise
+    return list(rows)
 
 
 def _query(connection: BaseDatabaseWrapper, statement: str, **parameters: Any) -> Any:

@@ -26,6 +26,11 @@ def is_line(text: str) -> bool:
     return True
 
 
+def is_sendable(type: str, data: str) -> bool:
+    """Whether an event with this type and data keeps to its own fields and names."""
+    return "\r" not in data and (not type or (type not in OWN_TYPES and is_line(type)))
+
+
 def event(cursor: Cursor, type: str, data: str | None) -> bytes:
     """One event, unnamed without a type; nothing without data, for a newer one has replaced it.
 

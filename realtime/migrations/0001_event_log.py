@@ -272,9 +272,78 @@ class Migration(migrations.Migration):
                 ),
             ],
         ),
+        migrations.CreateModel(
+            name="DeadLetter",
+            fields=[
+                ("stream", models.CharField(max_length=100)),
+                (
+                    "topic",
+                    models.CharField(
+                        help_text="Who or what it concerns, as `topic_of()` has it.",
+                        max_length=200,
+                    ),
+                ),
+                (
+                    "type",
+                    models.CharField(
+                        blank=True,
+                        help_text="The `event:` field on the wire; empty: unnamed.",
+                        max_length=100,
+                    ),
+                ),
+                (
+                    "format",
+                    models.CharField(
+                        choices=[("json", "Json"), ("text", "Text")],
+                        db_default="json",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "key",
+                    models.CharField(
+                        blank=True,
+                        db_default="",
+                        help_text="Of the events of a topic with the same key only the newest is kept; empty: all.",
+                        max_length=100,
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                (
+                    "trace_parent",
+                    models.CharField(
+                        blank=True,
+                        db_default="",
+                        help_text="The trace in which it was published, see `tracing.py`; empty: none.",
+                        max_length=55,
+                    ),
+                ),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                (
+                    "outbox_id",
+                    models.BigIntegerField(help_text="The id that it had as it waited."),
+                ),
+                ("data", models.TextField()),
+                (
+                    "set_aside_at",
+                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                ),
+                ("reason", models.TextField(help_text="What the database said of it.")),
+            ],
+            options={
+                "ordering": ["-id"],
+            },
+        ),
         migrations.RunSQL(
             sql=(SQL / "number_events.sql").read_text(encoding="utf-8"),
             reverse_sql="DROP FUNCTION realtime_number_events(text, integer, integer, interval, boolean)",
+        ),
+        migrations.RunSQL(
+            sql=(SQL / "set_aside.sql").read_text(encoding="utf-8"),
+            reverse_sql="DROP FUNCTION realtime_set_aside(text, integer)",
         ),
         migrations.RunSQL(
             sql=(SQL / "constraints.sql").read_text(encoding="utf-8"),

@@ -92,7 +92,7 @@ def test_the_log_is_filtered_by_topic_and_type(admin):
 
 
 def test_what_is_in_the_log_is_shown_and_not_run(admin):
-    fill(1, data="<script>alert(1)</script>", topic="x:<b>")
+    fill(1, data='"<script>alert(1)</script>"', topic="x:<b>")
     page = admin.get(LOG).content.decode()
     assert "<script>alert(1)" not in page
     assert "x:<b>" not in page

@@ -19,11 +19,21 @@ ALTER TABLE realtime_outbox
         AND CASE WHEN format = 'json' THEN data::json IS NOT NULL ELSE true END
     );
 
+-- The same once more, for what was in the outbox while its constraints were not: here it is set aside
+-- by itself, see set_aside.sql, before it is anybody's.
 ALTER TABLE realtime_event
     ADD CONSTRAINT realtime_event_stream CHECK (stream <> '' AND stream !~ E'[\r\n]'),
-    ADD CONSTRAINT realtime_event_type CHECK (type !~ E'[\r\n]'),
+    ADD CONSTRAINT realtime_event_topic CHECK (topic <> '' AND topic !~ E'[\r\n]'),
+    ADD CONSTRAINT realtime_event_type CHECK (
+        type !~ E'[\r\n]' AND type NOT IN ('error', 'heartbeat', 'message', 'open', 'reset')
+    ),
     ADD CONSTRAINT realtime_event_position CHECK (position > 0),
     ADD CONSTRAINT realtime_event_mark CHECK (mark >= 0),
+    ADD CONSTRAINT realtime_event_format CHECK (format IN ('json', 'text')),
+    ADD CONSTRAINT realtime_event_size CHECK (octet_length(data) <= 16777216),
     ADD CONSTRAINT realtime_event_data CHECK (
-        strpos(data, E'\r') = 0 AND (format <> 'json' OR strpos(data, E'\n') = 0)
+        strpos(data, E'\r') = 0
+        AND (format <> 'json' OR strpos(data, E'\n') = 0)
+        -- What was replaced or pruned has no data.
+        AND CASE WHEN format = 'json' THEN (data IS NULL OR data::json IS NOT NULL) ELSE true END
     );

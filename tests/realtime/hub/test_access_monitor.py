@@ -21,7 +21,7 @@ class Stream:
         self.closed = asyncio.Event()
         self.end_reason = None
 
-    def close(self, reason):
+    def close(self, reason, farewell=b""):
         self.end_reason = reason
         self.closed.set()
 
