@@ -1,6 +1,5 @@
 """A rolling restart behind each proxy, under load: nobody misses anything or is refused."""
 
-import json
 import os
 import re
 import shutil
@@ -8,26 +7,20 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
-import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
-import psycopg
 import pytest
-from httpx_sse import connect_sse
 
-from realtime import topic_of
-from tests.clients import STREAM, bearer
 from tests.servers import ROOT, database_url, free_port
 from tests.waiting import wait_until
 
 from .conftest import write
+from .load import Load
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("processes")]
 
-CLIENTS = 20
 SCRAPE = {"Authorization": "Bearer a-token"}
 
 
@@ -161,47 +154,6 @@ def accepts(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-class Follower:
-    """A client that comes back whenever its stream ends, as EventSource does."""
-
-    def __init__(self, url: str, headers: dict[str, str]) -> None:
-        self.received: list[int] = []
-        self.resets: list[str] = []
-        self.refused: list[int] = []
-        self._url, self._headers = url, headers
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="follower")
-        self._thread.start()
-
-    def _run(self) -> None:
-        cursor = "0"
-        with httpx.Client(http2=True, verify=False, timeout=10) as client:
-            while not self._ended.is_set():
-                headers = {**self._headers, "Last-Event-ID": cursor}
-                try:
-                    with connect_sse(client, "GET", self._url, headers=headers) as source:
-                        if source.response.status_code != 200:
-                            self.refused.append(source.response.status_code)
-                            self._ended.wait(0.2)
-                            continue
-                        for block in source.iter_sse():
-                            cursor = block.id or cursor
-                            if block.event == "reset":
-                                self.resets.append(block.data)
-                            elif block.data:
-                                self.received.append(json.loads(block.data)["n"])
-                            if self._ended.is_set():
-                                return
-                except httpx.HTTPError:
-                    self._ended.wait(0.2)
-
-    def end(self) -> None:
-        self._ended.set()
-
-    def join(self) -> None:
-        self._thread.join(30)
-
-
 @pytest.fixture
 def folder(tmp_path, processes):
     subprocess.run(
@@ -218,7 +170,6 @@ def folder(tmp_path, processes):
 @pytest.mark.parametrize("name", PROXIES)
 def test_a_rolling_restart_loses_nothing(transactional_db, alice, folder, name):
     port = free_port()
-    url = f"https://localhost:{port}"
     processes = Processes(folder)
     with ExitStack() as resources:
         resources.callback(processes.stop)
@@ -227,53 +178,10 @@ def test_a_rolling_restart_loses_nothing(transactional_db, alice, folder, name):
         resources.enter_context(
             running(PROXIES[name](folder, port, processes.sockets), port, folder)
         )
-        followers = [Follower(url + STREAM, bearer(alice)) for _ in range(CLIENTS)]
-        for follower in followers:
-            resources.callback(follower.end)
-        pages = resources.enter_context(
-            httpx.Client(http2=True, verify=False, base_url=url, headers=bearer(alice), timeout=20)
-        )
-        session = resources.enter_context(psycopg.connect(database_url(), autocommit=True))
-        topic, statuses, ended = topic_of(alice), [], threading.Event()
-
-        def write_and_look() -> int:
-            number = 0
-            while not ended.is_set():
-                number += 1
-                session.execute(
-                    "INSERT INTO realtime_outbox (stream, topic, type, data) "
-                    "VALUES ('orders', %s, 'orders', %s)",
-                    [topic, json.dumps({"n": number})],
-                )
-                session.execute("SELECT pg_notify('realtime_pending', 'orders')")
-                statuses.append(pages.get("/api/orders/").status_code)
-                ended.wait(0.02)
-            return number
-
-        written: list[int] = []
-        writer = threading.Thread(target=lambda: written.append(write_and_look()), name="writer")
-        writer.start()
-        resources.callback(ended.set)
-        wait_until(lambda: all(len(follower.received) > 3 for follower in followers), 30)
+        load = resources.enter_context(Load(f"https://localhost:{port}", alice))
+        load.goes_on()
         for path in processes.sockets:
             processes.restart(path)
-            seen = [len(follower.received) for follower in followers]
-            wait_until(
-                lambda seen=seen: all(
-                    len(follower.received) > before + 3
-                    for follower, before in zip(followers, seen, strict=True)
-                ),
-                30,
-            )
-        ended.set()
-        writer.join()
-        wait_until(lambda: all(f.received[-1] == written[0] for f in followers), 30)
-        time.sleep(0.2)  # for what comes twice
-        for follower in followers:
-            follower.end()
-            follower.join()
-        everything = list(range(1, written[0] + 1))
-        assert all(follower.received == everything for follower in followers)
-        assert not any(follower.resets for follower in followers)
-        assert not (refused := [status for f in followers for status in f.refused]), refused
-        assert set(statuses) == {200}
+            load.goes_on()
+        load.lost_nothing()
+        assert not load.broken

@@ -33,13 +33,13 @@ HOW_TOS = [
 
 
 @contextmanager
-def existing_project(folder: Path, blocker: Any) -> Iterator[Project]:
+def existing_project(folder: Path, blocker: Any, library: Path = ROOT) -> Iterator[Project]:
     """The project before it has heard of this library, with a database of its own.
 
     Alice has a document.
     """
     with blocker.unblock(), empty_database() as name:
-        project = Project(folder / "mysite", name)
+        project = Project(folder / "mysite", name, library)
         project.run("python manage.py migrate -v 0")
         project.shell(
             "from django.contrib.auth import get_user_model\n"
