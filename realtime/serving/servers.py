@@ -56,6 +56,11 @@ class ClientConnection:
         """
         return _shut_down(self._client, self._server)
 
+    @property
+    def is_server_ending(self) -> bool:
+        """Whether the server is about to end without having been told to by a signal."""
+        return False
+
 
 def client_connection(send: Any, scope: Scope) -> ClientConnection:
     """The way to the client of a request: to whom `send` leads, and where `scope` says they are.
@@ -68,24 +73,41 @@ def client_connection(send: Any, scope: Scope) -> ClientConnection:
         return DaphneConnection(send, scope, request)
     # uvicorn's is a method of its request.
     cycle = getattr(send, "__self__", None)
-    if type(cycle).__module__.startswith("uvicorn.") and hasattr(cycle, "transport"):
+    if _is_uvicorns(cycle):
         return UvicornConnection(send, scope)
     if (request := _daphnes_request(scope)) is not None:
         return WrappedDaphneConnection(send, scope, request)
     return ClientConnection(send, scope)
 
 
+def _is_uvicorns(cycle: Any) -> bool:
+    is_uvicorns = type(cycle).__module__.startswith("uvicorn.")
+    return is_uvicorns and hasattr(cycle, "transport") and hasattr(cycle, "keep_alive")
+
+
 class UvicornConnection(ClientConnection):
     """uvicorn writes at once, and waits only where the client is behind."""
 
-    __slots__ = ()
+    __slots__ = ("_keeps_alive",)
+
+    def __init__(self, send: Send, scope: Scope) -> None:
+        super().__init__(send, scope)
+        self._keeps_alive: bool = self._cycle.keep_alive
+
+    @property
+    def _cycle(self) -> Any:
+        return self._send.__self__  # type: ignore[attr-defined]  # a method, see below
+
+    @property
+    def is_server_ending(self) -> bool:
+        """After `--limit-max-requests` it only says so to each connection: not to be kept alive."""
+        return self._keeps_alive and not self._cycle.keep_alive
 
     def write(self, chunk: bytes) -> Awaitable[None] | None:
         return _begin(self._send(_body(chunk, more_body=True)))
 
     def hang_up(self) -> bool:
-        cycle: Any = self._send.__self__  # type: ignore[attr-defined]  # a method, see above
-        cycle.transport.abort()
+        self._cycle.transport.abort()
         return True
 
 

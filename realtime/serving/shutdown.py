@@ -17,6 +17,8 @@ from .. import conf
 from ..hub.hub import Hub
 from . import servers
 
+# Held here, for the loop itself keeps no more than a weak reference to a task.
+_draining: set[asyncio.Task[None]] = set()
 _prepared: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 
 
@@ -32,6 +34,22 @@ def prepare() -> None:
     if threading.current_thread() is threading.main_thread():
         _drain_first(signal.SIGTERM, loop, conf.get("DRAIN_SECONDS"))
         _drain_first(signal.SIGINT, loop, 0)
+
+
+def drain() -> None:
+    """Close the streams of a server that ends by itself, as after so many requests.
+
+    uvicorn waits for them then; gunicorn would kill it after a while.
+    """
+    hub = Hub.current()
+    if hub.is_draining:
+        return
+    hub.is_draining = True
+    task = asyncio.get_running_loop().create_task(
+        hub.drain(conf.get("DRAIN_SECONDS")), name="realtime-drain"
+    )
+    _draining.add(task)
+    task.add_done_callback(_draining.discard)
 
 
 def _drain_first(number: signal.Signals, loop: asyncio.AbstractEventLoop, seconds: float) -> None:

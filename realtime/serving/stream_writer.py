@@ -14,6 +14,7 @@ from typing import Any
 from ..exceptions import DatabaseUnavailable
 from ..hub.open_streams import FAILED
 from ..hub.stream import EventStream
+from . import shutdown
 from .servers import ClientConnection
 
 logger = logging.getLogger("realtime")
@@ -72,6 +73,8 @@ class StreamWriter:
         while waits_for is None:
             if chunk := stream.take():
                 waits_for = self._connection.write(chunk)
+                if self._connection.is_server_ending:
+                    shutdown.drain()
             elif stream.is_over:
                 self._is_ended = True
                 return self._connection.end()

@@ -171,8 +171,20 @@ def test_uvicorn_is_known_by_its_own_method():
     from uvicorn.protocols.http.h11_impl import RequestResponseCycle
 
     cycle = object.__new__(RequestResponseCycle)
-    cycle.transport = object()
+    cycle.transport, cycle.keep_alive = object(), True
     assert isinstance(client_connection(cycle.send, {}), UvicornConnection)
+
+
+def test_uvicorn_says_by_its_keep_alive_that_it_ends():
+    from uvicorn.protocols.http.h11_impl import RequestResponseCycle
+
+    for kept in (True, False):  # a client may have asked for no more than one response
+        cycle = object.__new__(RequestResponseCycle)
+        cycle.transport, cycle.keep_alive = object(), kept
+        way = client_connection(cycle.send, {})
+        assert not way.is_server_ending
+        cycle.keep_alive = False
+        assert way.is_server_ending is kept
 
 
 async def test_a_coroutine_that_waits_for_nothing_is_done_at_once():

@@ -24,6 +24,11 @@ class Client(ClientConnection):
         self.is_cut_off = False
         self.takes_more = None  # a future while it has to be waited for
         self.error = None
+        self.is_ending = False
+
+    @property
+    def is_server_ending(self):
+        return self.is_ending
 
     @property
     def text(self):
@@ -185,3 +190,15 @@ async def test_nobody_gets_a_replay_after_their_access_has_ended(hub, connect, f
     answer.set()
     await soon(alice.pump)
     assert b"secret" not in alice.text
+
+
+async def test_a_server_that_ends_by_itself_lets_its_streams_go_first(hub, connect, settings):
+    settings.REALTIME = {**settings.REALTIME, "DRAIN_SECONDS": 0}
+    alice, bob = await connect("7"), await connect("8")
+    alice.is_ending = True
+    await publish("7", 1)
+    for client in (alice, bob):
+        await soon(client.pump)
+        assert client.is_ended
+        assert client.chunks[-1].startswith(b"retry: ")
+    assert hub.is_draining
