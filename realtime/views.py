@@ -19,13 +19,10 @@ from django.http.response import HttpResponseBase
 from django.views import View
 
 from . import conf
-from .access.authentication import (
-    InvalidCredentials,
-    authenticate,
-    challenge,
-    token_header,
-)
+from .access.authentication import authenticate
 from .access.grants import Grant, Review, anonymous_user
+from .access.prefetch import prefetched
+from .access.tokens import InvalidCredentials, challenge, token_header
 from .hub.hub import Hub
 from .log.topics import EVERYTHING, Topics, followed, tenant_of_now
 from .serving.admission import Admission
@@ -184,7 +181,7 @@ class EventStreamView(View):
             if signed_in is None or not user.is_authenticated:
                 raise Unauthorized
             permission = self.view_all_permission
-            if permission is None or not user.has_perm(permission):
+            if permission is None or not _holds(request, user, permission):
                 raise Rejected(403, "You may not see everybody's events.")
             if rendered_for:
                 self._check_page(rendered_for, self._topics_of(request, kwargs))
@@ -249,6 +246,11 @@ class Unauthorized(Rejected):
             f"Sign in, or send an access token: {token_header()}",
             WWW_Authenticate=challenge(),
         )
+
+
+def _holds(request: HttpRequest, user: Any, permission: str) -> bool:
+    known = prefetched(request)
+    return bool(user.has_perm(permission)) if known is None else known.holds(user, permission)
 
 
 def _allowed(subjects: Any) -> Topics:

@@ -9,22 +9,14 @@ when they are deactivated or deleted, or lose the permission that it takes.
 from typing import Any, NamedTuple
 
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
-from django.core.exceptions import ValidationError
-from django.db import DataError
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
 from .. import conf
-from ..exceptions import RealtimeError
 from ..log.topics import tenant_of_now
 from .grants import Grant, digest
-
-# The cookie that carries an access token to a stream, see token_cookie.py.
-TOKEN_COOKIE = "realtime_token"
-
-
-class InvalidCredentials(RealtimeError):
-    """Credentials were given, and they are wrong: whatever else the request has doesn't count."""
+from .prefetch import Prefetched, prefetched
+from .tokens import TOKEN_COOKIE, InvalidCredentials, token_in_header, user_of, validated
 
 
 class SignedIn(NamedTuple):
@@ -86,37 +78,12 @@ def session(request: HttpRequest) -> Any | None:
 
 
 def bearer_token(request: HttpRequest) -> SignedIn | None:
-    """The user of a simplejwt access token in `Authorization: Bearer …` (RFC 6750, section 2.1).
+    """The user of a simplejwt access token in `Authorization: Bearer …`.
 
     Or after another word than “Bearer”, if `SIMPLE_JWT["AUTH_HEADER_TYPES"]` says so.
     """
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() not in (one.lower() for one in token_schemes()):
-        return None
-    token = token.strip()
-    if not token or " " in token:
-        raise InvalidCredentials(f"The header has to be: {token_header()}")
-    return user_of_token(token)
-
-
-def token_schemes() -> tuple[str, ...]:
-    """What may stand before an access token in the header, the usual one first."""
-    try:
-        from rest_framework_simplejwt.settings import api_settings
-    except ModuleNotFoundError:
-        return ("Bearer",)
-    schemes = api_settings.AUTH_HEADER_TYPES
-    return tuple(schemes) if isinstance(schemes, (list, tuple)) else (schemes,)
-
-
-def token_header() -> str:
-    """The header that carries an access token, for messages."""
-    return f"Authorization: {token_schemes()[0]} <access token>"
-
-
-def challenge(error: InvalidCredentials | None = None) -> str:
-    """What a 401 says in WWW-Authenticate (RFC 6750, section 3)."""
-    return f'{token_schemes()[0]} realm="events"' + (', error="invalid_token"' if error else "")
+    token = token_in_header(request.headers.get("Authorization", ""))
+    return None if token is None else user_of_token(token, prefetched(request))
 
 
 def token_cookie(request: HttpRequest) -> SignedIn | None:
@@ -130,30 +97,19 @@ def token_cookie(request: HttpRequest) -> SignedIn | None:
         return None
 
 
-def user_of_token(token: str) -> SignedIn:
-    """The user of a simplejwt access token. Raises InvalidCredentials."""
-    # Imported here: a project that signs in by session only needs no simplejwt.
-    try:
-        from rest_framework.exceptions import AuthenticationFailed
-        from rest_framework_simplejwt.authentication import JWTAuthentication
-    except ModuleNotFoundError as error:
-        raise InvalidCredentials("This site takes no access tokens.") from error
+def user_of_token(token: str, known: Prefetched | None = None) -> SignedIn:
+    """The user of a simplejwt access token. Raises InvalidCredentials.
 
-    authentication = JWTAuthentication()
-    try:
-        validated = authentication.get_validated_token(token.encode())
-        user = authentication.get_user(validated)
-    except AuthenticationFailed as error:
-        detail = error.detail
-        raise InvalidCredentials(
-            str(detail["detail"] if isinstance(detail, dict) else detail)
-        ) from error
-    except (TypeError, ValueError, OverflowError, ValidationError, DataError) as error:
-        # Signed as it should be, and yet its claims are no user's key, or no time.
-        raise InvalidCredentials("The token has a claim that makes no sense.") from error
+    known: what was looked up for the request that sent it.
+    """
+    if known is not None and known.token == token and known.claims is not None:
+        claims, user = known.claims, user_of(known.claims, known.user)
+    else:
+        claims = validated(token)
+        user = user_of(claims)
     return SignedIn(
         user,
-        ends_at=validated["exp"],
+        ends_at=claims["exp"],
         # A token stays valid after a change of password, unless SIMPLE_JWT["CHECK_REVOKE_TOKEN"]
         # is set. The stream ends in any case, and the token decides whether it opens again.
         auth_hash=user.get_session_auth_hash() if hasattr(user, "get_session_auth_hash") else None,

@@ -24,6 +24,7 @@ from django.utils.module_loading import import_string
 
 from .. import conf
 from ..log.topics import Topics
+from .permissions import holders
 
 logger = logging.getLogger("realtime")
 
@@ -129,9 +130,9 @@ def digest(secret: str) -> str:
 def ended(accesses: Collection[Grant]) -> list[Grant]:
     """Those of the accesses that hold no longer, by a few queries for each 500 of them.
 
-    Beside those it takes two for each user whose stream needs a permission, for only `has_perm`
-    knows what the project's backends say, and what the views ask that decide on topics. Notes in
-    `ends_at` when the others end, where that can be told.
+    Beside those it takes what the views ask that decide on topics; and, where the project has a
+    backend of its own for permissions, what that asks about each user whose stream needs one.
+    Notes in `ends_at` when the others end, where that can be told.
     """
     of_tenant = defaultdict(list)
     for access in accesses:
@@ -161,11 +162,17 @@ def _ended_together(together: list[Grant]) -> list[Grant]:
         batch = together[start : start + BATCH]
         users = _users({access.user for access in batch if access.is_in_table})
         sessions = _sessions({a.session_key for a in batch if a.session_key is not None})
-        over += [access for access in batch if not _holds(access, users, sessions)]
+        permissions = _permissions(batch, users)
+        over += [one for one in batch if not _holds(one, users, sessions, permissions)]
     return over
 
 
-def _holds(access: Grant, users: dict[str, Any], sessions: dict[str, float | None]) -> bool:
+def _holds(
+    access: Grant,
+    users: dict[str, Any],
+    sessions: dict[str, float | None],
+    permissions: dict[str, set[Any]],
+) -> bool:
     if access.session_key is not None:
         if access.session_key not in sessions:
             return False
@@ -177,7 +184,7 @@ def _holds(access: Grant, users: dict[str, Any], sessions: dict[str, float | Non
         return False
     if access.auth_hash is not None and not _has_auth_hash(user, access.auth_hash):
         return False
-    if access.permission is not None and not user.has_perm(access.permission):
+    if access.permission is not None and user.pk not in permissions[access.permission]:
         return False
     return access.review is None or access.review.renew(user)
 
@@ -194,6 +201,15 @@ def _users(keys: set[str]) -> dict[str, Any]:
     """The users that there are, by their keys."""
     users = get_user_model()._default_manager
     return {str(user.pk): user for user in users.filter(pk__in=keys)}
+
+
+def _permissions(grants: list[Grant], users: dict[str, Any]) -> dict[str, set[Any]]:
+    """The permissions that grants need, and the keys of the users who hold them."""
+    needed: dict[str, dict[str, Any]] = defaultdict(dict)
+    for grant in grants:
+        if grant.permission is not None and (user := users.get(grant.user)) is not None:
+            needed[grant.permission][grant.user] = user
+    return {name: holders(list(those.values()), name) for name, those in needed.items()}
 
 
 def _sessions(keys: set[str]) -> dict[str, float | None]:

@@ -15,14 +15,9 @@ from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
-from .authentication import (
-    TOKEN_COOKIE,
-    InvalidCredentials,
-    bearer_token,
-    challenge,
-    token_header,
-)
+from .authentication import bearer_token
 from .revocation import end_credential
+from .tokens import TOKEN_COOKIE, InvalidCredentials, challenge, token_header
 
 # Name and value of a cookie, as browsers keep it.
 # https://www.rfc-editor.org/rfc/rfc6265#section-6.1

@@ -44,4 +44,4 @@ def handover_of(request: HttpRequest) -> Handover | None:
 def lasting_scope(request: HttpRequest) -> dict[str, Any]:
     """What is left of the scope of a request when that has ended, to make a request like it."""
     scope: dict[str, Any] = getattr(request, "scope", {})
-    return {name: value for name, value in scope.items() if name != SCOPE_KEY}
+    return {name: value for name, value in scope.items() if not name.startswith("realtime.")}

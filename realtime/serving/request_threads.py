@@ -11,8 +11,10 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
+from itertools import islice
 from threading import Condition
 from typing import Any
 
@@ -23,6 +25,9 @@ from django.db import connections
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
+from .. import conf
+from ..access import prefetch
+from ..access.prefetch import Prefetch
 from ..postgres.connections import keep_django_connections
 from ..postgres.deadlines import django_deadline
 from .thread_loop import ThreadLoop, run_in_this_thread
@@ -31,6 +36,19 @@ Scope = dict[str, Any]
 
 # How long a thread waits for the next request before it gives back its database connection.
 IDLE_SECONDS = 0.2
+
+
+@dataclass(slots=True, eq=False)
+class WaitingRequest:
+    """A request that no thread has taken up yet.
+
+    respond: to be called in a thread. prefetch: what is looked up for it and others; None: nothing.
+    """
+
+    scope: Scope
+    answer: asyncio.Future[HttpResponseBase]
+    respond: Callable[["WaitingRequest"], None]
+    prefetch: Prefetch | None = None
 
 
 class RequestThreads:
@@ -47,7 +65,7 @@ class RequestThreads:
         self._executor = ThreadPoolExecutor(threads, "realtime-request")
         # Guards what follows.
         self._changed = Condition()
-        self._waiting: deque[Callable[[], None]] = deque()
+        self._waiting: deque[WaitingRequest] = deque()
         self._threads = 0
         self._idle_threads = 0
 
@@ -55,10 +73,10 @@ class RequestThreads:
         """Django's response to a request that has no body."""
         answer: asyncio.Future[HttpResponseBase] = asyncio.get_running_loop().create_future()
         with django_deadline(self._query_seconds) as timed:
-            self._add(partial(timed(self._respond), scope, answer))
+            self._add(WaitingRequest(scope, answer, timed(self._respond)))
             return await answer
 
-    def _add(self, request: Callable[[], None]) -> None:
+    def _add(self, request: "WaitingRequest") -> None:
         with self._changed:
             self._waiting.append(request)
             if len(self._waiting) <= self._idle_threads:
@@ -72,25 +90,39 @@ class RequestThreads:
         with ThreadLoop():
             try:
                 while (request := self._next()) is not None:
-                    request()
+                    request.respond(request)
             finally:
                 connections.close_all()
 
-    def _next(self) -> Callable[[], None] | None:
+    def _next(self) -> "WaitingRequest | None":
         with self._changed:
             self._idle_threads += 1
             self._changed.wait_for(lambda: self._waiting, IDLE_SECONDS)
             self._idle_threads -= 1
             if self._waiting:
+                if self._waiting[0].prefetch is None and len(self._waiting) > 1:
+                    self._prefetch_for(list(islice(self._waiting, prefetch.MOST)))
                 return self._waiting.popleft()
             self._threads -= 1
             return None
 
-    def _respond(self, scope: Scope, answer: "asyncio.Future[HttpResponseBase]") -> None:
+    @staticmethod
+    def _prefetch_for(requests: "list[WaitingRequest]") -> None:
+        if conf.get("TENANT") is not None:
+            return  # which one's users they are, only the project's middleware knows
+        together = Prefetch([request.scope for request in requests])
+        for request in requests:
+            request.prefetch = together
+
+    def _respond(self, request: "WaitingRequest") -> None:
+        answer = request.answer
         try:
-            outcome = partial(answer.set_result, self.handler.respond(scope))
+            if request.prefetch is not None:
+                request.prefetch.look_up()
+            outcome = partial(answer.set_result, self.handler.respond(request.scope))
         except Exception as error:
             outcome = partial(answer.set_exception, error)
+        request.scope.pop(prefetch.SCOPE_KEY, None)
         # The client, or the whole loop, may have left meanwhile.
         with suppress(RuntimeError):
             answer.get_loop().call_soon_threadsafe(lambda: answer.done() or outcome())

@@ -21,7 +21,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 import realtime
 from realtime import EventStreamView
-from realtime.access.authentication import TOKEN_COOKIE
+from realtime.access.tokens import TOKEN_COOKIE
 from tests.waiting import soon
 
 from .conftest import cursor_at, in_thread, unmarked

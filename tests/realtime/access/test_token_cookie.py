@@ -9,7 +9,7 @@ from django.db import connections
 from django.test import AsyncClient, Client
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
-from realtime.access.authentication import TOKEN_COOKIE
+from realtime.access.tokens import TOKEN_COOKIE
 from tests.realtime.conftest import in_thread, publish
 from tests.waiting import soon
 

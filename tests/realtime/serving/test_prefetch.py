@@ -1,0 +1,143 @@
+"""A crowd's requests: who they are is looked up for all at once, and decided for each."""
+
+import asyncio
+import threading
+
+import pytest
+from django.contrib.auth.backends import ModelBackend
+from django.core.signals import request_started
+
+from realtime.log.topics import EVERYTHING
+from tests.clients import bearer
+from tests.waiting import soon, until
+
+
+@pytest.fixture
+def crowd(ask, settings, statements):
+    """Sends requests that all wait before the first is answered; the statuses of the others.
+
+    It is answered alone, and the others are what waits together.
+    """
+    settings.REALTIME = {**settings.REALTIME, "REQUEST_THREADS": 1}
+    all_are_here = threading.Event()
+    hold = lambda **_: all_are_here.wait(10)  # noqa: E731
+
+    async def crowd(first, *headers, while_open=None, **scope):
+        async def one(headers):
+            async with ask(headers=headers, **scope) as answer:
+                statuses[id(headers)] = answer.status
+                if len(statuses) == len(everybody):
+                    if while_open is not None:
+                        await while_open()
+                    all_answered.set()
+                await soon(all_answered.wait())
+
+        everybody = [dict(first), *map(dict, headers)]
+        statuses, all_answered = {}, asyncio.Event()
+        request_started.connect(hold, dispatch_uid="crowd")
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(one(headers)) for headers in everybody]
+                await asyncio.sleep(0)  # each has begun
+                statements.clear()
+                all_are_here.set()
+                del tasks
+        finally:
+            request_started.disconnect(dispatch_uid="crowd")
+        return [statuses[id(headers)] for headers in everybody[1:]]
+
+    yield crowd
+    all_are_here.set()
+
+
+async def test_the_users_of_a_crowd_are_one_query(crowd, alice, bob, hub, statements):
+    followed = []
+
+    async def look():
+        followed.extend(stream.access.user for stream in hub.streams)
+
+    headers = [bearer(alice), bearer(bob)] * 5
+    assert await crowd(bearer(alice), *headers, while_open=look) == [200] * 10
+    # One more for the first, if it was alone when the thread took it up.
+    assert len([one for one in statements if "auth_user" in one]) <= 2
+    assert sorted(followed) == sorted([str(alice.pk)] * 6 + [str(bob.pk)] * 5)
+
+
+async def test_each_of_a_crowd_is_let_in_or_refused_by_itself(crowd, alice, bob, carol_who_left):
+    headers = [bearer(bob), bearer(carol_who_left), {}, {"Authorization": "Bearer nonsense"}]
+    assert await crowd(bearer(alice), *headers) == [200, 401, 401, 401]
+
+
+@pytest.fixture
+def carol_who_left(django_user_model):
+    return django_user_model.objects.create_user("carol", is_active=False)
+
+
+async def test_a_permission_is_one_query_for_a_crowd(crowd, alice, shop, hub, statements):
+    async def look():
+        assert [stream.topics for stream in hub.streams].count(EVERYTHING) == 4
+
+    headers = [bearer(shop), bearer(alice), bearer(shop), bearer(shop)]
+    statuses = await crowd(
+        bearer(shop), *headers, while_open=look, path="/orders/realtime", query_string=b"scope=all"
+    )
+    assert statuses == [200, 403, 200, 200]
+    # The first's user, if it was alone; the others'; their permission.
+    assert len(statements) <= 3
+
+
+class Stern(ModelBackend):
+    def has_perm(self, user_obj, perm, obj=None):
+        return user_obj.username == "alice"
+
+
+async def test_a_backend_of_a_projects_own_decides_about_each_of_a_crowd(
+    crowd, alice, bob, settings
+):
+    settings.AUTHENTICATION_BACKENDS = [f"{__name__}.Stern"]
+    headers = [bearer(alice), bearer(bob)]
+    statuses = await crowd(
+        bearer(alice), *headers, path="/orders/realtime", query_string=b"scope=all"
+    )
+    assert statuses == [200, 403]
+
+
+async def test_among_tenants_nobody_is_looked_up_before_the_projects_middleware(
+    crowd, alice, settings, statements
+):
+    """It chooses the tables that they are in."""
+    settings.REALTIME = {
+        **settings.REALTIME,
+        "REQUEST_THREADS": 1,
+        "TENANT": f"{__name__}.tenant",
+    }
+    assert await crowd(bearer(alice), *[bearer(alice)] * 3) == [200] * 3
+    assert len([one for one in statements if "auth_user" in one]) == 4
+
+
+def tenant():
+    return "north"
+
+
+async def test_who_is_deactivated_after_they_were_looked_up_loses_the_stream_at_once(
+    crowd, ask, alice, bob, hub
+):
+    """Behind Django's back: nobody is notified."""
+    started = []
+
+    def deactivate(**_):
+        started.append(True)
+        if len(started) == 2:  # the first of those that were looked up together
+            type(bob).objects.filter(pk=bob.pk).update(is_active=False)
+
+    async def see_its_end():
+        [stream] = [one for one in hub.streams if one.access.user == str(bob.pk)]
+        await until(lambda: stream.is_over)
+
+    request_started.connect(deactivate, dispatch_uid="deactivate")
+    try:
+        statuses = await crowd(bearer(alice), bearer(alice), bearer(bob), while_open=see_its_end)
+    finally:
+        request_started.disconnect(dispatch_uid="deactivate")
+    assert statuses == [200, 200]
+    assert len(started) == 3
