@@ -30,6 +30,7 @@ from django.urls import Resolver404, resolve
 from django.utils import translation
 
 from . import conf
+from .hub import garbage
 from .hub.hub import Hub
 from .serving import servers, shutdown
 from .serving.handover import Handover
@@ -65,6 +66,7 @@ def outlive_request(application: Application) -> Application:
             await application(scope, receive, send)
             return
         shutdown.prepare()
+        garbage.put_start_aside()
         view = _probable_view(_path_info(scope), settings.ROOT_URLCONF)
         if view is not None and getattr(view, "skips_middleware", False):
             response = await view(ASGIRequest(scope, BytesIO()))
@@ -185,6 +187,7 @@ async def _live(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
+            garbage.put_start_aside()
             Hub.current()
         else:
             await Hub.close_current()

@@ -9,6 +9,7 @@ from typing import Protocol
 from ..access.grants import Grant, is_anonymous
 from ..counts import counts
 from ..log.topics import EVERYTHING, Topics
+from .garbage import StreamsAside
 
 # Why streams end, for the metrics and the log.
 CLIENT_LEFT = "client"
@@ -66,6 +67,7 @@ class OpenStreams:
         self._places = 0
         self._anonymous = 0
         self._count: Counter[str] = Counter()
+        self._streams_aside = StreamsAside()
 
     def __len__(self) -> int:
         return len(self._numbers) + self._places
@@ -122,12 +124,14 @@ class OpenStreams:
             self._add(stream.access.counted_as)
         counts.opened[_kind(stream)] += 1
         stream.access.place = None  # it is counted as a stream from now on
+        self._streams_aside.opened()
 
     def remove(self, stream: OpenStream) -> None:
         with self._lock:
             del self._numbers[stream]
             self._subtract(stream.access.counted_as)
         counts.ended[stream.end_reason or CLIENT_LEFT] += 1
+        self._streams_aside.ended()
 
     def _add(self, user: str) -> None:
         self._count[user] += 1
