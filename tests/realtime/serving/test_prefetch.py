@@ -132,7 +132,7 @@ async def test_who_is_deactivated_after_they_were_looked_up_loses_the_stream_at_
 
     async def see_its_end():
         [stream] = [one for one in hub.streams if one.access.user == str(bob.pk)]
-        await until(lambda: stream.is_over)
+        await until(lambda: stream.end_reason is not None)
 
     request_started.connect(deactivate, dispatch_uid="deactivate")
     try:
