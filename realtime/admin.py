@@ -23,7 +23,7 @@ from django.views.decorators.http import require_POST
 from . import conf
 from .access.revocation import end_streams
 from .log import retention
-from .models import Event, OutboxEvent, Process, Stream
+from .models import DeadLetter, Event, OutboxEvent, Process, Stream
 
 PAGE_ROWS = 50
 # A page of a filter that fits little looks through no more than so many events.
@@ -48,6 +48,11 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # can't be sub
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).using(conf.get("DATABASE"))
+
+
+@admin.register(DeadLetter)
+class DeadLetterAdmin(ReadOnlyAdmin):
+    list_display = ("outbox_id", "stream", "topic", "type", "created_at", "set_aside_at", "reason")
 
 
 @admin.register(Stream)

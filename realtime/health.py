@@ -85,7 +85,7 @@ def _why_not(lag: float | None, state: State, not_writable: str | None) -> str |
         return not_writable
     # Not the reason itself, which names hosts and accounts: anyone may ask.
     if state.away is not None:
-        return NOT_REACHED
+        return state.explanation or NOT_REACHED
     # A hub that is busy with a long import has no time to measure, and is well.
     answers = state.seconds_since_answer
     if lag is None and (answers is None or answers > ANSWER_SECONDS):

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessionStore
 from django.core.exceptions import PermissionDenied
-from django.db import DatabaseError
+from django.db import Error
 from django.http import Http404
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
@@ -73,7 +73,7 @@ class Review:
             self.topics = self.ask(user)
         except (PermissionDenied, Http404):
             return False
-        except DatabaseError:
+        except Error:  # InterfaceError is no DatabaseError
             raise
         except Exception:
             if not self.has_failed:

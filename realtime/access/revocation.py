@@ -18,7 +18,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import DatabaseError, connections, transaction
-from django.db.models.signals import m2m_changed, post_delete, post_save
+from django.db.models.signals import m2m_changed, post_delete, post_migrate, post_save
 
 from .. import conf
 from ..log import notifications
@@ -104,6 +104,12 @@ def connect() -> None:
     if apps.is_installed("django.contrib.auth"):
         for name in ("Group", "Permission"):
             _connect(post_delete, _on_grant_deleted, apps.get_model("auth", name))
+    # What `flush` sends as well, which deletes all users without any other signal.
+    post_migrate.connect(
+        _on_migrated,
+        sender=apps.get_app_config("realtime"),
+        dispatch_uid="realtime._on_migrated",
+    )
     tell_of_deletion(import_module(settings.SESSION_ENGINE).SessionStore)
 
 
@@ -141,6 +147,11 @@ def _on_grants_changed(action: str, using: str, **kwargs: Any) -> None:
 
 def _on_grant_deleted(using: str, **kwargs: Any) -> None:
     _notify_after_commit(notifications.access(notifications.PERMISSIONS_CHANGED), using)
+
+
+def _on_migrated(using: str, **kwargs: Any) -> None:
+    if using == conf.get("DATABASE"):
+        _notify_after_commit(notifications.access(notifications.ALL_CHANGED), using)
 
 
 def tell_of_deletion(store: type[SessionBase]) -> None:

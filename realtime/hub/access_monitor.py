@@ -21,13 +21,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar
 
-from django.db import DatabaseError, connections
+from django.db import Error, connections
 
 from .. import conf
 from ..access.ends_of_users import EndsOfUsers
 from ..access.grants import BATCH, Grant, ended
 from ..log import wire
 from ..log.notifications import (
+    ALL_CHANGED,
     CREDENTIAL_ENDED,
     PERMISSIONS_CHANGED,
     TOPIC_CHANGED,
@@ -270,7 +271,8 @@ class AccessMonitor:
             if grant.credential in ended_credentials or grant.user in ended_users:
                 stream.close(ACCESS_ENDED)
             elif (
-                grant.user in users
+                ALL_CHANGED in by_kind
+                or grant.user in users
                 or (permissions and (grant.permission or grant.review) is not None)
                 or (stream.topics is not EVERYTHING and not topics.isdisjoint(stream.topics))
             ):
@@ -292,7 +294,7 @@ class AccessMonitor:
             self._due |= {stream for stream in [*batch, *waiting] if stream in self._streams}
             # Said once, for it tries again every second.
             if not self._is_blind:
-                traceback = None if isinstance(error, DatabaseError) else error
+                traceback = None if isinstance(error, Error) else error
                 message = "Could not look whether open streams still may be, trying again: %s"
                 logger.warning(message, " ".join(str(error).split()), exc_info=traceback)
             self._is_blind = True

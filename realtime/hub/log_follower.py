@@ -62,12 +62,14 @@ class State(NamedTuple):
     """How a hub stands with the database.
 
     away: why the event log can't be reached; None: it can, as far as is known.
+    explanation: the same in a sentence that anyone may read; None: there is none.
     listening_since: None: it hears no hints now, and finds new events by looking only.
     is_deaf: it has begun to listen, and hears nothing.
     seconds_since_answer: how long ago the database last answered a query; None: never yet.
     """
 
     away: str | None
+    explanation: str | None
     listening_since: datetime | None
     is_deaf: bool
     seconds_since_answer: float | None
@@ -215,6 +217,7 @@ class LogFollower:
         answered, now = self._log.last_answer, asyncio.get_running_loop().time()
         return State(
             away=self.away,
+            explanation=self._working.explanation,
             listening_since=self._listening.works_since,
             is_deaf=self._listener.is_deaf,
             seconds_since_answer=None if answered is None else now - answered,

@@ -21,6 +21,8 @@ CREDENTIAL_ENDED = "credential"
 USER_ENDED = "end"
 # “Somebody has lost a permission or a group.”
 PERMISSIONS_CHANGED = "permissions"
+# “Look again at everybody.”
+ALL_CHANGED = "all"
 # “Look again at who follows this topic.”
 TOPIC_CHANGED = "topic"
 

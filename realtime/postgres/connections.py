@@ -125,6 +125,8 @@ class KeptConnection:
         self.works_since: datetime | None = None
         # Why none is to be had: the attempt to make one has failed. None: not known.
         self.away: str | None = None
+        # The same in a sentence that anyone may read; None: there is none.
+        self.explanation: str | None = None
         self._purpose = purpose
         self._parameters = parameters
         self._use = use
@@ -137,7 +139,7 @@ class KeptConnection:
         if self.works_since is not None:
             return
         self.works_since = datetime.now(UTC)
-        self.away = None
+        self.away = self.explanation = None
         if self._logged is not None:
             logger.warning("Connected again, to %s.", self._purpose)
             self._logged = None
@@ -156,9 +158,11 @@ class KeptConnection:
                 reason = " ".join(str(error).split()) or "it did not answer in time"
                 if (explanation := explain(error)) is not None:
                     reason = f"{explanation} ({reason})"
+                self.explanation = explanation
                 self._ended(reason, "Lost the connection to %s, trying again: %s", reason)
             except psycopg.Error as error:
-                if (explanation := explain(error)) is None:
+                self.explanation = explanation = explain(error)
+                if explanation is None:
                     self._ended(repr(error), "Could not %s, trying again", exc_info=error)
                 else:
                     reason = f"{explanation} ({' '.join(str(error).split())})"
@@ -166,6 +170,7 @@ class KeptConnection:
             except Exception as error:
                 # A bug, or tables that are not there yet. It must not leave a process with open
                 # streams and nobody who feeds them.
+                self.explanation = None
                 self._ended(repr(error), "Could not %s, trying again", exc_info=error)
             if self.works_since is not None:
                 self.works_since = None

@@ -97,6 +97,7 @@ def log_away() -> HttpResponse:
 
 def come_back_soon() -> bytes:
     """The whole of a stream for which the event log is away, once the response has begun."""
+    counts.rejected["503 away"] += 1
     return wire.comment(LOG_AWAY) + wire.retry(int(_seconds(soon=True) * 1000))
 
 

@@ -191,19 +191,25 @@ class WrappedDaphneConnection(DaphneConnection):
             await self._flows
 
 
+# What of a scope's headers, client and server is called so in daphne's request.
+DAPHNES_NAMES = ("clean_headers", "client_addr", "server_addr")
+
+
 def _daphnes_request(scope: Scope) -> Any:
     """daphne's request of this scope, if daphne runs this event loop; None if not.
 
-    The client's address is one list object in both, whatever middleware has copied the scope.
+    Middleware may have copied the scope, and have put another client there, as behind a proxy. The
+    headers, and the server's address, are one list object in both all the same.
     """
     reactor = _running_reactor()
-    client = scope.get("client")
-    if reactor is None or client is None:
+    if reactor is None:
         return None
+    own = [scope[name] for name in ("headers", "client", "server") if scope.get(name) is not None]
     for server in _daphnes_servers(reactor):
         # From the newest on: those before are open streams.
         for request in reversed(server.connections):
-            if getattr(request, "client_addr", None) is client:
+            theirs = [getattr(request, name, None) for name in DAPHNES_NAMES]
+            if any(one is other for one in own for other in theirs):
                 return request if getattr(request, "channel", None) is not None else None
     return None
 

@@ -23,7 +23,14 @@ START_SECONDS = 30
 class Cluster:
     """The server and its data. Commits are as durable as PostgreSQL makes them by default."""
 
-    def __init__(self, folder: Folder, *, standby_of: "Cluster | None" = None) -> None:
+    def __init__(
+        self,
+        folder: Folder,
+        *,
+        standby_of: "Cluster | None" = None,
+        max_connections: int = 200,
+    ) -> None:
+        self._max_connections = max_connections
         self.port = free_port()
         self._path = folder.path
         self.data = folder.path / "data"
@@ -51,7 +58,7 @@ class Cluster:
         self._process = self._run(
             *("postgres", "-D", str(self.data)),
             *("-c", "listen_addresses=127.0.0.1", "-c", f"port={self.port}"),
-            *("-c", "unix_socket_directories=", "-c", "max_connections=200"),
+            *("-c", "unix_socket_directories=", "-c", f"max_connections={self._max_connections}"),
         )
         wait_until(self._answers_or_ended, START_SECONDS, otherwise=self._log.read_text)
         assert self.is_running, self._log.read_text()
@@ -118,14 +125,16 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster(path: Path, *, standby_of: Cluster | None = None) -> Iterator[Cluster]:
+def running_cluster(
+    path: Path, *, standby_of: Cluster | None = None, max_connections: int = 200
+) -> Iterator[Cluster]:
     """A new cluster at this path, removed at the end.
 
     standby_of: another one, whose streaming standby it is.
     """
     folder = Folder.open(path)
     try:
-        cluster = Cluster(folder, standby_of=standby_of)
+        cluster = Cluster(folder, standby_of=standby_of, max_connections=max_connections)
         cluster.start()
         try:
             yield cluster

@@ -11,6 +11,7 @@ from django.contrib.auth.models import Group, Permission
 from django.contrib.sessions.backends import cache, cached_db, file, signed_cookies
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
+from django.core.management import call_command
 from django.db import connections, transaction
 from django.test import AsyncClient
 from django.test.utils import CaptureQueriesContext
@@ -131,6 +132,13 @@ async def test_it_ends_with_the_password_or_the_account(reads, alice, bob, end, 
     await hers.sees_its_end()
     await also_hers.sees_its_end()
     await his.gets(bob, 1)
+
+
+async def test_it_ends_when_all_tables_are_flushed(reads, alice, hints_only):
+    """By `manage.py flush`, which deletes every user without a signal of their own."""
+    reader = await reads(alice)
+    await in_thread(call_command, "flush", "--no-input", verbosity=0)
+    await reader.sees_its_end()
 
 
 @pytest.mark.usefixtures("hints_only")

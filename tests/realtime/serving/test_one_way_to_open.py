@@ -13,6 +13,7 @@ from django.http import HttpResponse
 from django.test import AsyncClient, Client, RequestFactory
 
 import realtime
+from realtime.counts import counts
 from realtime.log import wire
 from realtime.log.cursor import START, Cursor
 from realtime.serving.responses import _say_that_the_application_is_not_wrapped
@@ -339,6 +340,7 @@ async def test_a_log_that_goes_away_while_a_stream_is_opened_is_told_as_ever(
     monkeypatch.setattr(hub.home, "_query_seconds", 0.1)
     monkeypatch.setattr(hub.home, "_turn", None)  # the hub's worker gets no answer any more
     monkeypatch.setattr(type(hub.home), "away", None)  # and nobody has noticed yet
+    rejected = counts.rejected["503 away"]
     async with ask(path, {**bearer(alice), "Accept": accept}) as answer:
         assert len(hub.streams) == 0
         if accept == "*/*":
@@ -349,3 +351,4 @@ async def test_a_log_that_goes_away_while_a_stream_is_opened_is_told_as_ever(
         else:
             assert answer.status == 200
             assert answer.body.startswith(b": The event log is away.\n\nretry: ")
+        assert counts.rejected["503 away"] == rejected + 1

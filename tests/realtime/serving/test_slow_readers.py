@@ -49,8 +49,13 @@ def read_all(client, events):
     return [int(part.partition(b",")[0]) for part in bytes(received).split(b'"n":')[1:]]
 
 
-@pytest.mark.parametrize("application", APPLICATIONS)
-@pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
+@pytest.mark.parametrize(
+    ("kind", "application"),
+    [
+        *((kind, application) for kind in ("daphne", "uvicorn") for application in APPLICATIONS),
+        ("daphne", "tests.realtime.serving.wrapped_asgi:behind_a_proxy"),
+    ],
+)
 def test_who_stops_reading_costs_a_bounded_piece_of_memory(
     processes, transactional_db, alice, bob, kind, application
 ):
@@ -80,8 +85,13 @@ def test_who_stops_reading_costs_a_bounded_piece_of_memory(
                 client.__exit__(None, None, None)
 
 
-@pytest.mark.parametrize("application", APPLICATIONS)
-@pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
+@pytest.mark.parametrize(
+    ("kind", "application"),
+    [
+        *((kind, application) for kind in ("daphne", "uvicorn") for application in APPLICATIONS),
+        ("daphne", "tests.realtime.serving.wrapped_asgi:behind_a_proxy"),
+    ],
+)
 def test_who_never_reads_on_is_hung_up_on(processes, transactional_db, alice, kind, application):
     quick = {"DJANGO_SETTINGS_MODULE": "tests.realtime.quick_settings"}
     with running_server(kind, application=application, **quick) as server:

@@ -8,3 +8,8 @@ async def application(scope, receive, send):
         await send(message)
 
     await projects({**scope}, receive, watched_send)
+
+
+async def behind_a_proxy(scope, receive, send):
+    """The same, with the client that a proxy's header names, as such middleware puts it there."""
+    await application({**scope, "client": ("203.0.113.7", 4711)}, receive, send)
