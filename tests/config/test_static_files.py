@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.template import Context, Template
 from django.test import override_settings
 
-from orders.templatetags.modules import imported_by
+from realtime.templatetags.modules import imported_by
 
 HASHED = {"staticfiles": {"BACKEND": "config.storage.HashedStaticFiles"}}
 # Not those in comments, which name types: Django leaves them alone from 6.1 on.
@@ -71,7 +71,31 @@ def test_a_page_names_all_modules_of_its_script_at_once():
     assert len(set(hinted)) == len(hinted)
 
 
-@pytest.mark.parametrize("name", ["orders/board.js", "orders/order_page.js", "demo/demo.js"])
+def test_a_module_that_two_scripts_of_a_page_import_is_named_once(rf):
+    text = '{% load modules %}{% module "orders/home.js" %}{% module "realtime/bell/bell.js" %}'
+    page = Template(text).render(Context({"request": rf.get("/")}))
+    hinted = re.findall(r'<link rel="modulepreload" href="/static/([^"]+)">', page)
+    assert {*imported_by("orders/home.js"), *imported_by("realtime/bell/bell.js")} == set(hinted)
+    assert len(set(hinted)) == len(hinted)
+
+
+def test_a_script_that_cannot_be_read_here_gets_no_hints():
+    html = Template('{% load modules %}{% module "elsewhere.js" %}').render(Context())
+    assert html == '<script type="module" src="/static/elsewhere.js"></script>'
+
+
+def test_no_stylesheet_of_ours_imports_another(collected):
+    """A browser learns of that one only when it has read the first: a round trip more."""
+    sheets = [
+        path for app in ("orders", "realtime", "demo") for path in collected.glob(f"{app}/**/*.css")
+    ]
+    assert len(sheets) > 5
+    assert [path.name for path in sheets if "@import" in path.read_text()] == []
+
+
+@pytest.mark.parametrize(
+    "name", ["orders/board.js", "orders/order_page.js", "demo/demo.js", "realtime/bell/bell.js"]
+)
 def test_no_import_is_overlooked(name):
     modules = {name, *imported_by(name)}
     for module in modules:

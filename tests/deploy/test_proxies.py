@@ -86,6 +86,7 @@ def nginx(folder: Path, port: int, sockets: list[Path]) -> list[str]:
             ("/run/shop/2.sock", str(sockets[1])),
             ("listen 80;", f"listen 127.0.0.1:{free_port()};"),
             ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
+            ("/srv/shop/staticfiles", str(folder / "static")),
             ("/etc/ssl/shop/fullchain.pem", str(folder / "certificate.pem")),
             ("/etc/ssl/shop/privkey.pem", str(folder / "key.pem")),
             ("shop.example.com", "localhost"),
@@ -94,7 +95,7 @@ def nginx(folder: Path, port: int, sockets: list[Path]) -> list[str]:
     main = folder / "nginx.conf"
     main.write_text(
         f"daemon off; pid {folder}/pid; error_log {folder}/error.log; user root;\n"
-        f"events {{}} http {{ access_log off; include {site}; }}"
+        f"events {{}} http {{ access_log off; include /etc/nginx/mime.types; include {site}; }}"
     )
     return ["nginx", "-c", str(main)]
 
@@ -154,16 +155,20 @@ def accepts(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-@pytest.fixture
-def folder(tmp_path, processes):
+def make_certificate(folder: Path) -> None:
     subprocess.run(
         [
             *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"),
-            *("-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "certificate.pem")),
+            *("-keyout", str(folder / "key.pem"), "-out", str(folder / "certificate.pem")),
         ],
         check=True,
         capture_output=True,
     )
+
+
+@pytest.fixture
+def folder(tmp_path, processes):
+    make_certificate(tmp_path)
     return tmp_path
 
 

@@ -78,9 +78,11 @@ def test_it_tells_its_script_how_often_the_stream_says_that_it_lives(page_for, a
 def test_it_brings_its_own_stylesheet_and_script_and_nothing_inline(page_for, alice):
     tell(alice, "a:1")
     html = page_for(alice)
-    assert re.findall(r"<link [^>]*>", html) == [
-        '<link rel="stylesheet" href="/static/realtime/bell/bell.css">'
-    ]
+    links = re.findall(r'<link rel="(\w+)" href="([^"]+)">', html)
+    assert links[0] == ("stylesheet", "/static/realtime/bell/bell.css")
+    # All that the script imports, named at once: no round trip for each level of imports.
+    assert ("modulepreload", "/static/realtime/live_stream.js") in links
+    assert {rel for rel, _href in links[1:]} == {"modulepreload"}
     assert re.findall(r"<script[^>]*>[^<]*", html) == [
         '<script type="module" src="/static/realtime/bell/bell.js">'
     ]
