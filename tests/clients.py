@@ -81,6 +81,7 @@ def open_stream(
     client: httpx.Client | None = None,
     cursor: str | int | None = None,
     query: str = "",
+    path: str = STREAM,
     **headers: str,
 ) -> Iterator[OpenStream]:
     """A stream that has begun. cursor: sent as Last-Event-ID."""
@@ -90,7 +91,7 @@ def open_stream(
         if client is None:
             client = resources.enter_context(httpx.Client(timeout=WAIT_SECONDS))
         source = resources.enter_context(
-            connect_sse(client, "GET", server.url + STREAM + query, headers=headers)
+            connect_sse(client, "GET", server.url + path + query, headers=headers)
         )
         assert source.response.status_code == 200, source.response.read()
         # Held here, for a caller that only wants it to be open: without a reader httpx hangs up.

@@ -142,6 +142,13 @@ def test_streams_are_a_list_of_names(settings, names):
     assert told(settings, STREAMS=names)[0] == "realtime.E013"
 
 
+@pytest.mark.parametrize("alias", ["west", None])
+def test_a_stream_in_a_database_that_is_none(settings, alias):
+    found, text = told(settings, STREAMS={"default": "default", "orders": alias})
+    assert found == "realtime.E016"
+    assert repr(alias) in text
+
+
 @pytest.mark.parametrize("given", ["standby", {"default": "standby"}, {"nothing": "default"}])
 def test_a_standby_that_is_no_database(settings, given):
     assert told(settings, REPLAY_DATABASE=given)[0] == "realtime.E015"
