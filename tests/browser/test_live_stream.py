@@ -58,7 +58,7 @@ def following(site, browser) -> Iterator[Following]:
 
 def publish(user, *data) -> None:
     for one in data:
-        realtime.publish(to=user, type="orders", data=one, stream="orders")
+        realtime.publish(to=user, type="orders", data=one, stream="default")
 
 
 def open_live_tabs(following, user, count):
@@ -97,7 +97,7 @@ def test_a_tab_that_comes_late_is_told_what_its_page_did_not_show(following, ali
 
 @pytest.mark.usefixtures("empty_log")
 def test_tabs_that_follow_something_else_keep_out_of_it(following, alice, shop):
-    """Other events, everybody's events: each has a connection, and is told what it asked for."""
+    """Everybody's events have a connection of their own; other events of hers share hers."""
     following.sign_in(shop)
     own = following.open_tab(shop)
     everybodys = following.open_tab(shop, url=f"{STREAM}?scope=all")
@@ -106,11 +106,11 @@ def test_tabs_that_follow_something_else_keep_out_of_it(following, alice, shop):
         tab.expect_state("live")
     publish(shop, "the shop's")
     publish(alice, "Alice's")
-    realtime.publish(to=shop, type="bell", data="a bell's", stream="orders")
+    realtime.publish(to=shop, type="bell", data="a bell's", stream="default")
     everybodys.expect_told(["the shop's", "Alice's"])
     own.expect_told(["the shop's"])
     others.expect_told(["a bell's"])
-    assert following.streams == 3
+    assert following.streams == 2
 
 
 @pytest.mark.parametrize("missing", [NO_LOCKS, NO_CHANNEL], ids=["locks", "channel"])
@@ -276,7 +276,7 @@ def write_events(cluster: Cluster, to: Topic, *data: int) -> None:
         for one in data:
             session.execute(
                 "INSERT INTO realtime_outbox (stream, topic, type, data) "
-                "VALUES ('orders', %s, 'orders', %s)",
+                "VALUES ('default', %s, 'orders', %s)",
                 [topic_of(to), str(one)],
             )
 

@@ -51,15 +51,15 @@ class FakeServer {
   /** How it answers a request for a stream. */
   status = 200;
   position = 0;
-  /** The positions of what is published for the user of this browser. */
+  /** What is published for the user of this browser: positions and types. */
   own = [];
   sources = new Set();
 
-  publish({ isOwn }) {
+  publish({ isOwn, type = "orders" }) {
     this.position += 1;
     if (!isOwn) return;
-    this.own.push(this.position);
-    for (const source of this.#following()) source.send("orders", this.position);
+    this.own.push({ position: this.position, type });
+    for (const source of this.#following()) source.send(type, this.position);
   }
 
   beat() {
@@ -78,7 +78,7 @@ class FakeServer {
     }
     source.isAnswered = true;
     source.send("heartbeat", cursor);
-    for (const position of this.own) if (position > cursor) source.send("orders", position);
+    for (const { position, type } of this.own) if (position > cursor) source.send(type, position);
     source.send("heartbeat", this.position);
     if (!source.follow) source.end();
   }

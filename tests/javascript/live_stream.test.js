@@ -18,10 +18,10 @@ beforeEach(() => {
 });
 
 /** A tab whose page shows everything up to now, or up to the cursor. */
-function openTab(cursor = browser.server.position) {
-  const tab = Object.assign(browser.open(), { from: cursor, told: [] });
+function openTab(cursor = browser.server.position, types = ["orders"]) {
+  const tab = Object.assign(browser.open(), { from: cursor, told: [], types });
   tab.run(() => {
-    tab.stream = new LiveStream({ url: "/live", cursor: idAt(cursor), types: ["orders"] });
+    tab.stream = new LiveStream({ url: "/live", cursor: idAt(cursor), types });
     tab.stream.on("event", ({ position }) => tab.told.push(position));
     tab.stream.start();
   });
@@ -55,8 +55,10 @@ async function pass(milliseconds) {
 
 function assertToldEverythingOnce() {
   for (const tab of browser.tabs) {
-    const expected = browser.server.own.filter((position) => position > tab.from);
-    assert.deepEqual(tab.told, expected);
+    const expected = browser.server.own.filter(({ position, type }) => {
+      return position > tab.from && tab.types.includes(type);
+    });
+    assert.deepEqual(tab.told, expected.map(({ position }) => position));
     assert.equal(tab.stream.state, "live");
     assert.equal(tab.stream.cursor, idAt(browser.server.position));
   }
@@ -73,6 +75,60 @@ test("the first tab leads, the others are told by it", async () => {
   assertToldEverythingOnce();
   assert.deepEqual(tabs[2].told, [1]);
   assert.equal(browser.streams[0].line.tab, tabs[0]);
+});
+
+test("tabs that follow different events share one connection, and are told of theirs", async () => {
+  const shop = openTab();
+  await settled();
+  await deliverAll();
+  browser.server.publish({ isOwn: true, type: "bell" }); // nobody follows it yet
+  const bell = openTab(0, ["bell"]);
+  await settled();
+  await deliverAll();
+  browser.server.publish({ isOwn: true });
+  browser.server.publish({ isOwn: true, type: "bell" });
+  await deliverAll();
+  assertToldEverythingOnce();
+  assert.deepEqual(shop.told, [2]);
+  assert.deepEqual(bell.told, [1, 3]);
+});
+
+test("what nobody has followed until now isn't lost while the leader opens anew for it", async () => {
+  const shop = openTab();
+  await settled();
+  await deliverAll();
+  const bell = openTab(0, ["bell"]);
+  await settled();
+  browser.server.publish({ isOwn: true, type: "bell" }); // passes the leader by
+  browser.server.publish({ isOwn: true });
+  browser.streams[0].line.deliver();
+  browser.streams[0].line.deliver();
+  await settled();
+  await deliverAll();
+  assertToldEverythingOnce();
+  assert.deepEqual([shop.told, bell.told], [[2], [1]]);
+});
+
+test("two parts of a page share its connection from the first", async () => {
+  const tab = openTab();
+  tab.run(() => {
+    tab.other = new LiveStream({ url: "/live", cursor: idAt(0), types: ["bell"] });
+    tab.heard = [];
+    tab.other.on("event", ({ position }) => tab.heard.push(position));
+    tab.other.start();
+  });
+  await settled();
+  const opened = new Set();
+  for (let left = 100; left > 0 && browser.busy.length; left--) {
+    for (const source of browser.streams) opened.add(source);
+    browser.busy[0].deliver();
+    await settled();
+  }
+  browser.server.publish({ isOwn: true, type: "bell" });
+  browser.server.publish({ isOwn: true });
+  await deliverAll();
+  assert.deepEqual([tab.told, tab.heard], [[2], [1]]);
+  assert.equal(opened.size, 1);
 });
 
 test("a follower that was not told of one asks the server for what is missing", async () => {
@@ -317,12 +373,16 @@ function randomFrom(seed) {
   return () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
 }
 
+/** What a page may follow. */
+const TYPES = [["orders"], ["bell"], ["orders", "bell"]];
+
 /** What can happen, each as often as it stands here. */
 const HAPPENINGS = [
-  ...Array(8).fill(() => browser.server.publish({ isOwn: true })),
+  ...Array(5).fill(() => browser.server.publish({ isOwn: true })),
+  ...Array(3).fill(() => browser.server.publish({ isOwn: true, type: "bell" })),
   ...Array(3).fill(() => browser.server.publish({ isOwn: false })),
   () => browser.server.beat(),
-  ...Array(3).fill((pick) => browser.tabs.length < 6 && openTab(pick(positions()))),
+  ...Array(3).fill((pick) => browser.tabs.length < 6 && openTab(pick(positions()), pick(TYPES))),
   (pick) => browser.tabs.length > 1 && browser.close(pick(browser.tabs)),
   (pick) => browser.tabs.length > 1 && browser.crash(pick(browser.tabs)),
   (pick) => pick(browser.streams)?.breakOff(),

@@ -3,13 +3,14 @@ export type Message = import("./messages.js").Message;
 /** @typedef {import("./messages.js").Message} Message */
 export declare class Endpoint {
     url: URL;
-    types: string[];
+    types: ReadonlySet<string>;
     /**
-     * @param {{url: string, types: readonly string[]}} stream
+     * @param {{url: string, types: ReadonlySet<string>}} stream types: may grow; what is opened from then
+     *   on hears of the new ones too
      */
     constructor({ url, types }: {
         url: string;
-        types: readonly string[];
+        types: ReadonlySet<string>;
     });
     /**
      * An EventSource that delivers what comes after the cursor.

@@ -6,11 +6,12 @@ import { HEARTBEAT, RESET, UNNAMED } from "./messages.js";
 
 export class Endpoint {
   /**
-   * @param {{url: string, types: readonly string[]}} stream
+   * @param {{url: string, types: ReadonlySet<string>}} stream types: may grow; what is opened from then
+   *   on hears of the new ones too
    */
   constructor({ url, types }) {
     this.url = new URL(url, location.href);
-    this.types = [...new Set([HEARTBEAT, RESET, UNNAMED, ...types])];
+    this.types = types;
   }
 
   /**
@@ -26,7 +27,7 @@ export class Endpoint {
     url.searchParams.set("last_event_id", cursor);
     if (!follow) url.searchParams.set("follow", "no");
     const source = new EventSource(url);
-    for (const type of this.types) {
+    for (const type of new Set([HEARTBEAT, RESET, UNNAMED, ...this.types])) {
       source.addEventListener(type, ({ lastEventId, data }) => {
         hear({ id: lastEventId, type, text: data });
       });

@@ -1,6 +1,6 @@
 /**
- * One live stream for one browser: however many tabs follow it, one of them, the leader, holds the
- * connection and tells the others.
+ * One live stream for one browser: however many tabs, and parts of a page, follow the same address,
+ * one of them, the leader, holds the connection and tells the others.
  *
  * Each tab keeps a cursor of its own. Whoever leads goes on from theirs; a follower that has missed
  * something asks the server itself, once. So nothing is lost or doubled when the leader closes,
@@ -99,7 +99,7 @@ export declare class LiveStream extends EventTarget {
      * @param {(detail: LiveStreamDetails[Name]) => void} hear
      */
     on<Name extends keyof LiveStreamDetails>(name: Name, hear: (detail: LiveStreamDetails[Name]) => void): void;
-    /** Begin to follow. */
+    /** Begin to follow; while the page is being read, when that is done. */
     start(): void;
     /** End it for good. */
     close(): void;

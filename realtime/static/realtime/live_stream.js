@@ -1,6 +1,6 @@
 /**
- * One live stream for one browser: however many tabs follow it, one of them, the leader, holds the
- * connection and tells the others.
+ * One live stream for one browser: however many tabs, and parts of a page, follow the same address,
+ * one of them, the leader, holds the connection and tells the others.
  *
  * Each tab keeps a cursor of its own. Whoever leads goes on from theirs; a follower that has missed
  * something asks the server itself, once. So nothing is lost or doubled when the leader closes,
@@ -19,7 +19,7 @@ import { catchUp } from "./catch_up.js";
 import { Connection, SILENT_HEARTBEATS } from "./connection.js";
 import { Endpoint } from "./endpoint.js";
 import { Leadership } from "./leadership.js";
-import { classify, eventOf, positionOf } from "./messages.js";
+import { HEARTBEAT, RESET, UNNAMED, classify, eventOf, positionOf } from "./messages.js";
 import { Tabs } from "./tabs.js";
 import { Watchdog } from "./watchdog.js";
 
@@ -45,6 +45,12 @@ import { Watchdog } from "./watchdog.js";
 
 /** How long a leader may take to greet a tab that has come. */
 const GREETING_MS = 5_000;
+/**
+ * What is followed in this browser, as far as each page knows: types of events, by the name of their
+ * stream. It only grows. By page, for tests have several.
+ * @type {WeakMap<Document, Map<string, Set<string>>>}
+ */
+const typesInPages = new WeakMap();
 
 /**
  * Dispatches, as CustomEvents:
@@ -72,6 +78,17 @@ export class LiveStream extends EventTarget {
   #isLeader = false;
   /** Whether the leader has said how it stands since this tab has come. */
   #isGreeted = false;
+  /** Whether the leader hears of all that this tab follows. */
+  #isHeard = false;
+  /** What this tab follows. */
+  #types;
+  /** What anybody in this browser follows. */
+  #allTypes;
+  /**
+   * While leading: what the connection was opened for.
+   * @type {ReadonlySet<string>}
+   */
+  #heardTypes = new Set();
   /**
    * How the connection is, as the leader says.
    * @type {State}
@@ -101,17 +118,19 @@ export class LiveStream extends EventTarget {
     this.#cursor = cursor;
     this.#heartbeatMs = heartbeatSeconds * 1000;
     this.#openingMs = openingSeconds * 1000;
-    this.#endpoint = new Endpoint({ url, types });
+    this.#types = new Set([HEARTBEAT, RESET, UNNAMED, ...types]);
+    this.#endpoint = new Endpoint({ url, types: this.#types });
+    const name = `realtime ${this.#endpoint.url}`;
+    this.#allTypes = typesFollowed(name);
+    this.#learn(types);
     this.#connection = new Connection({
-      endpoint: this.#endpoint,
+      endpoint: new Endpoint({ url, types: this.#allTypes }),
       heartbeatMs: this.#heartbeatMs,
       openingMs: this.#openingMs,
       cursor: () => this.#cursor,
       hear: (message) => this.#onMessage(message),
       show: (state) => this.#onConnectionState(state),
     });
-    // Those who follow the same: the same address, and the same events.
-    const name = `realtime ${this.#endpoint.url} ${[...types].sort()}`;
     this.#tabs = new Tabs(name, (message) => this.#onTabMessage(message));
     this.#leadership = new Leadership(name, {
       elected: () => this.#lead(),
@@ -158,10 +177,17 @@ export class LiveStream extends EventTarget {
     this.addEventListener(name, (event) => hear(/** @type {CustomEvent} */ (event).detail));
   }
 
-  /** Begin to follow. */
+  /** Begin to follow; while the page is being read, when that is done. */
   start() {
     this.#listenToThePage();
-    this.#join();
+    // Not before all scripts of the page have said what they follow: it is one connection for all.
+    if (document.readyState === "interactive" || document.readyState === "loading") {
+      const once = { once: true, signal: this.#closing.signal };
+      document.addEventListener("DOMContentLoaded", () => this.#join(), once);
+      document.addEventListener("readystatechange", () => this.#join(), once);
+    } else {
+      this.#join();
+    }
   }
 
   /** End it for good. */
@@ -194,7 +220,7 @@ export class LiveStream extends EventTarget {
       this.#connection.check();
     } else {
       this.#leaderWatchdog.check();
-      this.#tabs.tell({ kind: "hello" });
+      this.#sayHello();
     }
   }
 
@@ -231,9 +257,14 @@ export class LiveStream extends EventTarget {
 
   #follow() {
     this.#isGreeted = false;
+    this.#isHeard = false;
     this.#leaderWatchdog.expect(GREETING_MS);
     this.#leadership.campaign();
-    this.#tabs.tell({ kind: "hello" });
+    this.#sayHello();
+  }
+
+  #sayHello() {
+    this.#tabs.tell({ kind: "hello", types: [...this.#types] });
   }
 
   #stopFollowing() {
@@ -245,7 +276,7 @@ export class LiveStream extends EventTarget {
   #lead() {
     this.#stopFollowing();
     this.#isLeader = true;
-    this.#connection.open();
+    this.#open();
     this.#tellStatus();
     this.#ticking = setInterval(() => this.#tellStatus(), this.#heartbeatMs);
   }
@@ -279,15 +310,18 @@ export class LiveStream extends EventTarget {
   }
 
   #tellStatus() {
-    this.#tabs.tell({ kind: "status", cursor: this.#cursor, state: this.#state });
+    const types = [...this.#heardTypes];
+    this.#tabs.tell({ kind: "status", cursor: this.#cursor, state: this.#state, types });
   }
 
   /* ---- What a follower hears ---- */
 
   /** @param {TabMessage} message */
   #onTabMessage(message) {
+    // Also from others than the leader: this tab may lead next.
+    if (message.kind !== "delivery") this.#learn(message.types);
     if (this.#isLeader) {
-      if (message.kind === "hello") this.#greet();
+      if (message.kind === "hello") this.#greet(message.types);
       return; // what a former leader still says, this one hears from the server
     }
     if (message.kind === "hello") return;
@@ -297,14 +331,37 @@ export class LiveStream extends EventTarget {
     else this.#onDelivery(message.delivery);
   }
 
-  /** Somebody has come, who may have signed in again meanwhile. */
-  #greet() {
+  /**
+   * Somebody has come, who may have signed in again meanwhile.
+   *
+   * @param {readonly string[]} types what they follow
+   */
+  #greet(types) {
+    // Opened anew where this tab stands, it tells what has come of the new types since.
+    if (types.every((type) => this.#heardTypes.has(type))) this.#connection.check();
+    else this.#open();
     this.#tellStatus();
-    this.#connection.check();
   }
 
-  /** @param {{cursor: string, state: State}} status */
-  #onStatus({ cursor, state }) {
+  /** @param {readonly string[]} types */
+  #learn(types) {
+    for (const type of types) this.#allTypes.add(type);
+  }
+
+  /** Open the connection, for all that anybody follows. */
+  #open() {
+    this.#heardTypes = new Set([HEARTBEAT, RESET, UNNAMED, ...this.#allTypes]);
+    this.#connection.open();
+  }
+
+  /** @param {{cursor: string, state: State, types: readonly string[]}} status */
+  #onStatus({ cursor, state, types }) {
+    this.#isHeard = [...this.#types].every((type) => types.includes(type));
+    if (!this.#isHeard) {
+      // It has come to lead without having heard of this tab. Until it has, what it tells has holes.
+      this.#sayHello();
+      return;
+    }
     // Who has just come asks the server even when they seem to be ahead: a page kept from before
     // a backup was restored would take what comes now for known.
     const isBehind = this.#isGreeted
@@ -323,6 +380,7 @@ export class LiveStream extends EventTarget {
 
   /** @param {Delivery} delivery */
   #onDelivery(delivery) {
+    if (!this.#isHeard) return; // something that this tab follows may be missing before it
     if (this.#catchingUp) this.#queue.push(delivery);
     else if (this.#take(delivery) === "gap") this.#catchUp(); // the answer has this one too
   }
@@ -360,7 +418,7 @@ export class LiveStream extends EventTarget {
     const found = classify(this.#cursor, delivery);
     if (found !== "next") return found;
     this.#cursor = delivery.id;
-    this.dispatchEvent(eventOf(delivery));
+    if (this.#types.has(delivery.type)) this.dispatchEvent(eventOf(delivery));
     return found;
   }
 
@@ -370,6 +428,20 @@ export class LiveStream extends EventTarget {
     this.#state = state;
     this.dispatchEvent(new CustomEvent("state", { detail: { state } }));
   }
+}
+
+/**
+ * The types of events of a stream that somebody in this browser follows, for all who ask in this page.
+ *
+ * @param {string} name
+ * @returns {Set<string>}
+ */
+function typesFollowed(name) {
+  const inPage = typesInPages.get(document) ?? new Map();
+  typesInPages.set(document, inPage);
+  const types = inPage.get(name) ?? new Set();
+  inPage.set(name, types);
+  return types;
 }
 
 /** @param {number} milliseconds */

@@ -4,12 +4,13 @@
  * @typedef {import("./messages.js").Delivery} Delivery
  * @typedef {import("./connection.js").State} State
  * @typedef {(
- *   | { kind: "hello" }
- *   | { kind: "status", cursor: string, state: State }
+ *   | { kind: "hello", types: readonly string[] }
+ *   | { kind: "status", cursor: string, state: State, types: readonly string[] }
  *   | { kind: "delivery", delivery: Delivery }
  * )} TabMessage
- *   hello: somebody has come, and asks the leader how it stands; status: that, and also how the
- *   leader shows that it is there; delivery: what the stream has told the leader
+ *   hello: somebody has come who follows these events, and asks the leader how it stands; status: that,
+ *   which events the leader hears of, and also how it shows that it is there; delivery: what the stream
+ *   has told the leader
  */
 export class Tabs {
   #name;
