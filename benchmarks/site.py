@@ -68,7 +68,7 @@ class Ours:
         """Where the stream of orders has come to, as its clients say it."""
         import realtime
 
-        return str(realtime.current_cursor("orders"))
+        return str(realtime.current_cursor("default"))
 
     def publish(self, per_second: float, seconds: float) -> Published:
         from . import people, placing

@@ -209,8 +209,7 @@ SPECTACULAR_SETTINGS = {
 # Where DATABASE_URL leads to PgBouncer in transaction mode, LISTEN needs a direct way, and cursors
 # can't live in a session.
 REALTIME = {
-    "STREAMS": ["default", "orders"],
-    "RETENTION": {"default": "90d", "orders": "90d"},
+    "RETENTION": {"default": "90d"},
     "METRICS_TOKEN": environment.text("REALTIME_METRICS_TOKEN") or None,
     "LISTEN_URL": environment.text("REALTIME_LISTEN_URL") or None,
     "REPLAY_DATABASE": "replay" if "replay" in DATABASES else None,

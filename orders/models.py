@@ -19,7 +19,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 import realtime
-from realtime.bell import Notice, forget, notify_many
+from realtime.bell import Notice, forget_message, message
 
 from .events import DELETED_TYPE, ORDER_TYPE, STREAM, utc_text
 from .exceptions import InvalidTransition, UnpublishedChange
@@ -249,11 +249,11 @@ class Order(models.Model):
         using: the alias of the database that it is deleted from.
         """
         customer = realtime.Topic(get_user_model()._meta.label_lower, self.customer_id)
-        forget(customer, self, using=using)
-        realtime.publish(
-            to=customer,
-            type=DELETED_TYPE,
-            data={"order": self.pk},
+        realtime.publish_many(
+            [
+                realtime.Message(customer, {"order": self.pk}, type=DELETED_TYPE),
+                forget_message(customer, self),
+            ],
             stream=STREAM,
             using=using,
         )
@@ -312,13 +312,14 @@ class Order(models.Model):
 def publish_orders(orders: Iterable[Order], using: str) -> None:
     """Publish an event for each of these orders, and tell their customers, in the open transaction.
 
+    Two events, for pages that show orders and for the bell, and one statement.
+
     orders: with what their rows hold.
     """
-    orders = list(orders)
-    realtime.publish_many(
-        [realtime.Message(order.customer, order.event_data()) for order in orders],
-        stream=STREAM,
-        type=ORDER_TYPE,
-        using=using,
-    )
-    notify_many([order.notice() for order in orders], using=using)
+    messages = []
+    for order in orders:
+        messages += [
+            realtime.Message(order.customer, order.event_data(), type=ORDER_TYPE),
+            message(order.notice()),
+        ]
+    realtime.publish_many(messages, stream=STREAM, using=using)

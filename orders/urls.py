@@ -5,6 +5,7 @@ from django.urls import include, path, reverse_lazy
 from realtime import EventStreamView, TokenCookieView
 
 from . import board_views, shopfront, views
+from .events import SHOP_TYPES, STREAM
 
 urlpatterns = [
     path("", shopfront.home, name="home"),
@@ -17,7 +18,9 @@ urlpatterns = [
     path("orders/<int:pk>/move/", board_views.order_move, name="order_move"),
     path(
         "orders/realtime",
-        EventStreamView.as_view(stream="orders", view_all_permission="orders.view_order"),
+        EventStreamView.as_view(
+            stream=STREAM, view_all_permission="orders.view_order", view_all_types=SHOP_TYPES
+        ),
         name="orders_realtime",
     ),
     path(

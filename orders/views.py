@@ -27,6 +27,5 @@ def order(request: HttpRequest, pk: int) -> HttpResponse:
         "stages": stages(order),
         "timeline": timeline(order),
         "cursor": cursor,
-        "scope": None if order.customer == request.user else "all",
     }
     return render(request, "orders/order.html", context)

@@ -1,6 +1,6 @@
 """The view of a stream."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial, wraps
 from importlib import import_module
 from inspect import isawaitable
@@ -24,7 +24,7 @@ from .access.grants import Grant, Review, anonymous_user
 from .access.prefetch import prefetched
 from .access.tokens import InvalidCredentials, challenge, token_header
 from .hub.hub import Hub
-from .log.topics import EVERYTHING, Topics, followed, tenant_of_now
+from .log.topics import EVERYTHING, Selection, Topics, followed, named, tenant_of_now
 from .serving.admission import Admission
 from .serving.handover import handover_of, lasting_scope
 from .serving.rejections import (
@@ -64,7 +64,8 @@ class EventStreamView(View):
                 document = get_object_or_404(Document.objects.visible_to(request.user), **kwargs)
                 return [document, request.user]
 
-    With `?scope=all` those who hold `view_all_permission` get the events of all topics.
+    With `?scope=all` those who hold `view_all_permission` get the events of all topics; with
+    `view_all_types` only those of these types, and beside them all that they get without it.
 
     `?topics=<topic>`, as often as needed, is for a page, which knows for which topics it was
     rendered: when they may no longer all be followed, for somebody else has signed in since in the
@@ -85,6 +86,8 @@ class EventStreamView(View):
 
     stream: the name of the stream in the event log.
     view_all_permission: what `?scope=all` takes; None: nobody gets that.
+    view_all_types: the types of events that it is about; None: all of the stream. Name them where
+        other events share the stream, such as the bell's, which are nobody's but their user's.
     max_streams_per_address: how many streams of this view a visitor who isn't signed in may have
         open in a process; None: REALTIME["MAX_STREAMS_PER_ADDRESS"].
     """
@@ -92,6 +95,7 @@ class EventStreamView(View):
     http_method_names = ["get", "head"]
     stream: str = "default"
     view_all_permission: str | None = None
+    view_all_types: Collection[str] | None = None
     max_streams_per_address: int | None = None
 
     def __init__(self, **kwargs: Any) -> None:
@@ -180,16 +184,18 @@ class EventStreamView(View):
         if scope == "all":
             if signed_in is None or not user.is_authenticated:
                 raise Unauthorized
-            permission = self.view_all_permission
-            if permission is None or not _holds(request, user, permission):
+            needed = self.view_all_permission
+            if needed is None or not _holds(request, user, needed):
                 raise Rejected(403, "You may not see everybody's events.")
-            if rendered_for:
-                self._check_page(rendered_for, self._topics_of(request, kwargs))
-            return signed_in.access(permission=permission), EVERYTHING
+            if self.view_all_types is None:
+                if rendered_for:
+                    self._check_page(rendered_for, self._topics_of(request, kwargs))
+                return signed_in.access(permission=self.view_all_permission), followed(EVERYTHING)
         topics = self._topics_of(request, kwargs)
         self._check_page(rendered_for, topics)
         if signed_in is not None:
-            grant = signed_in.access()
+            permission = self.view_all_permission if scope == "all" else None
+            grant = signed_in.access(permission=permission)
         else:
             view = f"{type(self).__module__}.{type(self).__qualname__}"
             visitor = anonymous_user(view, request.META.get("REMOTE_ADDR", ""))
@@ -200,7 +206,7 @@ class EventStreamView(View):
 
     def _topics_of(self, request: HttpRequest, kwargs: dict[str, Any]) -> Topics:
         try:
-            return _allowed(self.topics(request, **kwargs))
+            return self._followed(request, kwargs)
         except PermissionDenied as error:
             if request.user.is_authenticated:
                 raise Rejected(403, str(error) or "You may not follow this.") from error
@@ -208,9 +214,20 @@ class EventStreamView(View):
         except Http404 as error:
             raise Rejected(404, "There is nothing here to follow.") from error
 
+    def _followed(self, request: HttpRequest, kwargs: dict[str, Any]) -> Topics:
+        """What `topics()` says, and the scope adds. Raises PermissionDenied or Http404."""
+        topics = _allowed(self.topics(request, **kwargs))
+        if request.GET.get("scope") != "all" or self.view_all_types is None:
+            return topics
+        # Refused where there are tenants: these types are those of all.
+        everything = followed(EVERYTHING)
+        if topics is EVERYTHING:
+            return everything
+        return Selection(frozenset(self.view_all_types), named(topics))
+
     @staticmethod
     def _check_page(rendered_for: set[str], topics: Topics) -> None:
-        if topics is not EVERYTHING and not rendered_for <= set(topics):
+        if topics is not EVERYTHING and not rendered_for <= set(named(topics)):
             raise Rejected(
                 403,
                 "Somebody else is signed in than the page was rendered for, or what it is about "
@@ -274,4 +291,4 @@ def _ask_again(
     request.session = store(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
     view = view_class(**initkwargs)
     view.setup(request, **kwargs)
-    return _allowed(view.topics(request, **kwargs))
+    return view._followed(request, kwargs)

@@ -18,11 +18,11 @@ EVENT_STREAM = {
     "summary": "Follow your orders live",
     "description": (
         "A stream of server-sent events, one for each order placed and each change of status: "
-        "`event: orders`, `id:` the position, `data:` an OrderEvent. An `event: bell` tells what a "
-        "user has seen and read of them, to all pages of that user. An `event: reset` means that "
-        "the position asked for can't be honoured: load the list again. An `event: heartbeat` "
-        "without data shows that the stream lives. It doesn't end (but with `follow=no`), so this "
-        "page can't show it; use EventSource or `curl -N`."
+        "`event: orders`, `id:` the position, `data:` an OrderEvent. Events that begin with "
+        "`bell.` are for the user's bell. An `event: reset` means that the position asked for "
+        "can't be honoured: load the list again. An `event: heartbeat` without data shows that the "
+        "stream lives. It doesn't end (but with `follow=no`), so this page can't show it; use "
+        "EventSource or `curl -N`."
     ),
     "tags": ["orders"],
     "security": [{"jwtAuth": []}, {"cookieAuth": []}],

@@ -9,10 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 import realtime
-from orders.events import STREAM, utc_text
+from orders.events import STREAM, TRANSFER_TYPE, utc_text
 
-# The type of the events that tell of a transfer, to whoever follows all of the shop's stream.
-TRANSFER_TYPE = "transfer"
 # Of what is wrong with a file so much is kept: whoever mends it begins at the top.
 MOST_ERRORS = 100
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .kinds import Kind, register_kind
-    from .notifying import Notice, forget, notify, notify_many
+    from .notifying import Notice, forget, forget_message, message, notify, notify_many
     from .snapshot import BellSnapshot, bell_snapshot
 
 __all__ = [
@@ -29,6 +29,8 @@ __all__ = [
     "Notice",
     "bell_snapshot",
     "forget",
+    "forget_message",
+    "message",
     "notify",
     "notify_many",
     "register_kind",

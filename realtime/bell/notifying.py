@@ -60,20 +60,20 @@ def notify(
 
 def notify_many(notices: Iterable[Notice], *, using: str | None = None) -> None:
     """Tell each user something of their own, in one statement. Raises as `notify()` does."""
-    realtime.publish_many(
-        [
-            realtime.Message(
-                notice.user,
-                data=_data(
-                    notice.kind, notice.subject, notice.title, notice.url, notice.context or {}
-                ),
-            )
-            for notice in notices
-        ],
-        type=NOTIFICATION,
-        stream=STREAM,
-        using=using,
-    )
+    realtime.publish_many([message(notice) for notice in notices], stream=STREAM, using=using)
+
+
+def message(notice: Notice) -> realtime.Message:
+    """What `notify_many()` publishes of a notice, for a `realtime.publish_many()` of your own.
+
+    So what else is to be told, and the bell's news of it, are written in one statement:
+
+        publish_many([Message(user, data, type="orders"), message(Notice(user, …))])
+
+    Raises as `notify()` does.
+    """
+    data = _data(notice.kind, notice.subject, notice.title, notice.url, notice.context or {})
+    return realtime.Message(notice.user, data=data, type=NOTIFICATION)
 
 
 def forget(users: Any, subject: Any, *, using: str | None = None) -> None:
@@ -82,8 +82,12 @@ def forget(users: Any, subject: Any, *, using: str | None = None) -> None:
     users, subject, using: as for `notify()`. While a row is deleted it still is its topic, so a
     receiver of `post_delete` may call this.
     """
-    data = {"subject": realtime.topic_of(subject)}
-    realtime.publish(to=users, type=FORGOTTEN, data=data, stream=STREAM, using=using)
+    realtime.publish_many([forget_message(users, subject)], stream=STREAM, using=using)
+
+
+def forget_message(users: Any, subject: Any) -> realtime.Message:
+    """What `forget()` publishes, for a `realtime.publish_many()` of your own."""
+    return realtime.Message(users, data={"subject": realtime.topic_of(subject)}, type=FORGOTTEN)
 
 
 def _data(

@@ -36,7 +36,7 @@ from ..log.notifications import (
     USER_ENDED,
     parse_access,
 )
-from ..log.topics import EVERYTHING, LONGEST
+from ..log.topics import LONGEST, named
 from ..postgres.connections import NOTICE_DEATH, keep_django_connections
 from ..postgres.deadlines import django_deadline
 from .open_streams import ACCESS_ENDED, UNVERIFIED, OpenStream, OpenStreams
@@ -274,7 +274,7 @@ class AccessMonitor:
                 ALL_CHANGED in by_kind
                 or grant.user in users
                 or (permissions and (grant.permission or grant.review) is not None)
-                or (stream.topics is not EVERYTHING and not topics.isdisjoint(stream.topics))
+                or (topics and not topics.isdisjoint(named(stream.topics)))
             ):
                 self._due.add(stream)
                 grant.doubted_at = min(grant.doubted_at, now)

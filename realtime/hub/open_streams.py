@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ..access.grants import Grant, is_anonymous
 from ..counts import counts
-from ..log.topics import EVERYTHING, Topics
+from ..log.topics import EVERYTHING, Selection, Topics
 from .garbage import StreamsAside
 
 # Why streams end, for the metrics and the log.
@@ -145,4 +145,5 @@ class OpenStreams:
 
 
 def _kind(stream: OpenStream) -> str:
-    return "everything" if stream.topics is EVERYTHING else "topics"
+    is_of_all = stream.topics is EVERYTHING or isinstance(stream.topics, Selection)
+    return "everything" if is_of_all else "topics"

@@ -9,7 +9,7 @@ from typing import Protocol
 from ..counts import counts
 from ..log.cursor import Cursor
 from ..log.event_log import RecentEvent
-from ..log.topics import EVERYTHING, Everything, Topics
+from ..log.topics import EVERYTHING, Everything, Selection, Topics, named
 from ..log.wire import CHUNK_BYTES
 
 # At the level DEBUG it tells of each event, or of those that come together: for a terminal.
@@ -17,6 +17,9 @@ logger = logging.getLogger("realtime.delivery")
 
 # How many joined chunks are kept: clients that keep up all stand at the same few positions.
 JOINED_CHUNKS = 8
+
+# What wakes a follower: a topic by name, anything at all, or events of some types.
+Key = str | Everything | frozenset[str]
 
 
 class Follower(Protocol):
@@ -49,9 +52,11 @@ class RecentEvents:
         self._by_topic: dict[str, deque[RecentEvent]] = {}
         # Of each topic and key the newest event, which the next one replaces.
         self._latest: dict[tuple[str, str], RecentEvent] = {}
-        self._followers: dict[str | Everything, set[Follower]] = {}
+        self._followers: dict[Key, set[Follower]] = {}
+        # Those of its keys that are types.
+        self._followed_types: set[frozenset[str]] = set()
         # Clients that follow the same and stand at the same position get the same bytes.
-        self._joined: dict[tuple[str | Everything, int], tuple[bytes, Cursor]] = {}
+        self._joined: dict[tuple[Key, int], tuple[bytes, Cursor]] = {}
 
     @property
     def is_followed(self) -> bool:
@@ -89,15 +94,19 @@ class RecentEvents:
 
     def follow(self, follower: Follower) -> None:
         """From now on, wake the follower whenever something arrives for one of its topics."""
-        for topic in _keys(follower.topics):
-            self._followers.setdefault(topic, set()).add(follower)
+        for key in _keys(follower.topics):
+            self._followers.setdefault(key, set()).add(follower)
+            if isinstance(key, frozenset):
+                self._followed_types.add(key)
 
     def unfollow(self, follower: Follower) -> None:
-        for topic in _keys(follower.topics):
-            group = self._followers[topic]
+        for key in _keys(follower.topics):
+            group = self._followers[key]
             group.discard(follower)
             if not group:
-                del self._followers[topic]
+                del self._followers[key]
+                if isinstance(key, frozenset):
+                    self._followed_types.discard(key)
 
     def append(self, events: Iterable[RecentEvent]) -> int:
         """Add the next events of the stream and wake those whom they concern; how many were woken.
@@ -119,7 +128,9 @@ class RecentEvents:
             self._forget_oldest()
         woken = 0
         if added:
-            woken = self._wake({EVERYTHING, *(event.topic for event in added)})
+            types = {event.type for event in added}
+            concerned = [one for one in self._followed_types if not one.isdisjoint(types)]
+            woken = self._wake({EVERYTHING, *concerned, *(event.topic for event in added)})
             if logger.isEnabledFor(logging.DEBUG):
                 _tell(added, woken)
         return woken
@@ -138,6 +149,13 @@ class RecentEvents:
         """
         if topics is EVERYTHING:
             return self._shared(EVERYTHING, after)
+        if isinstance(topics, Selection):
+            if not any(self._has_newer(topic, after) for topic in topics.topics):
+                return self._shared(topics.types, after)
+            newer = self._newer(self._events, after)
+            return self._join(
+                [e for e in newer if e.type in topics.types or e.topic in topics.topics]
+            )
         if len(topics) > 1:
             own = [self._newer(self._by_topic.get(topic, ()), after) for topic in topics]
             return self._join(sorted((e for events in own for e in events), key=_position))
@@ -148,15 +166,22 @@ class RecentEvents:
             return self._shared(topic, after)
         return self._join(self._newer(self._by_topic[topic], after))
 
-    def _shared(self, topic: str | Everything, after: int) -> tuple[bytes, Cursor]:
+    def _shared(self, key: Key, after: int) -> tuple[bytes, Cursor]:
         """The same bytes for all that stand at the same position."""
-        joined = self._joined.get((topic, after))
+        joined = self._joined.get((key, after))
         if joined is None:
             if len(self._joined) >= JOINED_CHUNKS:
                 self._joined.clear()
-            events = self._events if topic is EVERYTHING else self._by_topic[topic]
-            joined = self._joined[topic, after] = self._join(self._newer(events, after))
+            events = self._by_topic[key] if isinstance(key, str) else self._events
+            newer = self._newer(events, after)
+            if isinstance(key, frozenset):
+                newer = [event for event in newer if event.type in key]
+            joined = self._joined[key, after] = self._join(newer)
         return joined
+
+    def _has_newer(self, topic: str, after: int) -> bool:
+        own = self._by_topic.get(topic)
+        return own is not None and own[-1].position > after
 
     @staticmethod
     def _newer(events: Sequence[RecentEvent], after: int) -> list[RecentEvent]:
@@ -210,13 +235,13 @@ class RecentEvents:
         self._bytes = 0
         self.start = self.cursor = cursor
 
-    def _wake(self, topics: Iterable[str | Everything]) -> int:
-        """Wake those who follow one of these topics; how many there were."""
+    def _wake(self, keys: Iterable[Key]) -> int:
+        """Wake those who follow one of these; how many there were."""
         # A copy, each follower once: who is woken may be written to, and leave, there and then.
         woken: dict[Follower, None] = {}
         began = perf_counter()
-        for topic in topics:
-            woken |= dict.fromkeys(self._followers.get(topic, ()))
+        for key in keys:
+            woken |= dict.fromkeys(self._followers.get(key, ()))
         for follower in woken:
             follower.wake()
         if counts.is_on:
@@ -241,8 +266,12 @@ def _tell(events: list[RecentEvent], streams: int) -> None:
     )
 
 
-def _keys(topics: Topics) -> Iterable[str | Everything]:
-    return (EVERYTHING,) if topics is EVERYTHING else topics
+def _keys(topics: Topics) -> Iterable[Key]:
+    if topics is EVERYTHING:
+        return (EVERYTHING,)
+    if isinstance(topics, Selection):
+        return (topics.types, *topics.topics)
+    return named(topics)
 
 
 def _position(event: RecentEvent) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,7 +18,7 @@ from .cursor import START, Cursor
 from .notifications import PUBLISHED_CHANNEL, published
 from .polling_lease import BUSY_ROWS, LEASE_SECONDS
 from .sql import load
-from .topics import EVERYTHING, Topics, kind_of
+from .topics import EVERYTHING, Selection, Topics, kind_of, named
 from .wire import CHUNK_BYTES
 
 logger = logging.getLogger("realtime")
@@ -36,6 +37,7 @@ STREAM_STATE = load("stream_state")
 READ_TAIL = load("read_tail")
 NUMBER_AND_READ = f"{NUMBER_EVENTS};\n{READ_TAIL}"
 REPLAY_EVERYTHING = load("replay_everything")
+REPLAY_SELECTION = load("replay_selection")
 REPLAY_TOPICS = load("replay_topics")
 PRUNED_KINDS = load("pruned_kinds")
 STREAMS_BEHIND = load("streams_behind")
@@ -66,6 +68,7 @@ class RecentEvent:
     topic: str
     chunk: bytes
     key: str = ""
+    type: str = ""
 
     @property
     def position(self) -> int:
@@ -220,7 +223,7 @@ class EventLog:
         through: Cursor,
     ) -> Replay:
         """What lies after one event up to another, at most a batch of it."""
-        parameters = {
+        parameters: dict[str, Any] = {
             "stream": stream,
             "after": after.position,
             "through": through.position,
@@ -229,6 +232,9 @@ class EventLog:
         }
         if topics is EVERYTHING:
             statement = REPLAY_EVERYTHING
+        elif isinstance(topics, Selection):
+            statement = REPLAY_SELECTION
+            parameters |= {"types": list(topics.types), "topics": list(topics.topics)}
         else:
             statement = REPLAY_TOPICS
             parameters["topics"] = list(topics)
@@ -266,7 +272,8 @@ class EventLog:
 
         To be asked after what is there was read: what is emptied meanwhile shows in the answer.
         """
-        kinds = None if topics is EVERYTHING else [kind_of(topic) for topic in topics]
+        is_of_all = topics is EVERYTHING or isinstance(topics, Selection)
+        kinds = None if is_of_all else [kind_of(topic) for topic in named(topics)]
         parameters = {"stream": stream, "kinds": kinds, "after": after.position}
         [(is_pruned,)] = await self._query(connection, PRUNED_KINDS, parameters)
         return bool(is_pruned)
@@ -363,7 +370,9 @@ def _batch(stream: str, rows: Rows, after: int) -> Batch:
     for _, position, mark, topic, type, data, key, age, trace_parent in rows:
         if position > after:
             cursor = Cursor(position, mark)
-            events.append(RecentEvent(cursor, topic, _chunk(stream, cursor, type, data), key))
+            chunk = _chunk(stream, cursor, type, data)
+            # A stream has few types, and each row brings a text of its own.
+            events.append(RecentEvent(cursor, topic, chunk, key, sys.intern(type)))
             age_seconds = max(age_seconds, age)
             if trace_parent:
                 traces.append(Traced(trace_parent, position, topic, type, age))

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterable, Sequence
+from functools import cache
 from math import inf
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -30,28 +31,25 @@ LONGEST_NAME = 100
 # checkout waits for it. Not as a function, which each new connection would have to compile.
 WRITE = """
     WITH written AS (
-        INSERT INTO realtime_outbox (stream, type, trace_parent, topic, format, data, key) {events}
+        INSERT INTO realtime_outbox (stream, trace_parent, type, topic, format, data, key) {events}
     )
     SELECT extract(epoch FROM until - clock_timestamp())::float
     FROM realtime_pollinglease
     WHERE stream = %(stream)s
 """
-WRITE_EVENT = WRITE.format(
-    events="""
-        VALUES (
-            %(stream)s, %(type)s, %(trace_parent)s, %(topic)s, %(format)s, %(data)s, %(key)s
-        )
-    """
-)
-# Of several: binding lists takes psycopg as long as writing one row takes PostgreSQL.
+# Of many. Of few each is a row of parameters of its own: binding lists takes psycopg as long as
+# writing one row takes PostgreSQL.
 WRITE_EVENTS = WRITE.format(
     events="""
-        SELECT %(stream)s, %(type)s, %(trace_parent)s, topic, format, data, key
-        FROM unnest(%(topics)s::text[], %(formats)s::text[], %(datas)s::text[], %(keys)s::text[])
-            WITH ORDINALITY AS event (topic, format, data, key, number)
+        SELECT %(stream)s, %(trace_parent)s, type, topic, format, data, key
+        FROM unnest(
+            %(types)s::text[], %(topics)s::text[], %(formats)s::text[], %(datas)s::text[],
+            %(keys)s::text[]
+        ) WITH ORDINALITY AS event (type, topic, format, data, key, number)
         ORDER BY number
     """
 )
+FEW = 8
 
 
 NO_TABLES = (
@@ -79,9 +77,12 @@ class Message(NamedTuple):
     text: str | None = None
     html: str | None = None
     latest: str | None = None
+    # None: that of `publish_many()`.
+    type: str | None = None
 
 
 class _Row(NamedTuple):
+    type: str
     topic: str
     format: str
     data: str
@@ -128,18 +129,19 @@ def publish_many(
     stream: str = DEFAULT_STREAM,
     using: str | None = None,
 ) -> None:
-    """Publish several events of one stream, in their order: as `publish()`, in one statement."""
+    """Publish several events of one stream, in their order: as `publish()`, in one statement.
+
+    type: of the events whose messages don't say their own.
+    """
     check_stream(stream)
     check_type(type)
-    rows = [row for message in messages for row in _rows(message)]
+    rows = [row for message in messages for row in _rows(message, type)]
     if not rows:
         return
     connection = connections[using or conf.database_of(stream)]
     asked = time.monotonic()
-    with tracing.publishing(stream, type, len(rows)) as trace_parent:
-        lease = _write(
-            connection, {"stream": stream, "type": type or "", "trace_parent": trace_parent}, rows
-        )
+    with tracing.publishing(stream, rows[0].type or None, len(rows)) as trace_parent:
+        lease = _write(connection, {"stream": stream, "trace_parent": trace_parent}, rows)
     counts.published[stream] += len(rows)
     leased_seconds: float = 0.0 if lease is None else lease[0]
     # Much longer than a lease? Then a clock was set back, and that is not to be relied on.
@@ -154,10 +156,8 @@ def _write(
     """For how many more seconds somebody polls the stream; None: nobody does."""
     with connection.cursor() as cursor:
         try:
-            if len(rows) == 1:
-                cursor.execute(WRITE_EVENT, {**parameters, **rows[0]._asdict()})
-            else:
-                cursor.execute(WRITE_EVENTS, {**parameters, **_columns(rows)})
+            statement, values = _statement(rows)
+            cursor.execute(statement, {**parameters, **values})
         except ProgrammingError as error:
             if isinstance(error.__cause__, UndefinedTable):
                 raise NotMigrated(NO_TABLES.format(database=connection.alias)) from error
@@ -179,19 +179,42 @@ def check_stream(name: str) -> None:
         raise InvalidEvent(f"There is no stream {name!r}: REALTIME['STREAMS'] names {known}.")
 
 
-def _rows(message: Message) -> list[_Row]:
+def _rows(message: Message, type: str | None) -> list[_Row]:
     if not isinstance(message, Message):
         raise InvalidEvent(f"{message!r} is no realtime.Message(to, data=…).")
     topics = topics_of(message.to)
     format, data = _encoded(message)
     if message.latest is not None:
         _check_name("latest", message.latest)
-    return [_Row(topic, format, data, message.latest or "") for topic in topics]
+    if message.type is not None:
+        check_type(message.type)
+        type = message.type
+    return [_Row(type or "", topic, format, data, message.latest or "") for topic in topics]
 
 
-def _columns(rows: Sequence[_Row]) -> dict[str, list[str]]:
-    topics, formats, datas, keys = map(list, zip(*rows, strict=True))
-    return {"topics": topics, "formats": formats, "datas": datas, "keys": keys}
+def _statement(rows: Sequence[_Row]) -> tuple[str, dict[str, Any]]:
+    """The statement that writes these, and its parameters for them."""
+    if len(rows) <= FEW:
+        return _write_few(len(rows)), {
+            f"{field}_{number}": value
+            for number, row in enumerate(rows)
+            for field, value in zip(_Row._fields, row, strict=True)
+        }
+    columns = map(list, zip(*rows, strict=True))
+    return WRITE_EVENTS, {
+        f"{field}s": column for field, column in zip(_Row._fields, columns, strict=True)
+    }
+
+
+@cache
+def _write_few(count: int) -> str:
+    rows = (
+        "(%(stream)s, %(trace_parent)s, "
+        + ", ".join(f"%({field}_{number})s" for field in _Row._fields)
+        + ")"
+        for number in range(count)
+    )
+    return WRITE.format(events=f"VALUES {', '.join(rows)}")
 
 
 def check_type(type: str | None) -> None:

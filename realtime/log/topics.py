@@ -64,8 +64,17 @@ class Everything(Enum):
 PUBLIC: Final = Public.PUBLIC
 EVERYTHING: Final = Everything.EVERYTHING
 
-# What a stream's client follows: topics as texts, or the whole stream.
-Topics = tuple[str, ...] | Literal[Everything.EVERYTHING]
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Of all topics the events of some types, and of some topics all events."""
+
+    types: frozenset[str]
+    topics: tuple[str, ...]
+
+
+# What a stream's client follows: topics as texts, the whole stream, or a part of both.
+Topics = tuple[str, ...] | Literal[Everything.EVERYTHING] | Selection
 
 HINT = "Give a saved model instance, realtime.Topic(kind, key) or realtime.PUBLIC."
 
@@ -112,6 +121,13 @@ def followed(subjects: Any) -> Topics:
     if not topics:
         raise InvalidTopic(f"There is no topic to follow. {HINT}")
     return topics
+
+
+def named(topics: Topics) -> tuple[str, ...]:
+    """The topics that a client follows by name."""
+    if topics is EVERYTHING:
+        return ()
+    return topics.topics if isinstance(topics, Selection) else topics
 
 
 def kind_of(topic: str) -> str:

@@ -38,18 +38,27 @@ def live(
         the tag before what the page shows, and look that up lazily.
     scope: “all”, see EventStreamView.
     """
+    if cursor is None:
+        address = reverse(url_name, kwargs=kwargs or None)
+        cursor = current_cursor(_stream_of(resolve(_path_info(address)).func))
+    return format_html(
+        'data-live-url="{}" data-live-cursor="{}" data-live-heartbeat="{}"',
+        live_url(url_name, *topics, scope=scope, **kwargs),
+        str(cursor),
+        str(conf.get("HEARTBEAT_SECONDS")),
+    )
+
+
+def live_url(url_name: str, *topics: Any, scope: str | None = None, **kwargs: Any) -> str:
+    """The address of a stream for a page, by the arguments of `{% live %}`.
+
+    All pages of a browser that follow the same address share one connection.
+    """
     address = reverse(url_name, kwargs=kwargs or None)
     query = [("topics", topic_of(topic)) for topic in topics]
     if scope is not None:
         query.append(("scope", scope))
-    if cursor is None:
-        cursor = current_cursor(_stream_of(resolve(_path_info(address)).func))
-    return format_html(
-        'data-live-url="{}" data-live-cursor="{}" data-live-heartbeat="{}"',
-        f"{address}?{urlencode(query)}" if query else address,
-        str(cursor),
-        str(conf.get("HEARTBEAT_SECONDS")),
-    )
+    return f"{address}?{urlencode(query)}" if query else address
 
 
 def _path_info(address: str) -> str:

@@ -89,11 +89,11 @@ def test_it_sees_what_comes_twice(site, streams):
     site.publish(10, 0.3)
     assert streams.wait_for(2 * 3, 5).doubled == 0
     OutboxEvent.objects.bulk_create(
-        OutboxEvent(stream="orders", topic="once:more", type="orders", data=event)
+        OutboxEvent(stream="default", topic="once:more", type="orders", data=event)
         for event in _first_of_the_log(1)
     )
     with connection.cursor() as sql:
-        sql.execute("NOTIFY realtime_pending, 'orders'")
+        sql.execute("NOTIFY realtime_pending, 'default'")
 
     assert streams.wait_for(2, 5).doubled == 2
 
@@ -101,7 +101,7 @@ def test_it_sees_what_comes_twice(site, streams):
 def _first_of_the_log(count: int) -> list[str]:
     with connection.cursor() as sql:
         sql.execute(
-            "SELECT data FROM realtime_event WHERE stream = 'orders' ORDER BY position LIMIT %s",
+            "SELECT data FROM realtime_event WHERE stream = 'default' ORDER BY position LIMIT %s",
             [count],
         )
         return [data for (data,) in sql.fetchall()]
@@ -131,7 +131,7 @@ def test_orders_placed_in_sql_are_those_that_the_orm_places(alice, transactional
     )
     assert in_sql == through_orm
     # The ORM writes a notification beside it, for the customer's bell.
-    events = list(OutboxEvent.objects.filter(stream="orders").order_by("pk"))
+    events = list(OutboxEvent.objects.filter(stream="default").order_by("pk"))
     assert len({(event.stream, event.type, event.topic) for event in events}) == 1
     data_in_sql, data_through_orm = (json.loads(event.data) for event in events)
     assert data_in_sql.keys() == data_through_orm.keys()

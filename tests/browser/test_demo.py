@@ -103,7 +103,7 @@ def test_five_more_tabs_open_no_more_connections(demo):
     expect(phone(demo).locator("[data-bell]")).to_be_attached()
     press(demo, "Open 5 tabs: no more connections")
     expect(figure(demo, "pages")).to_have_text("7", timeout=HEALED_MS)
-    expect(figure(demo, "connections")).to_have_text("2")  # orders and bell
+    expect(figure(demo, "connections")).to_have_text("1")
     press(demo, "Order")
     expect_counts(demo, 1)
     last = demo.frame_locator("[data-demo-tab-list] iframe >> nth=4")

@@ -124,11 +124,11 @@ class Load:
         while not self._ended.wait(0.02):
             self._session.execute(
                 "INSERT INTO realtime_outbox (stream, topic, type, data) "
-                "VALUES ('orders', %s, 'orders', %s)",
+                "VALUES ('default', %s, 'orders', %s)",
                 [self._topic, json.dumps({"n": self._written + 1})],
             )
             self._written += 1
-            self._session.execute("SELECT pg_notify('realtime_pending', 'orders')")
+            self._session.execute("SELECT pg_notify('realtime_pending', 'default')")
             if self._pages is not None:
                 self.statuses.add(self._look(self._pages))
 

@@ -34,9 +34,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("processes")]
 
 SETTINGS = "tests.storm.settings"
 PUBLISH = """
-    INSERT INTO realtime_outbox (stream, topic, type, data) VALUES ('orders', %s, 'orders', %s);
+    INSERT INTO realtime_outbox (stream, topic, type, data) VALUES ('default', %s, 'orders', %s);
 """
-HINT = "SELECT pg_notify('realtime_pending', 'orders')"
+HINT = "SELECT pg_notify('realtime_pending', 'default')"
 HEAL_SECONDS = 60
 
 
@@ -131,7 +131,7 @@ class Site:
         with psycopg.connect(self.url, autocommit=True) as session:
             rows = session.execute(
                 "SELECT position, format('%s-%s', position, to_hex(mark)), topic, data "
-                "FROM realtime_event WHERE stream = 'orders' ORDER BY position"
+                "FROM realtime_event WHERE stream = 'default' ORDER BY position"
             ).fetchall()
         return {position: tuple(rest) for position, *rest in rows}
 

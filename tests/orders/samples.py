@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import connection
 
-from orders.events import STREAM
+from orders.events import SHOP_TYPES, STREAM
 from orders.models import Order
 from realtime.models import OutboxEvent
 
@@ -21,7 +21,7 @@ def an_order(customer: Any, **values: Any) -> Order:
 
 def events() -> list[dict[str, Any]]:
     """What has been published, oldest first. No process numbers the events of these tests."""
-    found = OutboxEvent.objects.filter(stream=STREAM).order_by("id")
+    found = OutboxEvent.objects.filter(stream=STREAM, type__in=SHOP_TYPES).order_by("id")
     return [json.loads(event.data) for event in found]
 
 
@@ -33,8 +33,7 @@ def told() -> list[tuple[int, str]]:
 def number_waiting() -> None:
     """Give all events that wait their positions: what a process that listens does by itself."""
     with connection.cursor() as cursor:
-        for stream in (STREAM, "default"):
-            cursor.execute("SELECT * FROM realtime_number_events(%s, 10000, 10001, NULL)", [stream])
+        cursor.execute("SELECT * FROM realtime_number_events(%s, 10000, 10001, NULL)", [STREAM])
 
 
 def place(customer: Any, product: str = "Espresso cups", quantity: int = 2) -> Order:

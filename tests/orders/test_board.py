@@ -106,7 +106,7 @@ def test_list_and_cursor_leave_no_gap_to_the_stream(page, alice):
     late = an_order(alice)
     late.save()  # committed, and not numbered yet: it is in the list, and will be in the stream
     html = page()
-    assert f'data-live-cursor="{event_id(3)}"' in html
+    assert f'data-live-cursor="{event_id(6)}"' in html
     assert shown_orders(html)[0] == late.pk
 
 

@@ -190,7 +190,7 @@ def test_what_a_script_reads_is_written_alike_in_all_languages(german, client, a
     root = element(german("/notifications/"), data_bell=None)
     assert attribute(root, "data-live-heartbeat") == "1.5"
     item = element(root, "li", data_bell_row=None)
-    assert attribute(item, "data-position") == "1"
+    assert attribute(item, "data-position") == "2"
     assert attribute(element(item, "a", data_bell_link=None), "href") == "/orders/12345/"
     assert " 12345 Gesamtbetrag 1234.50 " in shown_text(item)
 

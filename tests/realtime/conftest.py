@@ -81,7 +81,7 @@ def unmarked(text: bytes) -> bytes:
     return re.sub(rb"^(id: \d+)-[0-9a-f]+$", rb"\1", text, flags=re.MULTILINE)
 
 
-async def cursor_at(position: int, stream: str = "orders") -> Cursor:
+async def cursor_at(position: int, stream: str = "default") -> Cursor:
     """The cursor of an event of the log; one that no log has honoured, if there is none."""
 
     def mark() -> int | None:
@@ -99,7 +99,7 @@ def following(*keys: str) -> Any:
     return tuple(f"test:{key}" for key in keys)
 
 
-async def publish(to: Any, *data: Any, stream: str = "orders", **how: Any) -> None:
+async def publish(to: Any, *data: Any, stream: str = "default", **how: Any) -> None:
     """Publish events in a transaction of their own, committed on return.
 
     to: a text is the key of a topic that is only a test's.

@@ -19,7 +19,7 @@ from tests.waiting import soon, until
 
 pytestmark = pytest.mark.django_db
 STREAMS = reverse("admin:realtime_stream_changelist")
-LOG = reverse("admin:realtime_stream_log", args=["orders"])
+LOG = reverse("admin:realtime_stream_log", args=["default"])
 PROCESSES = reverse("admin:realtime_process_changelist")
 END = reverse("admin:realtime_process_end")
 
@@ -42,10 +42,10 @@ def staff(alice):
 
 
 def fill(count, **fields):
-    Stream.objects.create(name="orders", position=count)
+    Stream.objects.create(name="default", position=count)
     Event.objects.bulk_create(
         Event(
-            stream="orders",
+            stream="default",
             position=position,
             mark=1,
             **{"topic": "test:7", "type": "orders", "data": f'"event {position}"', **fields},
@@ -57,7 +57,7 @@ def fill(count, **fields):
 def test_the_list_tells_how_each_stream_is(admin):
     fill(3)
     OutboxEvent.objects.create(
-        stream="orders", topic="a:1", data="1", created_at=timezone.now() - timedelta(seconds=30)
+        stream="default", topic="a:1", data="1", created_at=timezone.now() - timedelta(seconds=30)
     )
     page = admin.get(STREAMS).content.decode()
     assert 'class="field-position">3<' in page
@@ -111,7 +111,7 @@ def test_a_stream_that_is_not_there_has_no_log(admin):
 def test_nothing_can_be_changed(admin, shop):
     fill(1)
     process = a_process()
-    for model, key in (("stream", "orders"), ("process", process.pk)):
+    for model, key in (("stream", "default"), ("process", process.pk)):
         assert admin.get(reverse(f"admin:realtime_{model}_add")).status_code == 403
         change = reverse(f"admin:realtime_{model}_change", args=[key])
         assert admin.post(change, {"position": 7}).status_code == 403
@@ -189,9 +189,9 @@ class _AStream:
         self._hub, self._user = hub, user
 
     async def __aenter__(self):
-        cursor = (await self._hub.catch_up("orders")).cursor
+        cursor = (await self._hub.catch_up("default")).cursor
         grant = Grant(user=str(self._user.pk))
-        stream = EventStream(self._hub, "orders", (topic_of(self._user),), cursor, access=grant)
+        stream = EventStream(self._hub, "default", (topic_of(self._user),), cursor, access=grant)
         self._chunks = aclosing(stream.chunks())
         chunks = await self._chunks.__aenter__()
         await soon(anext(chunks))

@@ -105,7 +105,7 @@ async def test_a_hub_that_is_busy_is_ready(http, hub, monkeypatch):
 
     async def import_orders(connection):
         while True:
-            await hub.home._log.state(connection, "orders")
+            await hub.home._log.state(connection, "default")
 
     monkeypatch.setattr(hub.home, "_turn", import_orders)
     monkeypatch.setattr(health, "ANSWER_SECONDS", 0.2)

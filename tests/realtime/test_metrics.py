@@ -42,13 +42,13 @@ def grown(before, after):
 
 
 async def now(hub):
-    return (await hub.catch_up("orders")).cursor
+    return (await hub.catch_up("default")).cursor
 
 
 @asynccontextmanager
 async def follow(hub, cursor):
     """The chunks of a stream that has begun."""
-    stream = EventStream(hub, "orders", following("7"), cursor)
+    stream = EventStream(hub, "default", following("7"), cursor)
     async with aclosing(stream.chunks()) as chunks:
         await soon(anext(chunks))
         yield chunks
@@ -67,8 +67,8 @@ async def test_it_tells_what_has_happened(http, hub):
     told = grown(before, after)
     assert told["realtime_streams_opened_total", "topics"] == 1
     assert told["realtime_streams_ended_total", "client"] == 1
-    assert told["realtime_events_published_total", "orders"] == 2
-    assert told["realtime_events_numbered_total", "orders"] == 2
+    assert told["realtime_events_published_total", "default"] == 2
+    assert told["realtime_events_numbered_total", "default"] == 2
     assert told["realtime_events_delivered_total",] == 2
     assert told["realtime_delivered_bytes_total",] == len(received)
     assert told["realtime_number_seconds_count",] >= 1
@@ -82,7 +82,7 @@ async def test_it_tells_what_has_happened(http, hub):
 
 async def test_it_tells_of_replays_resets_and_rejections(http, hub, client):
     await publish("7", 1)
-    await hub.catch_up("orders")
+    await hub.catch_up("default")
     before = await scrape(http)
     async with follow(hub, START) as chunks:
         await soon(anext(chunks))

@@ -26,13 +26,13 @@ class InATestCase(TestCase):
     """Nothing is committed, and no server runs."""
 
     def test_what_was_published_in_a_block_is_known(self):
-        realtime.publish(to=TOPIC, type="before", data=0, stream="orders")
+        realtime.publish(to=TOPIC, type="before", data=0, stream="default")
         with capture_events() as events:
-            realtime.publish(to=TOPIC, type="body", html="<p>\n</p>", stream="orders")
-            realtime.publish(to=TOPIC, data={"n": 1}, latest="n", stream="orders")
+            realtime.publish(to=TOPIC, type="body", html="<p>\n</p>", stream="default")
+            realtime.publish(to=TOPIC, data={"n": 1}, latest="n", stream="default")
         assert events == [
-            PublishedEvent("orders", "body", "test:7", "<p>\n</p>", ""),
-            PublishedEvent("orders", "", "test:7", {"n": 1}, "n"),
+            PublishedEvent("default", "body", "test:7", "<p>\n</p>", ""),
+            PublishedEvent("default", "", "test:7", {"n": 1}, "n"),
         ]
         assert len(published_events()) == 3
 
@@ -44,18 +44,18 @@ class InATestCase(TestCase):
 
 def test_a_fixture_captures_too(published):
     with published() as events:
-        realtime.publish(to=TOPIC, type="body", text="x", stream="orders")
+        realtime.publish(to=TOPIC, type="body", text="x", stream="default")
     assert [event.type for event in events] == ["body"]
 
 
 async def test_the_next_event_of_a_stream(transactional_db, alice):
     async with open_stream(reverse("orders_realtime"), alice) as stream:
         await in_thread(
-            lambda: realtime.publish(to=alice, type="body", html="<p>\n</p>", stream="orders")
+            lambda: realtime.publish(to=alice, type="body", html="<p>\n</p>", stream="default")
         )
         event = await stream.next_event()
         assert (event.type, event.data) == ("body", "<p>\n</p>")
-        await in_thread(lambda: realtime.publish(to=alice, data={"n": 1}, stream="orders"))
+        await in_thread(lambda: realtime.publish(to=alice, data={"n": 1}, stream="default"))
         event = await stream.next_event()
         assert (event.type, event.json()) == ("message", {"n": 1})
     async with open_stream(reverse("orders_realtime"), alice, cursor=0) as stream:
@@ -77,7 +77,7 @@ async def test_no_stream_is_an_error_with_the_answer(transactional_db):
 def test_a_stream_for_tests_without_an_event_loop(event_stream_sync, alice, sessions):
     before = sessions()
     with event_stream_sync(reverse("orders_realtime"), alice) as stream:
-        realtime.publish(to=alice, type="body", data=1, stream="orders")
+        realtime.publish(to=alice, type="body", data=1, stream="default")
         assert stream.next_event().json() == 1
         alice.is_active = False
         alice.save()

@@ -36,42 +36,42 @@ def sdk(monkeypatch, **options):
 
 
 async def test_a_trace_leads_from_who_publishes_to_the_clients(hub, spans):
-    stream = EventStream(hub, "orders", following("7"), (await hub.catch_up("orders")).cursor)
+    stream = EventStream(hub, "default", following("7"), (await hub.catch_up("default")).cursor)
     async with aclosing(stream.chunks()) as chunks:
         await soon(anext(chunks))
         await publish("7", 1, latest="total")
         await soon(anext(chunks))
         await until(lambda: len(spans()) == 3)
     by_name = {span.name: span for span in spans()}
-    published = by_name.pop("publish orders")
+    published = by_name.pop("publish default")
     assert published.kind is trace.SpanKind.PRODUCER
     assert published.attributes["realtime.type"] == "orders"
-    assert set(by_name) == {"number orders", "deliver orders"}
+    assert set(by_name) == {"number default", "deliver default"}
     for span in by_name.values():
         assert span.context.trace_id == published.context.trace_id
         assert span.parent.span_id == published.context.span_id
         assert span.attributes["realtime.position"] == 1
         assert span.attributes["realtime.topic"] == "test:7"
         assert span.start_time <= span.end_time
-    assert by_name["deliver orders"].attributes["realtime.clients"] == 1
+    assert by_name["deliver default"].attributes["realtime.clients"] == 1
 
 
 async def test_what_is_published_in_no_trace_that_is_kept_has_no_spans(hub, monkeypatch):
     spans = sdk(monkeypatch, sampler=ALWAYS_OFF)
     await publish("7", 1)
-    await hub.catch_up("orders")
+    await hub.catch_up("default")
     assert await in_thread(lambda: Event.objects.get().trace_parent) == ""
     assert spans() == ()
 
 
 async def test_many_events_at_once_are_told_of_by_a_bounded_number_of_spans(hub, spans):
-    stream = EventStream(hub, "orders", following("7"), START)
+    stream = EventStream(hub, "default", following("7"), START)
     async with aclosing(stream.chunks()) as chunks:
         await soon(anext(chunks))
         await publish("7", *range(tracing.MOST_SPANS + 50))
         await soon(anext(chunks))
-        await until(lambda: [span.name for span in spans()].count("deliver orders") > 0)
-    assert [span.name for span in spans()].count("deliver orders") <= 2 * tracing.MOST_SPANS
+        await until(lambda: [span.name for span in spans()].count("deliver default") > 0)
+    assert [span.name for span in spans()].count("deliver default") <= 2 * tracing.MOST_SPANS
 
 
 def test_without_opentelemetry_it_is_silent(processes):

@@ -12,6 +12,7 @@ from django.db import InterfaceError, OperationalError
 from django.test import AsyncClient
 from rest_framework_simplejwt.tokens import AccessToken
 
+import realtime
 from realtime.log import wire
 from realtime.log.cursor import START, Cursor
 from tests.clients import STREAM, bearer
@@ -58,7 +59,7 @@ async def test_head_answers_as_get_but_opens_no_stream(client, alice, hub):
     response = await client.head(STREAM, headers=bearer(alice))
     assert response.status_code == 200
     assert response["Content-Type"] == "text/event-stream"
-    assert hub.tail("orders") is None
+    assert hub.tail("default") is None
     assert (await client.head(STREAM)).status_code == 401
 
 
@@ -119,6 +120,28 @@ async def test_everybodys_orders_are_for_those_who_may_view_orders(client, alice
     async with aclosing(aiter(response)) as chunks:
         await soon(anext(chunks))
         assert unmarked(await soon(anext(chunks))) == wire.event(Cursor(1, None), "orders", "1")
+
+
+@pytest.mark.parametrize("is_recent", [True, False], ids=["from memory", "from the table"])
+async def test_the_staff_are_not_told_what_is_others_bells(client, shop, bob, is_recent):
+    """The site has one stream: with the orders of all come the staff's own notifications only."""
+    chunks = None
+    if is_recent:
+        response = await client.get(f"{STREAM}?scope=all", headers=bearer(shop))
+        chunks = aiter(response)
+        await soon(anext(chunks))
+    for user, type in ((bob, "orders"), (bob, "bell.change"), (shop, "bell.change")):
+        await in_thread(lambda user=user, type=type: realtime.publish(to=user, type=type, data=1))
+    if chunks is None:
+        response = await client.get(f"{STREAM}?scope=all&last_event_id=0", headers=bearer(shop))
+        chunks = aiter(response)
+        await soon(anext(chunks))
+    told = b""
+    async with aclosing(chunks):
+        while told.count(b"data: 1") < 2:
+            told += unmarked(await soon(anext(chunks)))
+    first, third = Cursor(1, None), Cursor(3, None)
+    assert told == wire.event(first, "orders", "1") + wire.event(third, "bell.change", "1")
 
 
 async def test_a_scope_there_is_not_is_told_so(client, alice):

@@ -66,12 +66,12 @@ class Fleet:
 
     def position(self) -> int:
         """How far the stream has come."""
-        rows = self.query("SELECT position FROM realtime_stream WHERE name = 'orders'")
+        rows = self.query("SELECT position FROM realtime_stream WHERE name = 'default'")
         return rows[0][0] if rows else 0
 
     def cursor(self) -> str:
         """That of a client which has seen all up to there."""
-        rows = self.query("SELECT position, mark FROM realtime_stream WHERE name = 'orders'")
+        rows = self.query("SELECT position, mark FROM realtime_stream WHERE name = 'default'")
         return str(Cursor(*rows[0])) if rows else str(START)
 
     def waiting(self) -> int:
@@ -81,7 +81,7 @@ class Fleet:
     def published(self, after: int) -> list[PublishedEvent]:
         rows = self.query(
             "SELECT position, topic, data FROM realtime_event "
-            "WHERE stream = 'orders' AND position > %s ORDER BY position",
+            "WHERE stream = 'default' AND type = 'orders' AND position > %s ORDER BY position",
             after,
         )
         return [PublishedEvent(*row) for row in rows]

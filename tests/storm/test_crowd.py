@@ -51,7 +51,7 @@ async def steady_events(user, each_second, pad=""):
 
     def publish():
         data = {"at": time.time(), "pad": pad}
-        realtime.publish(to=user, type="orders", data=data, stream="orders")
+        realtime.publish(to=user, type="orders", data=data, stream="default")
 
     async def run():
         due = time.monotonic()

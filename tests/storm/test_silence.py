@@ -42,32 +42,32 @@ def proxy(fleet):
 
 
 async def test_the_hub_gives_up_a_connection_and_takes_a_new_one(hub, proxy):
-    await hub.catch_up("orders")
+    await hub.catch_up("default")
     proxy.cut()
     with pytest.raises(DatabaseUnavailable):
-        await hub.catch_up("orders")
+        await hub.catch_up("default")
     proxy.heal()
     async with asyncio.timeout(10):
         while True:
             try:
-                return await hub.catch_up("orders")
+                return await hub.catch_up("default")
             except DatabaseUnavailable:
                 continue
 
 
 async def test_a_replay_gives_up_a_pooled_connection_that_has_gone_silent(hub, proxy):
-    await hub.replays("orders").read("orders", EVERYTHING, after=START, through=Cursor(1, 7))
+    await hub.replays("default").read("default", EVERYTHING, after=START, through=Cursor(1, 7))
     proxy.cut()
     began = time.monotonic()
     async with asyncio.timeout(10):
         with pytest.raises(DatabaseUnavailable):
-            await hub.replays("orders").read(
-                "orders", EVERYTHING, after=START, through=Cursor(1, 7)
+            await hub.replays("default").read(
+                "default", EVERYTHING, after=START, through=Cursor(1, 7)
             )
     assert time.monotonic() - began < 3 * QUERY_SECONDS
     proxy.heal()
     async with asyncio.timeout(10):
-        await hub.replays("orders").read("orders", EVERYTHING, after=START, through=Cursor(1, 7))
+        await hub.replays("default").read("default", EVERYTHING, after=START, through=Cursor(1, 7))
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from django.contrib.auth import get_user_model  # noqa: E402
 from django.db import InterfaceError, OperationalError, connection, transaction  # noqa: E402
 
 import realtime  # noqa: E402
-from orders.events import STREAM  # noqa: E402
+from orders.events import ORDER_TYPE, STREAM  # noqa: E402
 from orders.models import Order  # noqa: E402
 
 COMMITTED = "committed"
@@ -132,7 +132,8 @@ class Writer:
         product = self._product()
         self._transaction.append(f"{product} {NOTE}")
         data = {"product": product, "status": NOTE}
-        realtime.publish(to=realtime.Topic("storm", "note"), type=STREAM, data=data, stream=STREAM)
+        topic = realtime.Topic("storm", "note")
+        realtime.publish(to=topic, type=ORDER_TYPE, data=data, stream=STREAM)
         return []
 
     def _place(self) -> int:

@@ -35,7 +35,7 @@ let fault;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let drawing;
 
-// The pages in its frames share it, and another one: that of the bell.
+// The pages in its frames share it, and so do their bells.
 const stream = LiveStream.from(root, { types: ["orders", "order-deleted"] });
 stream.on("event", ({ position, type, data }) => {
   if (type !== "orders") return;
@@ -191,7 +191,7 @@ async function countPages() {
   const { held = [], pending = [] } = await navigator.locks.query();
   const ofStreams = (/** @type {LockInfo} */ { name }) => name?.startsWith("realtime ");
   showFigure("connections", held.filter(ofStreams).length);
-  // A page with orders and bell follows two streams, and is one client of the locks.
+  // A page whose orders and bell follow the stream is one client of the locks.
   const pages = new Set([...held, ...pending].filter(ofStreams).map(({ clientId }) => clientId));
   showFigure("pages", pages.size);
 }

@@ -3,7 +3,6 @@
 import json
 from datetime import date
 from typing import Any
-from urllib.parse import urlencode
 
 from django import template
 from django.conf import settings
@@ -17,6 +16,7 @@ from django.utils.translation import gettext
 
 import realtime
 from realtime import conf
+from realtime.templatetags.live import live_url
 
 from ..snapshot import BellSnapshot, bell_of
 
@@ -24,8 +24,14 @@ register = template.Library()
 
 
 @register.inclusion_tag("bell/header.html", takes_context=True)
-def bell(context: template.Context) -> dict[str, Any]:
+def bell(
+    context: template.Context, live: str = "bell:live", scope: str | None = None
+) -> dict[str, Any]:
     """The bell of whoever is signed in, with its stylesheet and script; nothing for others.
+
+    live: the name of the URL of its stream. A site whose pages follow a stream too names theirs,
+        so that page and bell share one connection: its view has to let users follow themselves.
+    scope: as for `{% live %}`.
 
     It stands once in a page, and takes the context processor `request`. What else shows the user's
     notifications in that page takes them from `realtime.bell.snapshot.bell_of(request)`.
@@ -40,7 +46,7 @@ def bell(context: template.Context) -> dict[str, Any]:
         "user": user,
         "csrf_token": context.get("csrf_token"),
         "bell": snapshot,
-        "settings_of_script": settings_of(snapshot, user),
+        "settings_of_script": settings_of(snapshot, live_url(live, user, scope=scope)),
         "here": _page_of(request),
         "login_url": resolve_url(settings.LOGIN_URL),
     }
@@ -64,11 +70,10 @@ def bell_subject(subject: Any) -> SafeString:
     return format_html('data-bell-subject="{}"', realtime.topic_of(subject))
 
 
-def settings_of(snapshot: BellSnapshot, user: Any) -> dict[str, str]:
+def settings_of(snapshot: BellSnapshot, live_url: str) -> dict[str, str]:
     """What the script reads from the root's data attributes: the state that `cursor` belongs to."""
-    query = urlencode({"topics": realtime.topic_of(user)})
     return {
-        "live-url": f"{reverse('bell:live')}?{query}",
+        "live-url": live_url,
         "live-cursor": str(snapshot.cursor),
         "live-heartbeat": str(conf.get("HEARTBEAT_SECONDS")),
         "state-url": reverse("bell:state"),

@@ -312,7 +312,7 @@ async def test_a_replay_that_was_under_way_is_not_sent_any_more(reads, alice, mo
     await publish(alice, 1)
     hub = Hub.current()
     async with asyncio.timeout(10):
-        while (tail := await hub.catch_up("orders")).position < 1:
+        while (tail := await hub.catch_up("default")).position < 1:
             pass
     tail.restart(tail.cursor)  # so that it is read from the table
     replay = HeldUp(Replays, "read", monkeypatch)

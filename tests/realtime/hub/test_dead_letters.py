@@ -15,7 +15,7 @@ from tests.waiting import soon, until
 
 INSERT = """
     INSERT INTO realtime_outbox (stream, topic, type, format, data)
-    VALUES ('orders', 'test:7', %s, %s, %s)
+    VALUES ('default', 'test:7', %s, %s, %s)
 """
 OF_TABLE = """
     SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint
@@ -64,7 +64,7 @@ def write(session, *rows):
 async def told(hub, count):
     """All that a stream from the beginning tells, up to so many events."""
     text = b""
-    async with hub.open_stream("orders", following("7"), START) as stream:
+    async with hub.open_stream("default", following("7"), START) as stream:
         async for chunk in stream.chunks():
             text += chunk
             if text.count(b"event: fine\n") >= count:
@@ -92,7 +92,7 @@ async def test_its_neighbours_in_the_same_stream_are_told(
     assert "99-1" not in text
     [letter] = await in_thread(lambda: list(DeadLetter.objects.all()))
     assert (letter.outbox_id, letter.type, letter.data) == (bad_id, bad[0], bad[2])
-    assert f"Set aside the event with id {bad_id} of the stream 'orders'" in caplog.text
+    assert f"Set aside the event with id {bad_id} of the stream 'default'" in caplog.text
     assert "stands still" not in caplog.text
     assert await in_thread(OutboxEvent.objects.count) == 0
 
@@ -125,7 +125,7 @@ async def test_of_many_together_some_are_named_and_the_others_counted(
     hub.poll()
     await until(lambda: session.execute("SELECT count(*) FROM realtime_event").fetchone() == (1,))
     assert caplog.text.count("Set aside the event") == 20
-    assert "5 more events of the stream 'orders' were set aside" in caplog.text
+    assert "5 more events of the stream 'default' were set aside" in caplog.text
 
 
 def test_a_page_has_set_aside_what_keeps_it_from_numbering(
@@ -134,7 +134,7 @@ def test_a_page_has_set_aside_what_keeps_it_from_numbering(
     """On a WSGI server there is nobody else to do it."""
     without_constraints("realtime_outbox")
     write(session, GOOD[0], BAD["malformed JSON"], GOOD[1])
-    assert current_cursor("orders").position == 2
+    assert current_cursor("default").position == 2
     assert "Set aside the event" in caplog.text
 
 
@@ -149,13 +149,13 @@ async def test_what_is_in_the_log_and_can_not_be_sent_is_left_out(
     await until(lambda: session.execute("SELECT count(*) FROM realtime_event").fetchone() == (3,))
     text = await soon(told(hub, 2))  # from the table
     assert "99-1" not in text
-    await hub.catch_up("orders")
-    async with hub.open_stream("orders", following("7"), START) as stream:
+    await hub.catch_up("default")
+    async with hub.open_stream("default", following("7"), START) as stream:
         chunks = stream.chunks()
         await soon(anext(chunks))
         write(session, BAD["a carriage return in its text"], GOOD[2])
         hub.poll()
-        await until(lambda: hub.tail("orders").position == 5)
-    assert "at position 2 of the stream 'orders'" in caplog.text
+        await until(lambda: hub.tail("default").position == 5)
+    assert "at position 2 of the stream 'default'" in caplog.text
     assert "at position 5" not in caplog.text
     await Hub.close_current()

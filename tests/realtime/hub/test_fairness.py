@@ -24,7 +24,7 @@ FILL = """
 
 
 @asynccontextmanager
-async def follow(hub, stream="orders"):
+async def follow(hub, stream="default"):
     """The chunks of a stream that has begun."""
     cursor = (await hub.catch_up(stream)).cursor
     async with aclosing(hub.open_stream(stream, following("7"), cursor).chunks()) as chunks:

@@ -26,7 +26,7 @@ INSERT = """
     INSERT INTO realtime_outbox (stream, topic, type, data)
     SELECT 'orders', 'auth.user:' || id, 'orders', %s FROM auth_user WHERE username = 'alice'
 """
-NUMBER = "SELECT last_position FROM realtime_number_events('orders', 100, 0, NULL)"
+NUMBER = "SELECT last_position FROM realtime_number_events('default', 100, 0, NULL)"
 
 
 class Truncated:

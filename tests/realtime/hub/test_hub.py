@@ -20,15 +20,15 @@ pytestmark = pytest.mark.usefixtures("hub")
 
 INSERT_WITHOUT_A_HINT = """
     INSERT INTO realtime_outbox (stream, topic, type, data)
-    VALUES ('orders', 'test:7', 'orders', '1')
+    VALUES ('default', 'test:7', 'orders', '1')
 """
 
 
 @asynccontextmanager
 async def open_stream(hub):
     """The chunks of a stream that has begun."""
-    cursor = (await hub.catch_up("orders")).cursor
-    async with aclosing(hub.open_stream("orders", following("7"), cursor).chunks()) as chunks:
+    cursor = (await hub.catch_up("default")).cursor
+    async with aclosing(hub.open_stream("default", following("7"), cursor).chunks()) as chunks:
         await soon(anext(chunks))
         yield chunks
 
@@ -116,8 +116,8 @@ async def test_a_listener_that_hears_nothing_says_what_to_do(hub, settings, monk
 
 
 async def test_closing_leaves_no_task_and_no_session_behind(hub, elsewhere):
-    await hub.catch_up("orders")
-    await hub.replays("orders").read("orders", following("7"), after=START, through=START)
+    await hub.catch_up("default")
+    await hub.replays("default").read("default", following("7"), after=START, through=START)
     await Hub.close_current()
     assert asyncio.all_tasks() == {asyncio.current_task()}
     sessions = (
@@ -194,9 +194,9 @@ async def test_it_numbers_at_read_committed_whatever_the_default_is(numbered_at)
 
 
 async def test_a_tail_that_nobody_follows_is_forgotten(hub):
-    await hub.catch_up("orders")
+    await hub.catch_up("default")
     hub.poll()
-    await until(lambda: hub.tail("orders") is None)
+    await until(lambda: hub.tail("default") is None)
 
 
 async def test_a_backlog_is_numbered_in_batches(hub, monkeypatch):
@@ -215,7 +215,7 @@ async def test_a_backlog_is_numbered_in_batches(hub, monkeypatch):
 async def test_it_starts_where_the_log_stands(hub):
     await publish("7", 1, 2)
     async with asyncio.timeout(10):
-        while (await hub.catch_up("orders")).position < 2:
+        while (await hub.catch_up("default")).position < 2:
             pass
     await Hub.close_current()
-    assert (await Hub.current().catch_up("orders")).position == 2
+    assert (await Hub.current().catch_up("default")).position == 2

@@ -22,7 +22,7 @@ MOST_ROWS_A_SECOND = 50
 
 
 def tick(number):
-    realtime.publish(to=JOB, type="progress", data=number, latest="progress", stream="orders")
+    realtime.publish(to=JOB, type="progress", data=number, latest="progress", stream="default")
 
 
 def tick_for(seconds):
@@ -50,11 +50,11 @@ async def read_until(chunks, last, seen):
 
 async def test_a_thousand_ticks_a_second_are_some_rows_and_one_value(hub, elsewhere):
     session = elsewhere()
-    await hub.catch_up("orders")
+    await hub.catch_up("default")
     ticking = asyncio.create_task(in_thread(tick_for, SECONDS))
     await asyncio.sleep(SECONDS / 2)
     # A page opens in the middle, with nothing but the topic.
-    stream = hub.open_stream("orders", following("job"), START)
+    stream = hub.open_stream("default", following("job"), START)
     seen = []
     async with aclosing(stream.chunks()) as chunks:
         await soon(anext(chunks))
@@ -65,33 +65,33 @@ async def test_a_thousand_ticks_a_second_are_some_rows_and_one_value(hub, elsewh
     assert seen == sorted(seen), "it ran backwards"
     assert last > MOST_ROWS_A_SECOND * SECONDS, "too slow a machine to say anything"
     rows, living = session.execute(
-        "SELECT count(*), count(data) FROM realtime_event WHERE stream = 'orders'"
+        "SELECT count(*), count(data) FROM realtime_event WHERE stream = 'default'"
     ).fetchone()
     assert living == 1
     assert rows < MOST_ROWS_A_SECOND * SECONDS, f"{rows} rows of {last} ticks"
 
 
 async def test_a_client_that_is_slow_gets_the_newest_only(hub):
-    async with hub.open_stream("orders", following("job"), START) as stream:
+    async with hub.open_stream("default", following("job"), START) as stream:
         stream.take()  # its opening; then it takes nothing for a while
         for number in range(1, 6):
             await in_thread(tick, number)
-            await until(lambda: hub.tail("orders").position == number)  # noqa: B023
+            await until(lambda: hub.tail("default").position == number)  # noqa: B023
         assert values(stream.take()) == [5]
         assert stream.take() == b""
 
 
 @pytest.mark.parametrize("source", ["memory", "table"])
 async def test_what_is_told_from_the_beginning_is_the_state_and_not_the_history(hub, source):
-    stream = hub.open_stream("orders", following("job"), START)
+    stream = hub.open_stream("default", following("job"), START)
     async with aclosing(stream.chunks()) as chunks:
         await soon(anext(chunks))
         for number in range(1, 4):
             await in_thread(tick, number)
-            await until(lambda: hub.tail("orders").position == number)  # noqa: B023
+            await until(lambda: hub.tail("default").position == number)  # noqa: B023
         if source == "table":
-            hub.tail("orders").restart(hub.tail("orders").cursor)
-        late = hub.open_stream("orders", following("job"), START)
+            hub.tail("default").restart(hub.tail("default").cursor)
+        late = hub.open_stream("default", following("job"), START)
         async with aclosing(late.chunks()) as state:
             await soon(anext(state))
             assert values(await soon(anext(state))) == [3]

@@ -31,7 +31,7 @@ def forgetful(processes, transactional_db) -> Iterator[ServerProcess]:
 
 def publish(user, *data):
     messages = [realtime.Message(user, one) for one in data]
-    realtime.publish_many(messages, type="orders", stream="orders")
+    realtime.publish_many(messages, type="orders", stream="default")
 
 
 def fill_log(server, user, count):

@@ -3,6 +3,7 @@ import pytest
 from realtime import EVERYTHING
 from realtime.hub.recent_events import CHUNK_BYTES, RecentEvent, RecentEvents
 from realtime.log.cursor import Cursor
+from realtime.log.topics import Selection
 
 
 def at(position):
@@ -45,6 +46,39 @@ def test_it_gives_a_reader_of_the_whole_stream_everything():
     tail.append(events("alice", after=3))
     assert tail.read(0, EVERYTHING) == (b"1 2 3 4 ", at(4))
     assert tail.read(3, EVERYTHING) == (b"4 ", at(4))
+
+
+def told(*told, after=0):
+    """Events, each by its topic and type."""
+    return [
+        RecentEvent(at(position), topic, b"%d " % position, type=type)
+        for position, (topic, type) in enumerate(told, after + 1)
+    ]
+
+
+def test_it_gives_some_types_of_all_topics_and_of_ones_own_all():
+    tail = tail_of()
+    tail.append(told(("alice", "orders"), ("alice", "bell"), ("staff", "bell"), ("bob", "orders")))
+    staff = Selection(frozenset({"orders"}), ("staff",))
+    assert tail.read(0, staff) == (b"1 3 4 ", at(4))
+    assert tail.read(3, staff) == (b"4 ", at(4))  # the same bytes as for others of the staff
+    assert tail.read(4, staff) == (b"", at(4))
+    assert tail.read(3, Selection(frozenset({"bell"}), ("staff",))) == (b"", at(4))
+
+
+def test_some_types_wake_only_whom_they_concern():
+    tail = tail_of()
+    staff = Follower()
+    staff.topics = Selection(frozenset({"orders"}), ("staff",))
+    tail.follow(staff)
+    tail.append(told(("alice", "bell")))
+    assert staff.woken == 0
+    tail.append(told(("alice", "orders"), after=1))
+    tail.append(told(("staff", "bell"), after=2))
+    assert staff.woken == 2
+    tail.unfollow(staff)
+    tail.append(told(("alice", "orders"), after=3))
+    assert (staff.woken, tail.is_followed) == (2, False)
 
 
 def test_an_event_of_one_topic_reaches_no_other():

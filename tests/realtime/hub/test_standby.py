@@ -26,9 +26,9 @@ from tests.waiting import soon, wait_until
 pytestmark = pytest.mark.slow
 
 DATABASE = "postgres"
-INSERT = "INSERT INTO realtime_outbox (stream, topic, type, data) VALUES ('orders', %s, 'x', %s)"
+INSERT = "INSERT INTO realtime_outbox (stream, topic, type, data) VALUES ('default', %s, 'x', %s)"
 ALICE = "SELECT id FROM auth_user WHERE username = 'alice'"
-NUMBER = "SELECT last_position, last_mark FROM realtime_number_events('orders', 100, 0, NULL)"
+NUMBER = "SELECT last_position, last_mark FROM realtime_number_events('default', 100, 0, NULL)"
 QUERY_SECONDS = 10.0
 
 
@@ -111,7 +111,7 @@ def run_command(cluster, *arguments):
 
 async def read(replays, *, through, after=START, enough=None):
     replay = await soon(
-        replays.read("orders", EVERYTHING, after=after, through=through, enough=enough)
+        replays.read("default", EVERYTHING, after=after, through=through, enough=enough)
     )
     lines = [line for line in replay.chunk.decode().split("\n") if line.startswith("data: ")]
     return [line.removeprefix('data: "').removesuffix('"') for line in lines], replay.cursor
@@ -159,7 +159,7 @@ async def test_a_standby_that_was_promoted_and_has_another_history_is_not_believ
 async def test_only_the_primary_resets_a_client(replays, primary, standby):
     last = publish(primary, "a", "b", "c")
     arrived(standby, last)
-    replay = await replays.read("orders", EVERYTHING, after=Cursor(1, 7), through=last)
+    replay = await replays.read("default", EVERYTHING, after=Cursor(1, 7), through=last)
     assert replay.is_other_history
     with primary.connect(DATABASE) as session:
         session.execute("DELETE FROM realtime_event WHERE position <= 2")
@@ -167,7 +167,7 @@ async def test_only_the_primary_resets_a_client(replays, primary, standby):
         with standby.connect(DATABASE) as other:
             is_pruned = "SELECT 1 FROM realtime_stream WHERE pruned_through = 2"
             wait_until(lambda: other.execute(is_pruned).fetchone())
-    replay = await replays.read("orders", EVERYTHING, after=START, through=last)
+    replay = await replays.read("default", EVERYTHING, after=START, through=last)
     assert replay.is_pruned
     assert counts.replays == {"primary": 2}
 

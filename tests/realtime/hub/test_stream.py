@@ -47,11 +47,11 @@ async def connect(hub):
     async def connect(*keys, topics=None, cursor="now", **options):
         """A client that has its opening."""
         if cursor == "now":
-            cursor = (await hub.catch_up("orders")).cursor
+            cursor = (await hub.catch_up("default")).cursor
         elif isinstance(cursor, int):
             cursor = await cursor_at(cursor)
         client = Client(
-            hub.open_stream("orders", topics or following(*(keys or ["7"])), cursor, **options)
+            hub.open_stream("default", topics or following(*(keys or ["7"])), cursor, **options)
         )
         clients.append(client)
         await client.opening()
@@ -72,10 +72,10 @@ def bare(position):
 
 async def numbered(hub, *data, to="7", **how):
     """Publish events and wait until they have their positions."""
-    before = (await hub.catch_up("orders")).position
+    before = (await hub.catch_up("default")).position
     await publish(to, *data, **how)
     async with asyncio.timeout(10):
-        while (tail := await hub.catch_up("orders")).position < before + len(data):
+        while (tail := await hub.catch_up("default")).position < before + len(data):
             pass
     return tail
 
@@ -136,7 +136,7 @@ async def test_what_was_published_arrives_as_it_was(connect, hub, text):
     await publish("7", text)
     end = b'"\n\n'
     live = await client.until(end)
-    hub.tail("orders").restart(hub.tail("orders").cursor)
+    hub.tail("default").restart(hub.tail("default").cursor)
     again = await connect(cursor=0)
     for received in (live, await again.until(end)):
         response = httpx.Response(
@@ -209,7 +209,7 @@ async def test_a_cursor_that_fell_off_the_log_is_reset(connect, hub):
     tail.restart(tail.cursor)
 
     seen = await cursor_at(1)
-    await in_thread(lambda: list(retention.prune("orders", 2)))
+    await in_thread(lambda: list(retention.prune("default", 2)))
     client = await connect(cursor=seen)
     await client.until(wire.reset("pruned", bare(3)))
     kept = await connect(cursor=2)
@@ -277,14 +277,14 @@ async def test_who_does_not_follow_keeps_its_cursor_while_the_database_is_away(
     async def replay(*args, **options):
         raise DatabaseUnavailable
 
-    monkeypatch.setattr(hub.replays("orders"), "read", replay)
+    monkeypatch.setattr(hub.replays("default"), "read", replay)
     client = await connect(cursor=0, follow=False)
     await client.until(wire.heartbeat(START) * 2)
 
 
 async def test_a_closed_stream_ends(connect, hub):
     client = await connect()
-    tail = hub.tail("orders")
+    tail = hub.tail("default")
     ending = asyncio.create_task(anext(client.chunks, "the end"))
     client.stream.close(DRAINED)
     assert await soon(ending) == "the end"
@@ -293,7 +293,7 @@ async def test_a_closed_stream_ends(connect, hub):
 
 async def test_a_stream_that_is_given_up_is_forgotten_at_once(connect, hub):
     client = await connect()
-    tail = hub.tail("orders")
+    tail = hub.tail("default")
     assert tail.is_followed
     async with aclosing(client.chunks):
         pass

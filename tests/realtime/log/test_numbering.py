@@ -5,13 +5,13 @@ import threading
 import pytest
 
 NUMBER = "SELECT moved, last_position FROM realtime_number_events(%s, %s, 1000000, NULL)"
-NUMBER_AND_LEASE = "SELECT leased FROM realtime_number_events('orders', 1000, 3, '1 hour')"
-LEASED = "SELECT until > clock_timestamp() FROM realtime_pollinglease WHERE stream = 'orders'"
+NUMBER_AND_LEASE = "SELECT leased FROM realtime_number_events('default', 1000, 3, '1 hour')"
+LEASED = "SELECT until > clock_timestamp() FROM realtime_pollinglease WHERE stream = 'default'"
 
 
 @pytest.fixture
 def write(elsewhere):
-    def write(session, *data, stream="orders", topic="test:7", key=""):
+    def write(session, *data, stream="default", topic="test:7", key=""):
         for one in data:
             session.execute(
                 "INSERT INTO realtime_outbox (stream, topic, type, format, data, key) "
@@ -26,7 +26,7 @@ def write(elsewhere):
 def number(elsewhere):
     session = elsewhere(options="-c statement_timeout=10s")
 
-    def number(stream="orders", batch_rows=1000):
+    def number(stream="default", batch_rows=1000):
         return session.execute(NUMBER, [stream, batch_rows]).fetchone()
 
     return number
@@ -36,7 +36,7 @@ def number(elsewhere):
 def log(elsewhere):
     session = elsewhere()
 
-    def log(stream="orders"):
+    def log(stream="default"):
         statement = "SELECT position, data FROM realtime_event WHERE stream = %s ORDER BY position"
         return session.execute(statement, [stream]).fetchall()
 
@@ -101,9 +101,9 @@ def test_a_batch_is_bounded_and_takes_the_oldest(elsewhere, write, number, log):
 
 def test_each_stream_counts_for_itself(elsewhere, write, number, log):
     session = elsewhere()
-    write(session, "a", stream="orders")
+    write(session, "a", stream="default")
     write(session, "b", stream="imports")
-    assert number("orders") == (1, 1)
+    assert number("default") == (1, 1)
     assert number("imports") == (1, 1)
     assert log("imports") == [(1, "b")]
 
@@ -114,17 +114,17 @@ def test_who_finds_the_stream_locked_leaves_it_to_the_other(elsewhere, write, nu
     number()
     write(other, "b")
     with other.transaction():
-        other.execute(NUMBER, ["orders", 1000])
+        other.execute(NUMBER, ["default", 1000])
         assert number() == (None, None)
     assert number() == (0, 2)
 
 
 def test_streams_do_not_wait_for_one_another(elsewhere, write, number):
     other = elsewhere()
-    write(other, "a", stream="orders")
+    write(other, "a", stream="default")
     write(other, "b", stream="imports")
     with other.transaction():
-        other.execute(NUMBER, ["orders", 1000])
+        other.execute(NUMBER, ["default", 1000])
         assert number("imports") == (1, 1)
 
 
@@ -132,7 +132,7 @@ def test_a_writer_does_not_wait_for_a_publisher(elsewhere, write):
     publisher, writer = elsewhere(), elsewhere(options="-c lock_timeout=1s")
     write(publisher, "a")
     with publisher.transaction():
-        publisher.execute(NUMBER, ["orders", 1000])
+        publisher.execute(NUMBER, ["default", 1000])
         write(writer, "b")
 
 
@@ -146,7 +146,7 @@ def test_publishers_at_once_number_each_event_once(elsewhere, write, log, publis
         last_look = False
         while not last_look:
             last_look = done.is_set()
-            session.execute(NUMBER, ["orders", 7])
+            session.execute(NUMBER, ["default", 7])
 
     threads = [threading.Thread(target=publish, args=[session]) for session in sessions]
     for thread in threads:
@@ -156,7 +156,7 @@ def test_publishers_at_once_number_each_event_once(elsewhere, write, log, publis
     done.set()
     for thread in threads:
         thread.join(10)
-    while writer.execute(NUMBER, ["orders", 1000]).fetchone()[0]:
+    while writer.execute(NUMBER, ["default", 1000]).fetchone()[0]:
         pass
     assert log() == [(n + 1, str(n)) for n in range(total)]
 
@@ -200,9 +200,9 @@ def test_a_promise_is_renewed_when_half_of_it_is_over(elsewhere, write):
 def test_a_look_that_finds_nothing_leaves_nothing_to_flush(elsewhere, write):
     session = elsewhere()
     write(session, "a")
-    session.execute(NUMBER, ["orders", 1000])
+    session.execute(NUMBER, ["default", 1000])
     with session.transaction():
-        assert session.execute(NUMBER, ["orders", 1000]).fetchone() == (0, 1)
+        assert session.execute(NUMBER, ["default", 1000]).fetchone() == (0, 1)
         written = session.execute("SELECT pg_current_xact_id_if_assigned()").fetchone()
     assert written == (None,)
 
@@ -223,13 +223,13 @@ def test_numbers_are_as_durable_as_can_be_before_they_are_seen_whatever_the_proj
     session = elsewhere(options=f"-c synchronous_commit={preferred}")
     write(session, "a")
     with session.transaction():
-        session.execute(NUMBER, ["orders", 1000])
+        session.execute(NUMBER, ["default", 1000])
         assert session.execute("SHOW synchronous_commit").fetchone() == (taken,)
 
 
 NUMBER_KEYED = """
     SELECT taken, moved, last_position, leased
-    FROM realtime_number_events('orders', %s, 100, '1 hour')
+    FROM realtime_number_events('default', %s, 100, '1 hour')
 """
 
 
@@ -277,7 +277,7 @@ def test_the_events_of_a_batch_have_one_mark_and_the_next_batch_has_another(else
     marks = []
     for _ in range(2):
         write(session, "a", "b")
-        session.execute(NUMBER, ["orders", 1000])
+        session.execute(NUMBER, ["default", 1000])
         marks += session.execute("SELECT mark FROM realtime_stream").fetchone()
     rows = session.execute("SELECT mark FROM realtime_event ORDER BY position").fetchall()
     assert [mark for (mark,) in rows] == [marks[0], marks[0], marks[1], marks[1]]
@@ -287,13 +287,13 @@ def test_the_events_of_a_batch_have_one_mark_and_the_next_batch_has_another(else
 def test_who_waits_for_the_lock_numbers_what_the_other_could_not_see(elsewhere, write, log):
     holder, waiter = elsewhere(), elsewhere()
     write(holder, "a")
-    holder.execute(NUMBER, ["orders", 1000])
+    holder.execute(NUMBER, ["default", 1000])
     write(holder, "b")
     with holder.transaction():
-        holder.execute(NUMBER, ["orders", 1000])
+        holder.execute(NUMBER, ["default", 1000])
         write(elsewhere(), "c")
         statement = NUMBER.replace("NULL)", "NULL, true)")
-        thread = threading.Thread(target=waiter.execute, args=[statement, ["orders", 1000]])
+        thread = threading.Thread(target=waiter.execute, args=[statement, ["default", 1000]])
         thread.start()
     thread.join(10)
     assert log() == [(1, "a"), (2, "b"), (3, "c")]

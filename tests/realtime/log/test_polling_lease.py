@@ -39,12 +39,12 @@ def look(leases, clock, *, seconds=0.0, leased=False, finished=True, more=False)
     """A look at the orders that takes so long."""
     began = clock.now
     clock.now += seconds
-    leases.looked("orders", began=began, finished=finished, leased=leased, more=more)
+    leases.looked("default", began=began, finished=finished, leased=leased, more=more)
 
 
 def test_without_a_promise_there_is_no_lease(leases, clock):
     look(leases, clock)
-    assert "orders" not in leases
+    assert "default" not in leases
     assert leases.due() == set()
     assert leases.next_look == float("inf")
 
@@ -53,7 +53,7 @@ def test_looks_come_after_a_rest(leases, clock):
     look(leases, clock, leased=True)
     assert leases.due() == set()
     clock.now += SHORTEST_REST
-    assert leases.due() == {"orders"}
+    assert leases.due() == {"default"}
     assert leases.next_look == clock.now
 
 
@@ -67,7 +67,7 @@ def test_the_longer_a_look_takes_the_longer_is_the_rest_up_to_a_bound(leases, cl
 
 def test_a_backlog_is_looked_at_without_a_rest(leases, clock):
     look(leases, clock, seconds=0.1, leased=True, more=True)
-    assert leases.due() == {"orders"}
+    assert leases.due() == {"default"}
 
 
 def test_a_look_that_began_after_the_leased_time_is_the_last(leases, clock):
@@ -75,16 +75,16 @@ def test_a_look_that_began_after_the_leased_time_is_the_last(leases, clock):
     ends = clock.now + LEASE_SECONDS
     clock.now = ends - 0.01
     look(leases, clock, seconds=0.02)  # begun too early: what commits at the end is not in it
-    assert "orders" in leases
+    assert "default" in leases
     look(leases, clock)
-    assert "orders" not in leases
+    assert "default" not in leases
 
 
 def test_a_look_that_another_session_was_at_is_not_the_last(leases, clock):
     look(leases, clock, leased=True)
     clock.now += LEASE_SECONDS
     look(leases, clock, finished=False)
-    assert "orders" in leases
+    assert "default" in leases
 
 
 def test_every_promise_prolongs_it(leases, clock):
@@ -93,7 +93,7 @@ def test_every_promise_prolongs_it(leases, clock):
     look(leases, clock, leased=True)
     clock.now += LEASE_SECONDS / 2
     look(leases, clock)
-    assert "orders" in leases
+    assert "default" in leases
 
 
 @pytest.fixture
@@ -120,8 +120,8 @@ def write_without_a_hint(session, stream):
 
 async def test_while_it_leases_it_finds_what_nobody_hints_at(hub, elsewhere, log_length):
     await publish("7", *range(BUSY_ROWS))
-    await until(lambda: "orders" in hub.home._leases)
-    write_without_a_hint(elsewhere(), "orders")
+    await until(lambda: "default" in hub.home._leases)
+    write_without_a_hint(elsewhere(), "default")
     await until(lambda: log_length() == BUSY_ROWS + 1)
 
 
@@ -130,19 +130,19 @@ async def test_a_hint_of_what_is_leaseed_waits_for_the_next_look(
 ):
     monkeypatch.setattr("realtime.log.polling_lease.REST_SECONDS", (60.0, 60.0))
     await publish("7", *range(BUSY_ROWS))
-    await until(lambda: "orders" in hub.home._leases)
+    await until(lambda: "default" in hub.home._leases)
     session = elsewhere()
-    for stream in ("orders", "imports"):  # heard in this order
+    for stream in ("default", "imports"):  # heard in this order
         write_without_a_hint(session, stream)
         session.execute("SELECT pg_notify('realtime_pending', %s)", [stream])
     await until(lambda: log_length() > BUSY_ROWS)
-    assert session.execute("SELECT stream FROM realtime_outbox").fetchall() == [("orders",)]
+    assert session.execute("SELECT stream FROM realtime_outbox").fetchall() == [("default",)]
 
 
 async def test_it_ends_when_fewer_come_and_is_hinted_at_again(hub, log_length):
     await publish("7", *range(BUSY_ROWS))
-    await until(lambda: "orders" in hub.home._leases)
-    await until(lambda: "orders" not in hub.home._leases)
+    await until(lambda: "default" in hub.home._leases)
+    await until(lambda: "default" not in hub.home._leases)
     await publish("7", "afterwards")
     await until(lambda: log_length() == BUSY_ROWS + 1)
 
@@ -155,7 +155,7 @@ async def test_whenever_they_commit_no_event_waits_for_the_poll(hub, log_length)
         try:
             for number in range(each):
                 with transaction.atomic():
-                    realtime.publish(to=PUBLIC, type="orders", data=number, stream="orders")
+                    realtime.publish(to=PUBLIC, type="orders", data=number, stream="default")
                     if chance.random() < 0.2:
                         time.sleep(chance.uniform(0, 1.5 * LEASE_SECONDS))
                 if chance.random() < 0.05:

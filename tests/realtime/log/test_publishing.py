@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def streams(settings):
-    settings.REALTIME = {**settings.REALTIME, "STREAMS": ["default", "orders", "imports-*"]}
+    settings.REALTIME = {**settings.REALTIME, "STREAMS": ["default", "imports-*"]}
 
 
 def waiting(*fields):
@@ -182,7 +182,7 @@ class TestTenants:
 def test_many_events_keep_their_order(alice, bob):
     messages = [realtime.Message(alice, 1), realtime.Message(bob, text="2")]
     messages += [realtime.Message([alice, bob], 3, latest="third")]
-    realtime.publish_many(messages, stream="orders")
+    realtime.publish_many(messages, stream="default")
     assert waiting("data", "format", "key") == [
         ("1", "json", ""),
         ("2", "text", ""),
@@ -234,7 +234,7 @@ def test_a_coroutine_publishes_too(alice):
 
 def test_a_rollback_takes_the_event_along():
     with pytest.raises(ZeroDivisionError), transaction.atomic():
-        realtime.publish(to=PUBLIC, stream="orders", data=1)
+        realtime.publish(to=PUBLIC, stream="default", data=1)
         raise ZeroDivisionError
     assert waiting() == []
 
@@ -258,7 +258,7 @@ class TestHints:
     @pytest.fixture
     def listener(self, elsewhere):
         # Takes along what a rollback in another test may have left to hint at.
-        realtime.publish(to=PUBLIC, stream="orders", data=0)
+        realtime.publish(to=PUBLIC, stream="default", data=0)
         session = elsewhere()
         session.execute(f"LISTEN {PENDING_CHANNEL}")
         return session
@@ -277,46 +277,46 @@ class TestHints:
 
     def test_a_transaction_hints_once_for_each_stream(self, listener):
         with transaction.atomic():
-            realtime.publish(to=PUBLIC, stream="orders", data=1)
-            realtime.publish(to=PUBLIC, stream="orders", data=2)
+            realtime.publish(to=PUBLIC, stream="default", data=1)
+            realtime.publish(to=PUBLIC, stream="default", data=2)
             realtime.publish(to=PUBLIC, stream="imports-1", data=3)
-        assert self.heard(listener) == ["imports-1", "orders"]
+        assert self.heard(listener) == ["default", "imports-1"]
 
     def test_nothing_is_hinted_before_the_commit(self, listener):
         with transaction.atomic():
-            realtime.publish(to=PUBLIC, stream="orders", data=1)
+            realtime.publish(to=PUBLIC, stream="default", data=1)
             listener.execute("SELECT")  # a round trip: whatever was sent has arrived
             assert list(listener.notifies(timeout=0)) == []
-        assert self.heard(listener) == ["orders"]
+        assert self.heard(listener) == ["default"]
 
     def test_a_rollback_hints_nothing(self, listener):
         with pytest.raises(ZeroDivisionError), transaction.atomic():
-            realtime.publish(to=PUBLIC, stream="orders", data=1)
+            realtime.publish(to=PUBLIC, stream="default", data=1)
             raise ZeroDivisionError
         assert self.heard(listener) == []
 
     def test_while_the_stream_is_polled_nothing_is_hinted(self, listener):
-        leased("orders", seconds=0.19)
-        realtime.publish(to=PUBLIC, stream="orders", data=1)
-        realtime.publish_many([realtime.Message(PUBLIC, n) for n in (2, 3)], stream="orders")
+        leased("default", seconds=0.19)
+        realtime.publish(to=PUBLIC, stream="default", data=1)
+        realtime.publish_many([realtime.Message(PUBLIC, n) for n in (2, 3)], stream="default")
         realtime.publish(to=PUBLIC, stream="imports-1", data=4)
         assert self.heard(listener) == ["imports-1"]
 
     def test_a_commit_after_the_lease_is_hinted(self, listener):
-        leased("orders", seconds=0.1)
+        leased("default", seconds=0.1)
         with transaction.atomic():
-            realtime.publish(to=PUBLIC, stream="orders", data=1)
-            leased("orders", seconds=0.19)  # what is promised later does not count
-            realtime.publish(to=PUBLIC, stream="orders", data=2)
+            realtime.publish(to=PUBLIC, stream="default", data=1)
+            leased("default", seconds=0.19)  # what is promised later does not count
+            realtime.publish(to=PUBLIC, stream="default", data=2)
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_sleep(0.11)")
-        assert self.heard(listener) == ["orders"]
+        assert self.heard(listener) == ["default"]
 
     def test_a_lease_longer_than_any_is_not_relied_on(self, listener):
         """The database's clock was set back since."""
-        leased("orders", seconds=3600)
-        realtime.publish(to=PUBLIC, stream="orders", data=1)
-        assert self.heard(listener) == ["orders"]
+        leased("default", seconds=3600)
+        realtime.publish(to=PUBLIC, stream="default", data=1)
+        assert self.heard(listener) == ["default"]
 
     def test_a_hint_that_fails_costs_neither_the_change_nor_the_event(self, elsewhere, caplog):
         """The session dies between the commit and the hint."""
@@ -327,15 +327,15 @@ class TestHints:
 
         with transaction.atomic():
             transaction.on_commit(die)
-            realtime.publish(to=PUBLIC, stream="orders", data=1)
+            realtime.publish(to=PUBLIC, stream="default", data=1)
         connection.close()
-        assert waiting() == [("orders", "public", "1")]
+        assert waiting() == [("default", "public", "1")]
         assert "Error calling" in caplog.text
 
     def test_event_and_change_are_one_transaction(self, django_user_model):
         with transaction.atomic():
             user = django_user_model.objects.create_user("carol")
-            realtime.publish(to=user, stream="orders", data=1)
+            realtime.publish(to=user, stream="default", data=1)
         with connection.cursor() as cursor:
             cursor.execute("SELECT xmin FROM auth_user UNION SELECT xmin FROM realtime_outbox")
             assert len(cursor.fetchall()) == 1

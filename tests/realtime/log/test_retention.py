@@ -36,11 +36,11 @@ def fill(stream, *ages):
     Stream.objects.create(name=stream, position=len(ages))
 
 
-def positions(stream="orders"):
+def positions(stream="default"):
     return list(Event.objects.filter(stream=stream).values_list("position", flat=True))
 
 
-def pruned_through(stream="orders"):
+def pruned_through(stream="default"):
     return Stream.objects.get(name=stream).pruned_through
 
 
@@ -57,42 +57,42 @@ def small_batches(monkeypatch):
 
 
 def test_it_prunes_what_is_older(transactional_db):
-    fill("orders", 50, 49, 47, 1)
-    assert prune("--older-than", "48h") == ("orders: pruned 2 events up to position 2; 2 stay.\n")
+    fill("default", 50, 49, 47, 1)
+    assert prune("--older-than", "48h") == ("default: pruned 2 events up to position 2; 2 stay.\n")
     assert positions() == [3, 4]
     assert pruned_through() == 2
 
 
 @pytest.mark.parametrize("age", ["180m", "3h"])
 def test_an_age_has_a_unit(age):
-    fill("orders", 4, 3.1, 2.9)
+    fill("default", 4, 3.1, 2.9)
     prune("--older-than", age)
     assert positions() == [3]
 
 
 @pytest.mark.parametrize("age", ["14d", "2w"])
 def test_an_age_can_be_long(age):
-    fill("orders", 24 * 15, 24 * 13)
+    fill("default", 24 * 15, 24 * 13)
     prune("--older-than", age)
     assert positions() == [2]
 
 
 @pytest.mark.parametrize("old", range(12))
 def test_it_finds_the_cut_wherever_it_is(old):
-    fill("orders", *[9] * old, *[1] * (12 - old))
+    fill("default", *[9] * old, *[1] * (12 - old))
     prune("--older-than", "5h")
     assert positions() == list(range(old + 1, 13))
 
 
 def test_it_finds_the_cut_with_few_reads():
     total = 100_000
-    fill("orders", *[9] * (total // 3), *[1] * (total - total // 3))
+    fill("default", *[9] * (total // 3), *[1] * (total - total // 3))
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE realtime_event")
-        parameters = {"stream": "orders", "seconds": 5 * 3600}
+        parameters = {"stream": "default", "seconds": 5 * 3600}
         cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {retention.CUT_BY_AGE}", parameters)
         [[[explained]]] = cursor.fetchall()
-    assert retention.cut_by_age("orders", timedelta(hours=5)) == total // 3
+    assert retention.cut_by_age("default", timedelta(hours=5)) == total // 3
     probes = [
         node
         for node in nodes(explained["Plan"])
@@ -109,29 +109,29 @@ def nodes(plan):
 
 
 def test_a_clock_that_was_set_back_confuses_nobody():
-    fill("orders", 9, 9, 8, 9, 4, 5, 4, 1)
+    fill("default", 9, 9, 8, 9, 4, 5, 4, 1)
     prune("--older-than", "6h")
     assert positions() == [5, 6, 7, 8]
 
 
 def test_it_keeps_the_newest():
-    fill("orders", *[1] * 10)
-    assert prune("--keep", "4") == "orders: pruned 6 events up to position 6; 4 stay.\n"
+    fill("default", *[1] * 10)
+    assert prune("--keep", "4") == "default: pruned 6 events up to position 6; 4 stay.\n"
     assert positions() == [7, 8, 9, 10]
-    assert prune("--keep", "5") == "orders: pruned 0 events; 4 stay.\n"
+    assert prune("--keep", "5") == "default: pruned 0 events; 4 stay.\n"
     assert pruned_through() == 6
 
 
 def test_the_newest_event_always_stays():
     """By it a process that was away notices that there is a hole before it."""
-    fill("orders", 100, 99, 98)
+    fill("default", 100, 99, 98)
     prune("--older-than", "1h")
     assert positions() == [3]
 
 
 def test_what_waits_for_a_number_stays():
-    fill("orders", 100, 99)
-    OutboxEvent.objects.create(stream="orders", topic="public", type="orders", data="1")
+    fill("default", 100, 99)
+    OutboxEvent.objects.create(stream="default", topic="public", type="orders", data="1")
     OutboxEvent.objects.update(created_at="2001-01-01T00:00Z")
     prune("--older-than", "1h")
     prune("--keep", "1")
@@ -139,26 +139,26 @@ def test_what_waits_for_a_number_stays():
 
 
 def test_each_stream_is_pruned_for_itself():
-    fill("orders", 9, 9, 1)
+    fill("default", 9, 9, 1)
     fill("imports", 9, 1, 1)
     assert prune("--older-than", "5h").splitlines() == [
+        "default: pruned 2 events up to position 2; 1 stay.",
         "imports: pruned 1 events up to position 1; 2 stay.",
-        "orders: pruned 2 events up to position 2; 1 stay.",
     ]
 
 
 def test_one_stream_can_be_named():
-    fill("orders", 9, 1)
+    fill("default", 9, 1)
     fill("imports", 9, 1)
-    prune("--older-than", "5h", "--stream", "orders")
-    assert positions("orders") == [2]
+    prune("--older-than", "5h", "--stream", "default")
+    assert positions("default") == [2]
     assert positions("imports") == [1, 2]
 
 
 def test_a_dry_run_says_what_it_would_do_and_does_nothing():
-    fill("orders", 9, 9, 1)
+    fill("default", 9, 9, 1)
     would = prune("--older-than", "5h", "--dry-run")
-    assert would == "orders: would prune 2 events up to position 2; 1 stay.\n"
+    assert would == "default: would prune 2 events up to position 2; 1 stay.\n"
     assert positions() == [1, 2, 3]
     assert pruned_through() == 0
     assert prune("--older-than", "5h") == would.replace("would prune", "pruned")
@@ -181,11 +181,11 @@ def test_without_any_stream_there_is_nothing_to_do():
         (["--keep", "0"], "'0': say how many events to keep, 1 or more"),
         (["--keep", "all"], "'all': say how many"),
         (["--keep", str(2**63)], "say how many"),
-        (["--keep", "1", "--stream", "nonsense"], "no stream 'nonsense'. There are: orders."),
+        (["--keep", "1", "--stream", "nonsense"], "no stream 'nonsense'. There are: default."),
     ],
 )
 def test_nonsense_is_told_so(arguments, message):
-    fill("orders", 9, 1)
+    fill("default", 9, 1)
     with pytest.raises(CommandError) as refused:
         prune(*arguments)
     assert message in str(refused.value)
@@ -195,10 +195,10 @@ def test_nonsense_is_told_so(arguments, message):
 @pytest.mark.usefixtures("small_batches")
 def test_a_batch_is_bounded_and_commits_the_events_with_their_mark(elsewhere):
     """Another session sees the mark rise with the events, never one without the other."""
-    fill("orders", *[9] * 10)
+    fill("default", *[9] * 10)
     session = elsewhere()
     seen = []
-    for batch in retention.prune("orders", 8):
+    for batch in retention.prune("default", 8):
         assert batch.events <= 3
         seen.append(
             session.execute(
@@ -211,8 +211,8 @@ def test_a_batch_is_bounded_and_commits_the_events_with_their_mark(elsewhere):
 
 @pytest.mark.usefixtures("small_batches")
 def test_an_interrupted_prune_is_gone_on_with_by_the_next():
-    fill("orders", *[9] * 10)
-    next(retention.prune("orders", 8))
+    fill("default", *[9] * 10)
+    next(retention.prune("default", 8))
     assert (pruned_through(), positions()[0]) == (3, 4)
     prune("--keep", "2")
     assert (pruned_through(), positions()) == (8, [9, 10])
@@ -220,8 +220,8 @@ def test_an_interrupted_prune_is_gone_on_with_by_the_next():
 
 def test_it_waits_for_a_publisher_and_not_the_other_way_round(elsewhere, monkeypatch):
     """The stream's row is locked by the last statement of a batch only."""
-    fill("orders", *[9] * 10)
-    OutboxEvent.objects.create(stream="orders", topic="public", type="orders", data="1")
+    fill("default", *[9] * 10)
+    OutboxEvent.objects.create(stream="default", topic="public", type="orders", data="1")
     publisher = elsewhere()
     numbered = []
     execute = retention._execute
@@ -229,11 +229,11 @@ def test_it_waits_for_a_publisher_and_not_the_other_way_round(elsewhere, monkeyp
     def number_after_the_deletion(statement, **parameters):
         done = execute(statement, **parameters)
         if statement == retention.DELETE:
-            numbered.append(publisher.execute(NUMBER, ["orders", 1000]).fetchone())
+            numbered.append(publisher.execute(NUMBER, ["default", 1000]).fetchone())
         return done
 
     monkeypatch.setattr(retention, "_execute", number_after_the_deletion)
-    assert list(retention.prune("orders", 5)) == [(5, 5)]
+    assert list(retention.prune("default", 5)) == [(5, 5)]
     assert numbered == [(1, 11)]
     row = Stream.objects.get()
     assert (row.position, row.pruned_through) == (11, 5)
@@ -241,7 +241,7 @@ def test_it_waits_for_a_publisher_and_not_the_other_way_round(elsewhere, monkeyp
 
 def test_a_publisher_that_found_the_stream_locked_is_called_again(elsewhere, monkeypatch):
     """It leaves the numbering to whoever holds the lock, and a prune does not number."""
-    fill("orders", *[9] * 10)
+    fill("default", *[9] * 10)
     publisher, listener = elsewhere(), elsewhere()
     listener.execute(f"LISTEN {PENDING_CHANNEL}")
     execute = retention._execute
@@ -251,26 +251,26 @@ def test_a_publisher_that_found_the_stream_locked_is_called_again(elsewhere, mon
         if statement == retention.RAISE_PRUNED_THROUGH:
             publisher.execute(
                 "INSERT INTO realtime_outbox (stream, topic, type, data) "
-                "VALUES ('orders', '7', 'orders', '1')"
+                "VALUES ('default', '7', 'orders', '1')"
             )
-            assert publisher.execute(NUMBER, ["orders", 1000]).fetchone() == (None, None)
+            assert publisher.execute(NUMBER, ["default", 1000]).fetchone() == (None, None)
         return done
 
     monkeypatch.setattr(retention, "_execute", publish_in_vain)
-    list(retention.prune("orders", 5))
+    list(retention.prune("default", 5))
     [hint] = listener.notifies(timeout=5, stop_after=1)
-    assert (hint.channel, hint.payload) == (PENDING_CHANNEL, "orders")
+    assert (hint.channel, hint.payload) == (PENDING_CHANNEL, "default")
 
 
 @pytest.mark.usefixtures("small_batches")
 def test_two_prunes_at_once_delete_each_event_once():
     total = 600
-    fill("orders", *[9] * total)
+    fill("default", *[9] * total)
     batches, failures = [], []
 
     def run():
         try:
-            batches.extend(retention.prune("orders", total - 1))
+            batches.extend(retention.prune("default", total - 1))
         except Exception as error:
             failures.append(error)
         finally:
@@ -289,21 +289,21 @@ def test_two_prunes_at_once_delete_each_event_once():
 
 # By setting
 
-BY_KIND = {"orders": {"import": "1h", "*": "48h"}}
+BY_KIND = {"default": {"import": "1h", "*": "48h"}}
 
 
 def fill_topics(*topics_and_ages):
     """A stream `orders` of events for these topics, published so many hours ago."""
-    fill("orders", *(hours for _, hours in topics_and_ages))
+    fill("default", *(hours for _, hours in topics_and_ages))
     for position, (topic, _) in enumerate(topics_and_ages, start=1):
-        Event.objects.filter(stream="orders", position=position).update(topic=topic)
+        Event.objects.filter(stream="default", position=position).update(topic=topic)
 
 
 def test_without_options_it_does_what_the_setting_says(transactional_db, settings):
     settings.REALTIME = {**settings.REALTIME, "RETENTION": {"*": "48h"}}
-    fill("orders", 50, 49, 47, 1)
+    fill("default", 50, 49, 47, 1)
     fill("imports", 50, 1)
-    assert "orders: pruned 2 events up to position 2." in prune()
+    assert "default: pruned 2 events up to position 2." in prune()
     assert positions() == [3, 4]
     assert positions("imports") == [2]
     assert prune() == ""
@@ -311,7 +311,7 @@ def test_without_options_it_does_what_the_setting_says(transactional_db, setting
 
 def test_without_options_and_setting_it_asks_what_to_do(transactional_db, settings):
     settings.REALTIME = {**settings.REALTIME, "RETENTION": {}}
-    fill("orders", 50)
+    fill("default", 50)
     with pytest.raises(CommandError, match="--older-than or --keep"):
         prune()
 
@@ -339,7 +339,7 @@ def test_a_kind_of_topics_may_be_kept_for_less_long(transactional_db, settings):
         ("auth.user:7", 0),
     )
     assert prune("--dry-run") == (
-        "orders, import: would prune up to position 6.\norders: would prune up to position 1.\n"
+        "default, import: would prune up to position 6.\ndefault: would prune up to position 1.\n"
     )
     prune()
     assert positions() == [3, 5, 6, 7, 8]  # what is emptied is no longer among what is kept
@@ -354,7 +354,7 @@ def test_what_somebody_else_prunes_is_left_to_them(transactional_db, settings, e
     fill_topics(("import:1", 50), ("import:2", 3), ("auth.user:7", 3))
     other = elsewhere()
     with other.transaction():
-        other.execute(retention.TAKE_TURN, {"stream": "orders"})
+        other.execute(retention.TAKE_TURN, {"stream": "default"})
         for due in retention.due():
             assert not list(retention.prune_due(due, wait=False))
     for due in retention.due():
@@ -369,13 +369,13 @@ async def test_who_missed_what_was_emptied_is_told_and_nobody_else(hub, settings
     )
     await in_thread(prune)
     hub = Hub.current()
-    through = (await hub.catch_up("orders")).cursor
+    through = (await hub.catch_up("default")).cursor
 
     async def is_pruned(topic, after):
         topics = EVERYTHING if topic is EVERYTHING else (topic,)
         cursor = Cursor(after, 1) if after else START
         return (
-            await hub.replays("orders").read("orders", topics, after=cursor, through=through)
+            await hub.replays("default").read("default", topics, after=cursor, through=through)
         ).is_pruned
 
     assert await is_pruned("import:1", 0)
@@ -391,9 +391,9 @@ async def test_a_process_prunes_by_itself(hub, settings):
         "RETENTION": {"*": "48h"},
         "PRUNE_SECONDS": 0.1,
     }
-    await in_thread(fill, "orders", 50, 49, 47, 1)
+    await in_thread(fill, "default", 50, 49, 47, 1)
     Hub.current()
-    left = Event.objects.filter(stream="orders").count
+    left = Event.objects.filter(stream="default").count
     async with asyncio.timeout(10):
         while await in_thread(left) != 2:  # noqa: ASYNC110
             await asyncio.sleep(0.02)

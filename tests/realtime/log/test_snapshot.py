@@ -14,11 +14,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def publish(*data):
     messages = [realtime.Message(PUBLIC, one) for one in data]
-    realtime.publish_many(messages, stream="orders")
+    realtime.publish_many(messages, stream="default")
 
 
 def cursor():
-    return realtime.current_cursor("orders")
+    return realtime.current_cursor("default")
 
 
 def test_before_the_first_event_it_is_the_start():
@@ -41,7 +41,7 @@ def test_where_nothing_waits_it_is_one_query(django_assert_num_queries):
 
 def test_a_coroutine_asks_too():
     publish(1)
-    assert async_to_sync(realtime.acurrent_cursor)("orders").position == 1
+    assert async_to_sync(realtime.acurrent_cursor)("default").position == 1
 
 
 def test_it_numbers_more_than_a_batch(monkeypatch):
@@ -56,7 +56,7 @@ def test_those_who_follow_the_stream_are_told(elsewhere):
     publish(1)
     found = cursor()
     [hint] = listener.notifies(timeout=5, stop_after=1)
-    assert hint.payload == f"{found} orders"
+    assert hint.payload == f"{found} default"
 
 
 def test_inside_a_transaction_the_position_is_committed_at_once(elsewhere):
@@ -89,10 +89,10 @@ def test_a_stream_whose_events_can_not_be_numbered_holds_up_no_page(elsewhere, c
     publish(1)
     elsewhere().execute(
         "INSERT INTO realtime_event (stream, position, mark, topic, type, data)"
-        " VALUES ('orders', 1, 7, 'public', '', '1')"
+        " VALUES ('default', 1, 7, 'public', '', '1')"
     )
     assert cursor().position == 0
-    assert "Could not number the events of 'orders'" in caplog.text
+    assert "Could not number the events of 'default'" in caplog.text
 
 
 def test_a_lock_that_is_held_for_long_holds_up_no_page(elsewhere, caplog):

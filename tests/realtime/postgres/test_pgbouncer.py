@@ -55,7 +55,7 @@ def place(server, user):
 
 
 def events_of_orders():
-    return Event.objects.filter(stream="orders")
+    return Event.objects.filter(stream="default")
 
 
 def test_with_a_direct_way_for_the_listener_all_is_live(server, alice):

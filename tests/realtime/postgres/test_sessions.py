@@ -104,15 +104,15 @@ async def test_a_hub_works_with_what_is_set_for_everybody(
 
 
 INSERT = (
-    "INSERT INTO realtime_outbox (stream, topic, type, data) VALUES ('orders', 'test:7', 'x', '1')"
+    "INSERT INTO realtime_outbox (stream, topic, type, data) VALUES ('default', 'test:7', 'x', '1')"
 )
 
 
 @asynccontextmanager
 async def follow(hub):
     """The chunks of a stream that has begun, without its opening."""
-    cursor = (await hub.catch_up("orders")).cursor
-    async with aclosing(hub.open_stream("orders", following("7"), cursor).chunks()) as chunks:
+    cursor = (await hub.catch_up("default")).cursor
+    async with aclosing(hub.open_stream("default", following("7"), cursor).chunks()) as chunks:
         await soon(anext(chunks))
         yield chunks
 
@@ -239,12 +239,12 @@ async def test_replays_use_parameters_that_are_asked_for_again(hub, elsewhere, m
     await publish("7", {"n": 1})
 
     async def replay() -> None:
-        replay = await hub.replays("orders").read(
-            "orders", following("7"), after=START, through=Cursor(1, 7)
+        replay = await hub.replays("default").read(
+            "default", following("7"), after=START, through=Cursor(1, 7)
         )
         assert replay.cursor.position == 1
 
-    await hub.catch_up("orders")
+    await hub.catch_up("default")
     watcher = elsewhere()
 
     def named(name: str) -> int:

@@ -293,7 +293,7 @@ def forgetful(get_response):
 
 
 def test_the_synchronous_client_gets_what_there_is(transactional_db, alice):
-    realtime.publish(to=alice, type="orders", stream="orders", data={"n": 1})
+    realtime.publish(to=alice, type="orders", stream="default", data={"n": 1})
     response = Client().get(f"{STREAM}?last_event_id=0", headers=bearer(alice))
     assert response.status_code == 200
     text = b"".join(response.streaming_content)

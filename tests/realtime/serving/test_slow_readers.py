@@ -37,7 +37,7 @@ def publish(user, events):
     realtime.publish_many(
         [realtime.Message(user, {"n": n, "text": text}) for n in range(events)],
         type="orders",
-        stream="orders",
+        stream="default",
     )
 
 

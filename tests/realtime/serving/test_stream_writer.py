@@ -61,9 +61,9 @@ async def connect(hub):
 
     async def connect(key="7", cursor=None):
         if cursor is None:
-            cursor = (await hub.catch_up("orders")).cursor
+            cursor = (await hub.catch_up("default")).cursor
         client = Client()
-        client.stream = hub.open_stream("orders", following(key) if key else EVERYTHING, cursor)
+        client.stream = hub.open_stream("default", following(key) if key else EVERYTHING, cursor)
         pump = StreamWriter(client.stream, client)
         client.pump = asyncio.create_task(pump.run(client.receive))
         pumps.append((client, client.pump))
@@ -82,8 +82,8 @@ def forget(hub, connect):
         """Publish these events to 7, and forget them: they are in the table only."""
         await connect("7")
         await publish("7", *data)
-        await until(lambda: hub.tail("orders").position == len(data))
-        hub.tail("orders").restart(hub.tail("orders").cursor)
+        await until(lambda: hub.tail("default").position == len(data))
+        hub.tail("default").restart(hub.tail("default").cursor)
 
     return forget
 
@@ -176,14 +176,14 @@ async def test_a_client_that_leaves_takes_its_task_along(hub, connect):
 async def test_nobody_gets_a_replay_after_their_access_has_ended(hub, connect, forget, monkeypatch):
     await forget("secret")
     asked, answer = asyncio.Event(), asyncio.Event()
-    replay = hub.replays("orders").read
+    replay = hub.replays("default").read
 
     async def slow_replay(*args, **kwargs):
         asked.set()
         await answer.wait()
         return await replay(*args, **kwargs)
 
-    monkeypatch.setattr(hub.replays("orders"), "read", slow_replay)
+    monkeypatch.setattr(hub.replays("default"), "read", slow_replay)
     alice = await connect("7", cursor=START)
     await soon(asked.wait())
     alice.stream.close(DRAINED)

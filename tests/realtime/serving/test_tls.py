@@ -102,7 +102,7 @@ def test_nothing_that_is_streamed_over_tls_can_be_read_on_the_wire(tls_server, a
     request = f"GET {STREAM} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n".encode()
     with tls_client(tls_server) as exchange:
         exchange(request, until=b"event: heartbeat")
-        realtime.publish(to=alice, type="orders", data={"secret": SECRET}, stream="orders")
+        realtime.publish(to=alice, type="orders", data={"secret": SECRET}, stream="default")
         _, wire = exchange(b"", until=SECRET.encode())
     for readable in (SECRET.encode(), b"event: ", b"data: "):
         assert readable not in wire
@@ -116,5 +116,5 @@ def test_a_stream_works_over_http_2(tls_server, alice):
     ):
         assert stream.response.http_version == "HTTP/2"
         for number in range(3):
-            realtime.publish(to=alice, type="orders", data={"n": number}, stream="orders")
+            realtime.publish(to=alice, type="orders", data={"n": number}, stream="default")
             assert stream.next_event().json() == {"n": number}

@@ -266,7 +266,7 @@ async def test_one_line_rechecks_who_is_taken_from_a_many_to_many_field(
 def test_a_page_says_where_its_stream_is_and_where_it_begins(settings, alice, order):
     settings.ROOT_URLCONF = "tests.realtime.serving.urls"
     page = Template('{% load live %}<main {% live "order_live" order user pk=order.pk %}>')
-    cursor = realtime.current_cursor("orders")
+    cursor = realtime.current_cursor("default")
     text = page.render(Context({"order": order, "user": alice}))
     assert text == (
         f'<main data-live-url="/orders/{order.pk}/live?topics=orders.order%3A{order.pk}'

@@ -66,20 +66,20 @@ class PublicStream(EventStreamView):
         return realtime.PUBLIC
 
 
-plain = EventStreamView.as_view(stream="orders")
+plain = EventStreamView.as_view(stream="default")
 
 urlpatterns = [
     path("", include("config.urls")),  # what the pages of refusals link to
     path("plain", plain),
     path("decorated", only_shop(plain)),
     path("decorated-too", only_shop_too(plain)),
-    path("guarded", GuardedView.as_view(stream="orders")),
-    path("dispatch", OverridesDispatch.as_view(stream="orders")),
-    path("get", OverridesGet.as_view(stream="orders")),
+    path("guarded", GuardedView.as_view(stream="default")),
+    path("dispatch", OverridesDispatch.as_view(stream="default")),
+    path("get", OverridesGet.as_view(stream="default")),
     path("documents/<int:pk>/live", plain),
-    path("orders/<int:pk>/live", OrderStream.as_view(stream="orders"), name="order_live"),
-    path("public", PublicStream.as_view(stream="orders"), name="public_live"),
-    path("other", type("Other", (PublicStream,), {}).as_view(stream="orders")),
+    path("orders/<int:pk>/live", OrderStream.as_view(stream="default"), name="order_live"),
+    path("public", PublicStream.as_view(stream="default"), name="public_live"),
+    path("other", type("Other", (PublicStream,), {}).as_view(stream="default")),
     path("cookie", TokenCookieView.as_view(path="/plain")),
     *i18n_patterns(path("live", plain)),
 ]

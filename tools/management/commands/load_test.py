@@ -233,7 +233,8 @@ class Run:
 
 
 def _sent_at(data: str) -> float | None:
-    mark = data.partition(PRODUCT)[2]
+    # The title of a notification names the product too, and begins with something else.
+    mark = data.partition(f'"{PRODUCT}')[2]
     return float(mark.partition('"')[0]) if mark else None
 
 
