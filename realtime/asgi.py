@@ -32,6 +32,7 @@ from django.utils import translation
 from . import conf
 from .hub import garbage
 from .hub.hub import Hub
+from .logs import request_id
 from .serving import servers, shutdown
 from .serving.handover import Handover
 from .serving.request_threads import RequestThreadHandler, RequestThreads
@@ -80,11 +81,12 @@ def outlive_request(application: Application) -> Application:
         else:
             await application(scope, exchange.receive, exchange.send)
         if handover.stream is not None:
-            writer = StreamWriter(handover.stream, client_connection(send, scope))
+            way = client_connection(send, scope)
+            writer = StreamWriter(handover.stream, way, request_id(scope))
             if exchange.is_over:
                 return
             # A stream is open for days, and there are thousands.
-            del scope, view, handover, exchange
+            del scope, view, handover, exchange, way
             await writer.run(receive)
 
     return wrapped

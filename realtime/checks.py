@@ -4,6 +4,7 @@ import math
 import sys
 from collections.abc import Iterator
 from difflib import get_close_matches
+from importlib.util import find_spec
 from typing import Any
 
 from django.apps import apps
@@ -191,8 +192,15 @@ def _retention_error(what: str) -> Error:
 
 
 def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[Warning]:
-    """realtime.W101 to W107, for `manage.py check --deploy`: what production would miss."""
-    return [*_application(), *_no_retention(), *_pooler(), *_tables(), *_static_files()]
+    """realtime.W101 to W108, for `manage.py check --deploy`: what production would miss."""
+    return [
+        *_application(),
+        *_server(),
+        *_no_retention(),
+        *_pooler(),
+        *_tables(),
+        *_static_files(),
+    ]
 
 
 def _application() -> Iterator[Warning]:
@@ -223,6 +231,28 @@ def _application() -> Iterator[Warning]:
             "`from realtime.asgi import outlive_request`.",
             id="realtime.W102",
         )
+
+
+# What isn't kept there, see tests/deploy/test_other_servers.py.
+OTHER_SERVERS = {
+    "granian": "a client that stops reading is never hung up on: it costs memory until it leaves",
+    "hypercorn": "when it ends it cuts its streams, all at once, instead of one after the other",
+}
+
+
+def _server() -> Iterator[Warning]:
+    """Which server will run nobody knows; but what isn't installed won't."""
+    if find_spec("uvicorn") or find_spec("daphne"):
+        return
+    for name, missing in OTHER_SERVERS.items():
+        if find_spec(name):
+            yield Warning(
+                f"Neither uvicorn nor daphne is installed, and under {name} one promise isn't "
+                f"kept: {missing}.",
+                hint="pip install uvicorn; or silence this, if you can do without. No event is "
+                "lost either way.",
+                id="realtime.W108",
+            )
 
 
 def _no_retention() -> Iterator[Warning]:

@@ -81,6 +81,8 @@ class ServerProcess:
 
 
 COMMANDS = {
+    "granian": ["-m", "granian", "--interface", "asgi", "--host", "127.0.0.1", "--port", "{port}"],
+    "hypercorn": ["-m", "hypercorn", "--bind", "127.0.0.1:{port}"],
     "daphne": ["-m", "daphne", "-b", "127.0.0.1", "-p", "{port}", "-v", "1"],
     "uvicorn": ["-m", "uvicorn", "--host", "127.0.0.1", "--port", "{port}", "--no-access-log"],
     "runserver": ["manage.py", "runserver", "--noreload", "127.0.0.1:{port}"],
@@ -99,6 +101,8 @@ COMMANDS = {
     ],
 }
 READY = {
+    "granian": "Started worker",
+    "hypercorn": "Running on",
     "daphne": "Listening on TCP address",
     "uvicorn": "Uvicorn running on",
     "runserver": "Quit the server with",

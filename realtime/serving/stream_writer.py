@@ -12,22 +12,29 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from ..exceptions import DatabaseUnavailable
-from ..hub.open_streams import FAILED
+from ..hub.open_streams import CLIENT_LEFT, FAILED
 from ..hub.stream import EventStream
 from . import shutdown
 from .servers import ClientConnection
 
 logger = logging.getLogger("realtime")
+streams_logger = logging.getLogger("realtime.streams")
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
 
 class StreamWriter:
-    """Between one stream and the way to its client."""
+    """Between one stream and the way to its client.
 
-    __slots__ = ("_catching_up", "_connection", "_is_ended", "_stream")
+    request_id: of the request that asked for it, for the log.
+    """
 
-    def __init__(self, stream: EventStream, connection: ClientConnection) -> None:
+    __slots__ = ("_catching_up", "_connection", "_is_ended", "_request_id", "_stream")
+
+    def __init__(
+        self, stream: EventStream, connection: ClientConnection, request_id: str = ""
+    ) -> None:
+        self._request_id = request_id
         self._stream = stream
         self._connection = connection
         self._is_ended = False
@@ -36,8 +43,10 @@ class StreamWriter:
 
     async def run(self, receive: Receive) -> None:
         """Until the stream ends or the client leaves."""
+        began = asyncio.get_running_loop().time()
         try:
             async with self._stream:
+                streams_logger.info("A stream is open", extra=self._about)
                 self._stream.on_wake = self.flow
                 self._stream.on_stall = self._hang_up
                 self.flow()
@@ -48,10 +57,22 @@ class StreamWriter:
         except DatabaseUnavailable:
             await self._connection.end()
         finally:
+            if streams_logger.isEnabledFor(logging.INFO):
+                reason = self._stream.end_reason or CLIENT_LEFT
+                seconds = round(asyncio.get_running_loop().time() - began, 3)
+                extra = {**self._about, "reason": reason, "seconds": seconds}
+                streams_logger.info("A stream has ended: %s", reason, extra=extra)
             self._stream.on_wake = self._stream.on_stall = None
             if self._catching_up is not None:
                 self._catching_up.cancel()
                 await asyncio.gather(self._catching_up, return_exceptions=True)
+
+    @property
+    def _about(self) -> dict[str, str]:
+        """What the log says of this stream."""
+        stream = self._stream
+        about = {"stream": stream.name, "user": stream.access.user}
+        return {**about, "request_id": self._request_id} if self._request_id else about
 
     def flow(self) -> None:
         """Write what there is for the client, as far as it goes without waiting."""
@@ -105,5 +126,7 @@ class StreamWriter:
         # An OSError is how a server may say that the client has left.
         if not isinstance(error, OSError):
             self._stream.end_reason = self._stream.end_reason or FAILED
-            logger.error("Could not write to a client, so it is cut off", exc_info=error)
+            logger.error(
+                "Could not write to a client, so it is cut off", exc_info=error, extra=self._about
+            )
             self._hang_up()

@@ -108,7 +108,7 @@ def test_the_compose_file_names_what_there_is():
 def test_the_steps_of_the_image_make_a_site_that_serves(processes, transactional_db, tmp_path):
     """Its COPY, RUN and CMD, in an empty folder and environment: no engine is needed for that."""
     text = re.sub(r"\\\n\s*", "", (DEPLOY / "container" / "Containerfile").read_text())
-    text = text.replace("/srv", str(tmp_path / "srv")).replace("/tmp/", f"{tmp_path}/")
+    text = text.replace("/tmp/", f"{tmp_path}/").replace("/srv", str(tmp_path / "srv"))
     folder = tmp_path / "srv" / "shop"
     folder.mkdir(parents=True)
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
@@ -178,4 +178,4 @@ def test_the_image_gets_all_that_the_project_imports():
     copied = set(re.findall(r"^COPY (\w\S*) \1$", text, re.MULTILINE))
     root = DEPLOY.parent
     assert all((root / name).is_dir() for name in copied)
-    assert {"config", "orders", "realtime", "templates", "locale"} <= copied
+    assert {"config", "orders", "realtime", "templates", "tools", "locale"} <= copied

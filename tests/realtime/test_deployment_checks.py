@@ -47,6 +47,14 @@ def test_an_application_that_can_not_be_imported(static_files, settings):
     assert found() == {"realtime.W102"}
 
 
+@pytest.mark.parametrize("server", ["granian", "hypercorn"])
+def test_a_server_under_which_a_promise_is_not_kept(static_files, monkeypatch, server):
+    monkeypatch.setattr("realtime.checks.find_spec", lambda name: name == server or None)
+    assert found() == {"realtime.W108"}
+    monkeypatch.setattr("realtime.checks.find_spec", lambda name: name in (server, "daphne"))
+    assert found() == set()
+
+
 unwrapped = object()
 
 
