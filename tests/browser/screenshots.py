@@ -68,16 +68,21 @@ def oldest_order(page: Page) -> None:
 
 
 PICTURES = {
-    "bell-wide": Picture(prepare=open_bell),
-    "bell-phone": Picture(options=PHONE, prepare=open_bell),
-    "bell-dark": Picture(options={**WIDE, **DARK}, prepare=open_bell),
+    "bell-wide": Picture("/notifications/choices/", prepare=open_bell),
+    "bell-phone": Picture("/notifications/choices/", options=PHONE, prepare=open_bell),
+    "bell-dark": Picture("/notifications/choices/", options={**WIDE, **DARK}, prepare=open_bell),
+    "inbox-wide": Picture(),
+    "inbox-phone": Picture(options=PHONE),
+    "inbox-dark": Picture(options={**WIDE, **DARK}),
     "order-wide": Picture(prepare=oldest_order),
     "admin-wide": Picture("/admin/", "shop", prepare=open_bell),
     "board-wide": Picture("/orders/", "shop"),
     "board-dark": Picture("/orders/", "shop", {**WIDE, **DARK}),
     "board-phone": Picture("/orders/", "shop", PHONE),
-    # Last, for a few orders more are placed for it.
-    "toasts-wide": Picture(prepare=ring_often),
+    # Last, for a few orders more are placed for it; and what home shows has been read then.
+    "toasts-wide": Picture("/notifications/choices/", prepare=ring_often),
+    "home-wide": Picture("/"),
+    "home-phone": Picture("/", options=PHONE),
 }
 
 
@@ -139,7 +144,9 @@ def fill_the_shop(page: Page) -> None:
 def session(browser: Browser, url: str, username: str) -> list[Any]:
     page = browser.new_page()
     sign_in(page, url, username, PASSWORD)
-    return page.context.cookies()
+    cookies = page.context.cookies()
+    page.close()  # it shows orders, and what one looks at is read
+    return cookies
 
 
 def take(context: BrowserContext, url: str, name: str, picture: Picture) -> None:
@@ -164,9 +171,9 @@ def main(names: list[str]) -> None:
         users.create_user("bob", password=PASSWORD)
         users.create_superuser("shop", password=PASSWORD)
         cookies = {name: session(browser, site.url, name) for name in ("alice", "shop")}
-        page = browser.new_page()
+        page = browser.new_page(base_url=site.url)
         page.context.add_cookies(cookies["alice"])
-        page.goto(site.url)
+        page.goto("/notifications/")
         fill_the_shop(page)
         page.close()
         for name in names or PICTURES:
