@@ -23,7 +23,7 @@ async def test_a_stream_is_followed_from_its_request_to_its_end(hub, ask, alice,
         pass
     await until(lambda: len(caplog.records) >= 2)
     opened, ended = (said(r) for r in caplog.records if r.name == "realtime.streams")
-    about = {"stream": "orders", "user": str(alice.pk), "request_id": "a-request"}
+    about = {"stream": "default", "user": str(alice.pk), "request_id": "a-request"}
     assert opened.items() >= about.items()
     assert ended.items() >= {**about, "reason": "client"}.items()
     assert ended["seconds"] >= 0
