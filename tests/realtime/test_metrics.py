@@ -101,7 +101,7 @@ async def test_an_event_has_waited_since_its_row_was_inserted(http, hub, elsewhe
     async with follow(hub, await now(hub)) as chunks:
         elsewhere().execute(
             "INSERT INTO realtime_outbox (stream, topic, type, data, created_at) "
-            "VALUES ('orders', 'test:7', 'orders', '1', now() - interval '7 seconds')"
+            "VALUES ('default', 'test:7', 'orders', '1', now() - interval '7 seconds')"
         )
         hub.poll()
         await soon(anext(chunks))
