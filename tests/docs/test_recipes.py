@@ -213,12 +213,55 @@ from documents.models import Document
 import_rows(Document.objects.earliest("pk").owner, ["Well said"] * 100)
 """,
     "howto/pgbouncer.md": "",
+    "howto/ninja.md": """
+import json
+from documents.models import Document
+from documents.ninja_keys import api_key
+from django.test import Client, RequestFactory
+alice = Document.objects.earliest("pk").owner
+client = Client()
+client.force_login(alice)
+body = json.dumps({"title": "By Ninja", "body": "First"})
+made = client.post("/ninja/documents/", body, content_type="application/json")
+assert made.status_code == 200, made.content
+body = json.dumps({"title": "By Ninja", "body": "Said by Ninja"})
+path = f"/ninja/documents/{made.json()['id']}/"
+assert client.put(path, body, content_type="application/json").json()["body"] == "Said by Ninja"
+found = client.get("/ninja/documents/").json()
+assert found["cursor"] != "0" and "By Ninja" in str(found["documents"]), found
+key = "a key that nobody guesses"
+assert api_key(RequestFactory().get("/", headers={"X-API-Key": key})) == alice
+assert api_key(RequestFactory().get("/")) is None
+""",
+    "howto/allauth.md": """
+from django.core.exceptions import PermissionDenied
+from django.core.management import call_command
+from django.test import RequestFactory
+from allauth.account.models import EmailAddress
+from allauth.account.signals import email_removed
+from documents import confirmed_signals
+from documents.confirmed import ConfirmedStream
+from documents.models import Document
+call_command("migrate", verbosity=0)
+request = RequestFactory().get("/")
+request.user = Document.objects.earliest("pk").owner
+try:
+    ConfirmedStream().topics(request)
+except PermissionDenied:
+    pass
+else:
+    raise AssertionError
+address = EmailAddress.objects.create(user=request.user, email="alice@example.com", verified=True)
+assert ConfirmedStream().topics(request) == [request.user]
+assert confirmed_signals.ask_again in [r[1]() for r in email_removed.receivers]
+""",
 }
 EVENT_HOLDS = {
     "events.md": '{"done":99,"total":100}',
     "howto/background-jobs.md": '"rows":100',
     **dict.fromkeys(["howto/htmx.md", "howto/turbo.md", "howto/datastar.md"], "Well said"),
     "howto/rest-framework.md": "Well said",
+    "howto/ninja.md": "Said by Ninja",
 }
 
 
