@@ -22,6 +22,7 @@ pytestmark = pytest.mark.usefixtures("processes")
 PAGE_SECONDS = 15
 # tests/docs/test_tenants.py has a project of its own, tests/realtime/test_docs.py runs its tests.
 HOW_TOS = [
+    "bell.md",
     "events.md",
     "streams.md",
     *sorted(
@@ -213,6 +214,25 @@ from documents.models import Document
 import_rows(Document.objects.earliest("pk").owner, ["Well said"] * 100)
 """,
     "howto/pgbouncer.md": "",
+    "bell.md": """
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.test import Client
+from documents.models import Document
+from documents.telling import delete_document, tell_of_sharing
+call_command("migrate", verbosity=0)
+document = Document.objects.create(
+    owner=Document.objects.earliest("pk").owner, title="Budget", body="All of it"
+)
+client = Client()
+client.force_login(document.owner)
+readers = get_user_model().objects.all()
+tell_of_sharing(document, readers, document.owner)
+page = client.get("/notifications/").content.decode()
+assert "Budget" in page and "alice shared it with you." in page, page
+delete_document(document, readers)
+assert "Budget" not in client.get("/notifications/").content.decode()
+""",
     "howto/ninja.md": """
 import json
 from documents.models import Document
@@ -257,6 +277,7 @@ assert confirmed_signals.ask_again in [r[1]() for r in email_removed.receivers]
 """,
 }
 EVENT_HOLDS = {
+    "bell.md": '"by":"alice"',
     "events.md": '{"done":99,"total":100}',
     "howto/background-jobs.md": '"rows":100',
     **dict.fromkeys(["howto/htmx.md", "howto/turbo.md", "howto/datastar.md"], "Well said"),
