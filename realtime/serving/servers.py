@@ -104,7 +104,13 @@ class UvicornConnection(ClientConnection):
         return self._keeps_alive and not self._cycle.keep_alive
 
     def write(self, chunk: bytes) -> Awaitable[None] | None:
-        return _begin(self._send(_body(chunk, more_body=True)))
+        waits_for = _begin(self._send(_body(chunk, more_body=True)))
+        flow: Any = getattr(self._cycle, "flow", None)
+        if waits_for is None and getattr(flow, "write_paused", False):
+            # Else the next chunk would be taken now, and wait in memory until there is room for it.
+            room: Awaitable[None] = flow.drain()
+            return room
+        return waits_for
 
     def hang_up(self) -> bool:
         self._cycle.transport.abort()

@@ -76,8 +76,10 @@ def test_who_stops_reading_costs_a_bounded_piece_of_memory(
                 publish(bob, 1)
                 reader.next_event()
             grown = Resources(server).memory - before
-            # 230 kB on Python 3.11, 310 on 3.13 with uvicorn.
-            assert grown < stalled * (384 * 1024), f"{grown // stalled} bytes a client"
+            # With middleware in between, one more chunk waits in uvicorn's own send().
+            is_wrapped = application != APPLICATIONS[0]
+            most = (384 if is_wrapped and kind == "uvicorn" else 256) * 1024
+            assert grown < stalled * most, f"{grown // stalled} bytes a client"
             # One that reads on gets all of it, in order, from the table.
             assert read_all(sockets[0], events) == list(range(events))
         finally:
