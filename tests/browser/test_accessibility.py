@@ -114,6 +114,13 @@ class TestAxe:
         expect(page.locator(".board-table tbody tr")).to_have_count(len(orders))
         assert violations(page) == []
 
+    def test_the_page_to_try_the_api(self, visit, alice, scheme):
+        page = visit(alice, color_scheme=scheme, bypass_csp=True)
+        page.goto("/api/docs/")
+        expect(page.locator(".opblock-summary-control")).not_to_have_count(0)
+        expect(page.locator("[role=region].information-container")).to_be_visible()
+        assert violations(page) == []
+
     def test_the_header_of_the_admin(self, visit, alice, shop, scheme):
         place(shop, "Teapot")
         page = visit(shop, color_scheme=scheme, bypass_csp=True)
