@@ -372,6 +372,15 @@ def _tenant() -> Iterator[CheckMessage]:
         reason = str(error)
     else:
         if callable(found):
+            if conf.get("TENANT_CONTEXT") is None:
+                yield Warning(
+                    "REALTIME['TENANT'] is set, and TENANT_CONTEXT isn't: open streams are looked "
+                    "at again outside of any request, and so in no tenant. Users and what their "
+                    "streams are about are looked up where they may not be, or are others.",
+                    hint="Name a context manager that takes the tenant's name and makes it that of "
+                    "now: 'TENANT_CONTEXT': 'django_tenants.utils.schema_context'.",
+                    id="realtime.W003",
+                )
             return
         reason = "it is not a function"
     yield Error(

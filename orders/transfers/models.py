@@ -5,11 +5,13 @@ from typing import Any
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models.functions import Now
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 import realtime
 from orders.events import STREAM, TRANSFER_TYPE, utc_text
+from realtime.bell import notify
 
 # Of what is wrong with a file so much is kept: whoever mends it begins at the top.
 MOST_ERRORS = 100
@@ -55,6 +57,10 @@ class Transfer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.name}"
+
+    def get_absolute_url(self) -> str:
+        """The finished file, or the page that says what is wrong with the lines of one."""
+        return reverse("transfer_file", args=[self.pk]) if self.has_file else reverse("transfers")
 
     @property
     def is_over(self) -> bool:
@@ -102,6 +108,14 @@ class Transfer(models.Model):
         with transaction.atomic():
             self.save(update_fields=[*fields, "changes"])
             self.publish()
+
+    def finish(self, *fields: str) -> None:
+        """Save these fields of one that is over, and tell whoever has started it by their bell."""
+        self.finished_at = timezone.now()
+        with transaction.atomic():
+            self.save_and_publish("state", "finished_at", *fields)
+            if self.state != self.State.CANCELLED:  # they know
+                notify(self.started_by, f"transfers.{self.state}", self, title=self.name)
 
     def publish(self) -> None:
         """Publish how it stands, in the transaction that is open now."""

@@ -46,7 +46,4 @@ def run_transfer(pk: int) -> None:
         # Whoever started it is told; whoever runs the shop finds the reason in its log.
         logger.exception("The transfer %s has failed.", transfer.pk)
         transfer.state = Transfer.State.FAILED
-    transfer.finished_at = timezone.now()
-    transfer.save_and_publish(
-        "state", "finished_at", "done", "total", "error_count", "errors", "content"
-    )
+    transfer.finish("done", "total", "error_count", "errors", "content")

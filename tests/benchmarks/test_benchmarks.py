@@ -131,7 +131,7 @@ def test_orders_placed_in_sql_are_those_that_the_orm_places(alice, transactional
     )
     assert in_sql == through_orm
     # The ORM writes a notification beside it, for the customer's bell.
-    events = list(OutboxEvent.objects.filter(stream="default").order_by("pk"))
+    events = list(OutboxEvent.objects.filter(type="orders").order_by("pk"))
     assert len({(event.stream, event.type, event.topic) for event in events}) == 1
     data_in_sql, data_through_orm = (json.loads(event.data) for event in events)
     assert data_in_sql.keys() == data_through_orm.keys()

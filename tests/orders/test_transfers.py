@@ -10,9 +10,10 @@ from django.core.management import call_command
 from django.urls import reverse
 
 from orders.models import Order
-from orders.transfers import importing
+from orders.transfers import importing, tasks
 from orders.transfers.models import Transfer
 from orders.transfers.tasks import run_transfer
+from realtime import topic_of
 from realtime.models import OutboxEvent
 
 from .samples import an_order
@@ -58,6 +59,44 @@ def test_orders_come_out_of_a_file_with_an_event_each(clerk, alice, bob):
     order = Order.objects.get(customer=bob)
     assert (order.product, order.quantity, order.unit_price) == ("Espresso cups", 6, Decimal(24))
     assert OutboxEvent.objects.filter(type="orders").count() == 151
+
+
+def told_by_the_bell() -> list[tuple[str, str, str, str]]:
+    """To whom, of which kind, by which title and where it leads."""
+    events = OutboxEvent.objects.filter(type="bell.notification", data__contains="transfers.")
+    told = [(event.topic, json.loads(event.data)) for event in events.order_by("id")]
+    return [(topic, data["kind"], data["title"], data["url"]) for topic, data in told]
+
+
+def test_whoever_has_started_it_is_told_by_the_bell_when_it_is_through(clerk, shop, alice):
+    send(clerk, HEADER, "alice,Tea,2,4.50", name="tea.csv")
+    work()
+    page = reverse("transfers")
+    assert told_by_the_bell() == [(topic_of(shop), "transfers.done", "tea.csv", page)]
+
+
+def test_the_notification_of_an_export_leads_to_the_file(clerk, shop, alice):
+    an_order(alice).save()
+    clerk.post(reverse("transfer_export"))
+    transfer = work()
+    [(_, kind, title, url)] = told_by_the_bell()
+    assert (kind, title) == ("transfers.done", transfer.name)
+    assert b"alice,Tea" in clerk.get(url).content
+
+
+def test_one_that_fails_is_told_of_and_one_that_was_cancelled_is_not(clerk, shop, monkeypatch):
+    def break_off(transfer):
+        raise RuntimeError("full")
+        yield
+
+    monkeypatch.setitem(tasks.WORK, "export", break_off)
+    clerk.post(reverse("transfer_export"))
+    name = work().name
+    told = [(topic_of(shop), "transfers.failed", name, reverse("transfers"))]
+    assert told_by_the_bell() == told
+    cancelled = Transfer.objects.create(kind="export", started_by=shop, name="x", state="cancelled")
+    cancelled.finish()
+    assert told_by_the_bell() == told
 
 
 def test_a_line_with_an_error_is_named_and_the_others_stand(clerk, alice):

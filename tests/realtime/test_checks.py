@@ -162,5 +162,7 @@ def test_the_tenant_is_said_by_a_function(settings, path):
 def test_with_tenants_it_wants_to_know_which_one(settings, monkeypatch):
     monkeypatch.setattr(apps, "is_installed", lambda name: name == "django_tenants")
     assert told(settings)[0] == "realtime.W002"
-    settings.REALTIME = {"TENANT": "realtime.conf.get"}
+    assert told(settings, TENANT="realtime.conf.get")[0] == "realtime.W003"
+    context = "contextlib.nullcontext"
+    settings.REALTIME = {"TENANT": "realtime.conf.get", "TENANT_CONTEXT": context}
     assert check_settings() == []
