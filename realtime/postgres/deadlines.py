@@ -14,6 +14,9 @@ from . import sessions
 
 logger = logging.getLogger("realtime")
 
+# How long after the deadline of a thread what it asks then is hung up on as well.
+AGAIN_SECONDS = 0.5
+
 
 @contextmanager
 def deadline(seconds: float, connection: psycopg.AsyncConnection) -> Iterator[None]:
@@ -68,6 +71,8 @@ def django_deadline(
             timer = loop.call_at(due, look)
         else:
             hang_up()
+            # Whoever was hung up on may ask again, over another connection.
+            timer = loop.call_later(AGAIN_SECONDS, look)
 
     def hang_up() -> None:
         for wrapper in of_thread:

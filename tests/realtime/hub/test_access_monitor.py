@@ -125,6 +125,10 @@ async def test_who_is_doubted_again_during_each_look_keeps_their_stream(
     monitor.hear("user 7")
     await until(lambda: looked and looked[-1] - looked[0] > 1.5)
     assert not stream.closed.is_set()
+    # Nor is a doubt left behind when they have stopped, and nothing is looked at any more.
+    looks.clear()
+    await asyncio.sleep(1.5)
+    assert not stream.closed.is_set()
 
 
 async def test_a_doubt_that_came_during_a_look_is_not_settled_by_it(
