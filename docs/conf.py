@@ -29,8 +29,8 @@ myst_heading_anchors = 4
 autodoc_member_order = "bysource"
 
 html_theme = "furo"
-# `python -m sphinx -W -b linkcheck docs docs/_build/links`, where there is a network: links to other
-# sites. Those within the project are tests/docs/test_pages.py's.
+# `python -m sphinx -W -b linkcheck docs docs/_build/links`, where there is a network: links to
+# other sites. Those within the project are tests/docs/test_pages.py's.
 linkcheck_timeout = 15
 linkcheck_retries = 2
 linkcheck_anchors = False
