@@ -1,0 +1,171 @@
+"""What more than one database takes from a primary: `python -m benchmarks.databases`. A minute.
+
+A storm of replays from the table, without and with a standby; and two streams that one process
+follows, in one database and in two. In seconds of CPU of each PostgreSQL, all with data of their
+own on a disk that they share.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+import time
+from contextlib import ExitStack, aclosing
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import django
+import psutil
+import psycopg
+
+from tests.storm.cluster import Cluster, running_cluster
+
+MISSED = 100
+TOPICS = 2000
+CLIENTS = 50  # at a time; they take turns at REPLAY_CONNECTIONS
+REPLAYS = 6000
+EVENTS_PER_SECOND = 400
+FOLLOW_SECONDS = 10
+
+FILL = """
+    INSERT INTO realtime_event (stream, position, mark, topic, type, data, key)
+    SELECT 'replayed', position, 7, 'topic:' || position % %(topics)s, 'x',
+        '"' || repeat('x', 163) || '"', ''
+    FROM generate_series(1, %(events)s) AS position
+"""
+PUBLISH = "INSERT INTO realtime_outbox (stream, topic, type, data) VALUES (%s, 'x:7', 'x', '1')"
+HINT = "SELECT pg_notify('realtime_pending', %s)"
+
+
+def main() -> None:
+    folder = Path(mkdtemp(dir="/tmp"))
+    with ExitStack() as running:
+        home = running.enter_context(running_cluster(folder / "home"))
+        west = running.enter_context(running_cluster(folder / "west"))
+        os.environ |= {
+            "DJANGO_SETTINGS_MODULE": "tests.storm.settings_of_two",
+            "DATABASE_URL": home.url("postgres"),
+            "WEST_DATABASE_URL": west.url("postgres"),
+        }
+        for alias in ("default", "west"):
+            migrate = ["manage.py", "migrate", "realtime", f"--database={alias}", "--verbosity=0"]
+            subprocess.run([sys.executable, *migrate], check=True)
+        django.setup()
+        for streams in ({"one": "default", "two": "default"}, {"one": "default", "two": "west"}):
+            spent = asyncio.run(follow(streams, {"default": home, "west": west}))
+            print(f"Two streams in {len(set(streams.values()))}: {spent}", flush=True)
+        with home.connect("postgres") as session:
+            events = MISSED * TOPICS
+            psycopg.ClientCursor(session).execute(
+                FILL.replace("position % %", "position %% %"), {"topics": TOPICS, "events": events}
+            )
+            session.execute("INSERT INTO realtime_stream VALUES ('replayed', %s, 7, 0)", [events])
+            session.execute("VACUUM ANALYZE")
+        standby = running.enter_context(running_cluster(folder / "standby", standby_of=home))
+        for of_use in (False, True, False, True):
+            spent = asyncio.run(replay_storm(home, standby if of_use else None))
+            print(f"Replays {'with' if of_use else 'without'} a standby: {spent}", flush=True)
+
+
+def cpu_seconds(cluster: Cluster) -> float:
+    """Of a server and its sessions, those that have ended among them."""
+    postmaster = psutil.Process(cluster._process.pid)
+    own = postmaster.cpu_times()
+    total = own.user + own.system + own.children_user + own.children_system
+    for child in postmaster.children(recursive=True):
+        times = child.cpu_times()
+        total += times.user + times.system
+    return total
+
+
+async def replay_storm(primary: Cluster, standby: Cluster | None) -> str:
+    from realtime.hub.replays import Replays
+    from realtime.log.cursor import START, Cursor
+    from realtime.log.event_log import EventLog
+    from realtime.postgres.connections import direct_parameters
+
+    def parameters(cluster: Cluster) -> Any:
+        async def of_now() -> Any:
+            return direct_parameters(cluster.url("postgres"))
+
+        return of_now
+
+    replays = Replays(
+        EventLog(10.0),
+        parameters(primary),
+        10.0,
+        standby=None if standby is None else parameters(standby),
+    )
+    through = Cursor(MISSED * TOPICS, 7)
+    numbers = iter(range(REPLAYS))
+
+    async def client() -> None:
+        for number in numbers:
+            await replays.read(
+                "replayed", (f"topic:{number % TOPICS}",), after=START, through=through
+            )
+
+    before, began = cpu_seconds(primary), time.monotonic()
+    await asyncio.gather(*(client() for _ in range(CLIENTS)))
+    seconds = time.monotonic() - began
+    spent = cpu_seconds(primary) - before
+    await replays.close()
+    return f"{REPLAYS} in {seconds:.1f} s, the primary's CPU {spent:.2f} s"
+
+
+async def follow(streams: dict[str, str], clusters: dict[str, Cluster]) -> str:
+    from django.conf import settings
+
+    from realtime.hub.hub import Hub
+    from realtime.log.topics import EVERYTHING
+
+    settings.REALTIME = {**settings.REALTIME, "STREAMS": streams, "PRUNE": False}
+    hub = Hub.current()
+    told = dict.fromkeys(streams, 0)
+
+    async def read(name: str) -> None:
+        cursor = (await hub.catch_up(name)).cursor
+        async with aclosing(hub.open_stream(name, EVERYTHING, cursor).chunks()) as chunks:
+            async for chunk in chunks:
+                told[name] += chunk.count(b"event: x\n")
+
+    readers = [asyncio.create_task(read(name), name=f"read {name}") for name in streams]
+    ended = threading.Event()
+    writers = [
+        threading.Thread(target=write, args=(clusters[alias], name, ended), name=f"write {name}")
+        for name, alias in streams.items()
+    ]
+    await asyncio.sleep(1)
+    before = {alias: cpu_seconds(cluster) for alias, cluster in clusters.items()}
+    for writer in writers:
+        writer.start()
+    await asyncio.sleep(FOLLOW_SECONDS)
+    ended.set()
+    for writer in writers:
+        await asyncio.to_thread(writer.join)
+    await asyncio.sleep(0.5)
+    spent = {alias: cpu_seconds(cluster) - before[alias] for alias, cluster in clusters.items()}
+    for reader in readers:
+        reader.cancel()
+    await asyncio.gather(*readers, return_exceptions=True)
+    await Hub.close_current()
+    each = ", ".join(f"{alias} {seconds:.2f} s" for alias, seconds in spent.items())
+    return f"{sum(told.values())} events in {FOLLOW_SECONDS} s, CPU of PostgreSQL: {each}"
+
+
+def write(cluster: Cluster, stream: str, ended: threading.Event) -> None:
+    with cluster.connect("postgres") as session:
+        began, written = time.monotonic(), 0
+        while not ended.is_set():
+            session.execute(PUBLISH, [stream])
+            session.execute(HINT, [stream])
+            written += 1
+            wait = began + written / (EVENTS_PER_SECOND / 2) - time.monotonic()
+            if wait > 0:
+                time.sleep(wait)
+
+
+if __name__ == "__main__":
+    main()
