@@ -7,12 +7,14 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.clients import STREAM
 from tests.servers import ROOT, database_url, free_port
 from tests.waiting import wait_until
 
@@ -190,3 +192,42 @@ def test_a_rolling_restart_loses_nothing(transactional_db, alice, folder, name):
             load.goes_on()
         load.lost_nothing()
         assert not load.broken
+
+
+def test_pages_by_wsgi_and_streams_by_one_asgi_process(transactional_db, alice, folder):
+    """As a site may begin: gunicorn has its pages, a process beside it the one address."""
+    port, wsgi = free_port(), folder / "wsgi.sock"
+    site = (ROOT / "deploy/nginx/shop.conf").read_text()
+    streams = site[site.index("    location / {") : site.rindex("}")]
+    pages = streams.replace("http://shop", f"http://unix:{wsgi}:")
+    both = streams.replace("location / {", f"location = {STREAM} {{") + pages
+    asgi = Processes(folder)
+    command = ["-m", "gunicorn", "--bind", f"unix:{wsgi}", "--workers", "2"]
+    with ExitStack() as resources:
+        resources.callback(asgi.stop)
+        asgi.start(asgi.sockets[0])
+        gunicorn = subprocess.Popen(
+            [sys.executable, *command, "tests.deploy.wsgi:application"],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "DATABASE_URL": database_url(),
+                "DJANGO_SETTINGS_MODULE": "tests.realtime.forgetful",
+            },
+        )
+        resources.callback(gunicorn.wait)
+        resources.callback(gunicorn.terminate)
+        wait_until(wsgi.exists, 60)
+        nginx_command = nginx(folder, port, [asgi.sockets[0], asgi.sockets[0]])
+        config = folder / "shop.conf"
+        config.write_text(config.read_text().replace(streams, both))
+        resources.enter_context(running(nginx_command, port, folder))
+        load = resources.enter_context(Load(f"https://localhost:{port}", alice))
+        load.goes_on()
+        gunicorn.send_signal(signal.SIGHUP)  # pages are restarted, and no stream notices
+        began = time.monotonic()
+        load.goes_on(100)
+        assert not load.connects_since(began)
+        asgi.restart(asgi.sockets[0])
+        load.goes_on()
+        load.lost_nothing(refusals={502})
