@@ -356,3 +356,9 @@ def test_a_long_list_of_orders_is_cut_short():
     assert skipped_text(list(range(1, 101))) == (
         "Skipped orders 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 90 more."
     )
+
+
+def test_its_times_say_their_zone(client, shop):
+    client.force_login(shop)
+    page = client.get("/admin/orders/order/").content.decode()
+    assert '<p class="zone">Times in UTC</p>' in page
