@@ -6,10 +6,12 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from contextlib import contextmanager
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.servers import ROOT, database_url, free_port
 from tests.waiting import wait_until
@@ -77,11 +79,40 @@ def running(command, *, descriptors=(), output=None, **more):
 
 
 @contextmanager
-def master(name, port, output=None):
+def master(name, port, output=None, **more):
     command = [part.format(port=port) for part in MASTERS[name]]
-    with running([*command, APPLICATION], output=output) as process:
+    with running([*command, APPLICATION], output=output, **more) as process:
         wait_until(lambda: is_ready(port), 60)
         yield process
+
+
+def told(port):
+    """What whichever worker is reached tells Prometheus of all."""
+    headers = {"Authorization": "Bearer a-token"}
+    answer = httpx.get(f"http://127.0.0.1:{port}/metrics", headers=headers)
+    families = text_string_to_metric_families(answer.text)
+    return Counter({s.name: s.value for family in families for s in family.samples})
+
+
+def test_whichever_worker_is_scraped_tells_of_all(transactional_db, alice, tmp_path):
+    port = free_port()
+    shared = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "REALTIME_METRICS_TOKEN": "a-token"}
+    with (
+        master("uvicorn", port, **shared) as process,
+        Load(f"http://127.0.0.1:{port}", alice, pages=None) as load,
+    ):
+        load.goes_on()
+        wait_until(lambda: told(port)["realtime_streams_open"] == CLIENTS, 30)
+        assert told(port)["realtime_processes"] == 2
+        before = workers(process)
+        process.send_signal(signal.SIGHUP)
+        wait_until(lambda: not workers(process) & before, 60)
+        load.goes_on()
+        wait_until(lambda: told(port)["realtime_streams_open"] == CLIENTS, 30)
+        # What the first two have counted stays counted.
+        received = sum(len(follower.received) for follower in load.followers)
+        wait_until(lambda: told(port)["realtime_events_delivered_total"] >= received, 30)
+        load.lost_nothing()
 
 
 def workers(process):
