@@ -5,13 +5,15 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from tests.clients import STREAM
@@ -23,6 +25,7 @@ from .load import Load
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("processes")]
 
+HALF_OPEN = 200
 SCRAPE = {"Authorization": "Bearer a-token"}
 
 
@@ -67,6 +70,11 @@ class Processes:
         line = re.search(r'^realtime_streams_open{kind="topics"} (\d+)', answer.text, re.MULTILINE)
         return int(line[1]) if line else 0
 
+    def connections(self, path: Path) -> int:
+        """How many are open to its socket."""
+        found = psutil.Process(self._running[path].pid).net_connections("unix")
+        return sum(one.laddr == str(path) and one.status != "LISTEN" for one in found) - 1
+
     def _is_ready(self, path: Path) -> bool:
         # First without httpx, which leaves behind the socket of a connection that was refused.
         with socket.socket(socket.AF_UNIX) as knock:
@@ -110,9 +118,12 @@ def caddy(folder: Path, port: int, sockets: list[Path]) -> list[str]:
             ("unix//run/shop/1.sock", f"unix/{sockets[0]}"),
             ("unix//run/shop/2.sock", f"unix/{sockets[1]}"),
             (
+                "{\n\tservers {",
+                "{\nauto_https disable_redirects\nadmin off\n\tservers {",
+            ),
+            (
                 "shop.example.com {",
-                f"{{\nauto_https disable_redirects\nadmin off\n}}\nhttps://localhost:{port} {{\n"
-                f"tls {folder}/certificate.pem {folder}/key.pem",
+                f"https://localhost:{port} {{\ntls {folder}/certificate.pem {folder}/key.pem",
             ),
         ],
     )
@@ -231,3 +242,36 @@ def test_pages_by_wsgi_and_streams_by_one_asgi_process(transactional_db, alice, 
         asgi.restart(asgi.sockets[0])
         load.goes_on()
         load.lost_nothing(refusals={502})
+
+
+@pytest.mark.parametrize("name", PROXIES)
+def test_half_open_connections_end_at_the_proxy(transactional_db, folder, name):
+    """They send nothing, or never end what they send; whoever does is answered meanwhile."""
+    port = free_port()
+    processes = Processes(folder)
+    with ExitStack() as resources:
+        resources.callback(processes.stop)
+        for path in processes.sockets:
+            processes.start(path)
+        resources.enter_context(
+            running(PROXIES[name](folder, port, processes.sockets), port, folder)
+        )
+        context = ssl.create_default_context(cafile=str(folder / "certificate.pem"))
+        half_open = []
+        for number in range(HALF_OPEN):
+            connection = resources.enter_context(socket.create_connection(("localhost", port)))
+            if number % 2:
+                connection = resources.enter_context(
+                    context.wrap_socket(connection, server_hostname="localhost")
+                )
+                connection.sendall(b"GET /login/ HTTP/1.1\r\nHost: localhost\r\n")
+            half_open.append(connection)
+        held = sum(map(processes.connections, processes.sockets))
+        client = resources.enter_context(httpx.Client(verify=context, timeout=20))
+        assert client.get(f"https://localhost:{port}/login/").status_code == 200
+        assert held < HALF_OPEN / 10, "they reach the processes of the site"
+        for connection in half_open:
+            connection.settimeout(90)
+            with suppress(ConnectionError, ssl.SSLError):
+                while connection.recv(1000):  # a proxy may say why first
+                    pass
