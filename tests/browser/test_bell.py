@@ -1,12 +1,13 @@
 """The bell and the inbox in a real browser, against a real server."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.sessions.models import Session
 from playwright.sync_api import Page, Route, expect
 
+from realtime.bell.models import Notification, Thread
 from realtime.bell.snapshot import KEPT
 
 from ..conftest import PASSWORD
@@ -385,6 +386,27 @@ def test_times_move_on_and_their_titles_are_the_viewers_own(visit, alice):
     expect(time).to_have_text(re.compile(r"^[67] minutes ago$"))
     page.clock.fast_forward("01:00:00")
     expect(time).to_have_text("1 hour ago")
+
+
+def test_the_days_of_the_inbox_are_those_of_the_viewers_zone(visit, alice):
+    now = datetime.now(UTC)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    # Beside midnight, and in a zone where the hour before or after it is on the other side.
+    if now.hour < 12:
+        other, zone, name = midnight - timedelta(minutes=30), "Etc/GMT-1", "Today"
+    else:
+        other, zone, name = midnight + timedelta(minutes=15), "Etc/GMT+1", "Yesterday"
+    place(alice, "Teapot")
+    page = visit(alice, timezone_id=zone)
+    expect(titles(page)).to_have_count(1)
+    Thread.objects.update(changed_at=other)
+    Notification.objects.update(created_at=other)
+    page.reload()
+    expect(page.locator(".bell-day h2")).to_have_text([name])
+    place(alice, "Espresso cups")
+    expect(titles(page)).to_have_count(2)
+    today_alone = ["Today"] if name == "Today" else ["Today", "Yesterday"]
+    expect(page.locator(".bell-day h2")).to_have_text(today_alone)
 
 
 def test_the_icon_of_the_tab_shows_that_there_is_something_unread(visit, alice):

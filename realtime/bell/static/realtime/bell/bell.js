@@ -29,6 +29,7 @@ import {
   stateOf,
   withChange,
 } from "./bell_state.js";
+import { writeDays } from "./days.js";
 import { listenToKeys } from "./keys.js";
 import { BellRequests } from "./requests.js";
 import { ROW, focusRow, hideRows, replaceRows, rowsIn, showStates, subjectOf } from "./rows.js";
@@ -95,6 +96,7 @@ class LiveBell {
 
   start() {
     this.#times.keep(document);
+    if (this.#inbox) writeDays(this.#inbox, document.documentElement.lang);
     this.#signs.showCount(this.#state);
     this.#signs.showConnection(this.#stream.state);
     this.#stream.on("event", (event) => this.#onEvent(event));
@@ -198,7 +200,10 @@ class LiveBell {
     if (!root) return; // the line of the connection says so
     const inbox = this.#inbox && (await freshPage(location.href)).page;
     replaceRows(document, "panel", root);
-    if (inbox) replaceRows(document, "inbox", inbox);
+    if (inbox) {
+      writeDays(inbox, document.documentElement.lang);
+      replaceRows(document, "inbox", inbox);
+    }
     this.#times.write(document);
     this.#showStates();
     this.#signs.showCount(this.#state); // the inbox may say it among its rows
