@@ -13,7 +13,7 @@ import threading
 import time
 from contextlib import ExitStack, aclosing
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import django
@@ -40,8 +40,8 @@ HINT = "SELECT pg_notify('realtime_pending', %s)"
 
 
 def main() -> None:
-    folder = Path(mkdtemp(dir="/tmp"))
     with ExitStack() as running:
+        folder = Path(running.enter_context(TemporaryDirectory(dir="/tmp")))
         home = running.enter_context(running_cluster(folder / "home"))
         west = running.enter_context(running_cluster(folder / "west"))
         os.environ |= {

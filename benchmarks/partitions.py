@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
 import psycopg
 
@@ -42,7 +42,10 @@ SIZE = """
 
 def main() -> None:
     events = int(sys.argv[1]) if len(sys.argv) > 1 else EVENTS
-    with running_cluster(Path(mkdtemp(dir="/tmp")) / "cluster") as cluster:
+    with (
+        TemporaryDirectory(dir="/tmp") as folder,
+        running_cluster(Path(folder) / "cluster") as cluster,
+    ):
         for layout in ("plain", "partitions"):
             with cluster.connect("postgres") as administrator:
                 administrator.execute(f"CREATE DATABASE {layout}")
