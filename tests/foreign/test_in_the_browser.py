@@ -9,6 +9,7 @@ from django.conf import settings
 from playwright.sync_api import expect, sync_playwright
 from workspace.comments import publish_comment
 from workspace.models import Job
+from workspace.sharing import share
 from workspace.views import write
 
 LIBRARIES = settings.NODE_MODULES
@@ -98,6 +99,30 @@ def test_a_document_is_live_with_the_librarys_own_script(page, server, document)
     expect(article).to_have_attribute("data-state", "live", timeout=WAIT_MS)
     write(document, "Second draft")
     expect(article).to_have_text("Second draft")
+
+
+def test_the_bell_rings_leads_to_the_document_and_is_read_then(page, document, alice, bob):
+    bell = page.get_by_role("button", name="Notifications")
+    expect(page.locator(".bell-badge")).to_be_hidden()
+    other = page.context.new_page()
+    other.goto("/en/")
+    share(document, [bob], by=alice)
+    for tab in (page, other):
+        expect(tab.locator(".bell-badge")).to_have_text("1", timeout=WAIT_MS)
+    expect(page.locator("[data-bell-toasts]")).to_contain_text("Plan")
+    bell.click()
+    row = page.locator("#bell-panel [data-bell-row]")
+    expect(row).to_contain_text("alice@example.com shared it with you.")
+    row.get_by_role("link").click()
+    page.wait_for_url(f"**/en/documents/{document.pk}/")
+    for tab in (page, other):
+        expect(tab.locator(".bell-badge")).to_be_hidden(timeout=WAIT_MS)
+    # While Bob looks at the document, more of it rings no bell.
+    before = row.get_attribute("data-position")
+    share(document, [bob], by=alice)
+    expect(row).not_to_have_attribute("data-position", before, timeout=WAIT_MS)
+    expect(row).to_have_attribute("data-state", "read")
+    expect(page.locator(".bell-badge")).to_be_hidden()
 
 
 def test_a_job_opened_in_the_middle_is_right_at_once(page, server, bob):

@@ -1,15 +1,17 @@
 """What another team does with it, by public names."""
 
 import os
+import re
 import subprocess
 import sys
 
 import httpx
 import pytest
-from conftest import ROOT, running, signed_in, stream
+from conftest import PASSWORD, ROOT, running, signed_in, stream
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 from workspace.models import Document, Job, Team
+from workspace.sharing import delete, share
 from workspace.views import write
 
 import realtime
@@ -181,6 +183,81 @@ def test_members_are_told_one_by_one(server, document, alice, bob):
     for user in (alice, bob):
         with signed_in(server, user) as client, stream(client, "/en/live", cursor=0) as events:
             assert next(events).event == "invited"
+
+
+# The bell, by docs/bell.md -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def carol(django_user_model):
+    return django_user_model.objects.create_user("carol@example.com", PASSWORD)
+
+
+def post(client, path, **fields):
+    """What a form of this site sends, or a script that says what it accepts."""
+    headers = {"X-CSRFToken": client.cookies["csrftoken"], "Accept": "application/json"}
+    return client.post(path, data=fields, headers=headers)
+
+
+def test_who_is_given_a_document_is_told_by_the_bell(server, document, alice, carol):
+    with signed_in(server, alice) as writer, signed_in(server, carol) as reader:
+        inbox = reader.get("/en/notifications/api/").json()
+        assert (inbox["unread"], inbox["threads"]) == (0, [])
+        with stream(reader, inbox["live"], inbox["cursor"]) as events:
+            post(writer, f"/en/documents/{document.pk}/share/", email=carol.email)
+            event = next(events)
+        assert event.event == "bell.notification"
+        told = event.json()
+        assert (told["kind"], told["title"]) == ("workspace.shared", "Plan")
+        assert told["subject"] == realtime.topic_of(document)
+        page = reader.get("/en/notifications/").text
+        assert "alice@example.com shared it with you." in page
+        assert f'href="/en/documents/{document.pk}/"' in page
+        # The bell is in the header of every page, with its count.
+        assert ", 1 unread" in words(reader.get("/en/").text)
+        assert reader.get(told["url"]).status_code == 200
+
+
+def words(page):
+    """What a page says, without its markup."""
+    return " ".join(re.sub(r"<[^>]*>", "", page).split())
+
+
+def test_what_was_read_is_read_for_every_tab(server, document, alice, carol):
+    share(document, [carol], by=alice)
+    with signed_in(server, carol) as reader:
+        inbox = reader.get("/en/notifications/api/").json()
+        [thread] = inbox["threads"]
+        assert (inbox["unread"], thread["state"]) == (1, "new")
+        with stream(reader, inbox["live"], inbox["cursor"]) as events:
+            answer = post(
+                reader,
+                "/en/notifications/change/",
+                change=f"read {thread['subject']}",
+                through=thread["position"],
+            )
+            assert answer.status_code == 204
+            assert next(events).event == "bell.change"
+        inbox = reader.get("/en/notifications/api/").json()
+        assert (inbox["unread"], inbox["threads"][0]["state"]) == (0, "read")
+
+
+def test_a_document_that_is_deleted_leaves_the_bells(server, document, alice, carol):
+    share(document, [carol], by=alice)
+    with signed_in(server, carol) as reader:
+        assert reader.get("/en/notifications/api/").json()["unread"] == 1
+        delete(document)
+        assert reader.get("/en/notifications/api/").json()["threads"] == []
+
+
+def test_nobody_else_is_told_and_a_share_that_fails_tells_nobody(server, document, alice, carol):
+    with pytest.raises(RuntimeError), transaction.atomic():
+        share(document, [carol], by=alice)
+        raise RuntimeError
+    share(document, [alice], by=alice)
+    with signed_in(server, carol) as reader:
+        assert reader.get("/en/notifications/api/").json()["threads"] == []
+        assert reader.get(f"/en/documents/{document.pk}/").status_code == 404
 
 
 # Pages by WSGI, streams by ASGI -----------------------------------------------------------------

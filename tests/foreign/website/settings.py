@@ -13,6 +13,7 @@ INSTALLED_APPS = [
     "people",
     "workspace",
     "realtime",
+    "realtime.bell",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -8,6 +8,7 @@ urlpatterns = [
     *i18n_patterns(
         path("admin/", admin.site.urls),
         path("login/", LoginView.as_view(), name="login"),
+        path("notifications/", include("realtime.bell.urls")),
         path("", include("workspace.urls")),
     ),
     *staticfiles_urlpatterns(),

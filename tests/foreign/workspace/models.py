@@ -1,5 +1,6 @@
 from django.conf import settings
 from django.db import models
+from django.urls import reverse
 
 
 class Team(models.Model):
@@ -12,18 +13,24 @@ class Team(models.Model):
 
 class DocumentQuerySet(models.QuerySet):
     def visible_to(self, user):
-        return self.filter(team__members=user)
+        return self.filter(
+            models.Q(team__members=user) | models.Q(pk__in=user.documents.values("pk"))
+        ).distinct()
 
 
 class Document(models.Model):
     team = models.ForeignKey(Team, models.CASCADE, related_name="documents")
     title = models.CharField(max_length=100)
     body = models.TextField(blank=True)
+    readers = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="documents", blank=True)
 
     objects = DocumentQuerySet.as_manager()
 
     def __str__(self):
         return self.title
+
+    def get_absolute_url(self):
+        return reverse("document", args=[self.pk])
 
 
 class Comment(models.Model):

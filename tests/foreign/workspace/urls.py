@@ -7,6 +7,7 @@ urlpatterns = [
     path("live", streams.DeskStream.as_view(), name="desk_live"),
     path("documents/<int:pk>/", views.document, name="document"),
     path("documents/<int:pk>/live", streams.DocumentStream.as_view(), name="document_live"),
+    path("documents/<int:pk>/share/", views.share_document, name="share_document"),
     path("documents/<int:pk>/comments/<str:library>/", views.comments, name="comments"),
     path(
         "documents/<int:pk>/comments/<str:library>/live",

@@ -1,13 +1,16 @@
+from django.contrib.auth import get_user_model
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
+from django.views.decorators.http import require_POST
 
 import realtime
 
 from .comments import LIBRARIES, publish_comment
 from .models import Document, Job, News
+from .sharing import share
 
 
 @login_required
@@ -42,6 +45,15 @@ def write(document, body):
             type="body",
             html=render_to_string("workspace/body.html", {"document": document}),
         )
+
+
+@login_required
+@require_POST
+def share_document(request, pk):
+    document = get_object_or_404(Document.objects.visible_to(request.user), pk=pk)
+    reader = get_object_or_404(get_user_model(), email=request.POST["email"])
+    share(document, [reader], by=request.user)
+    return redirect(document)
 
 
 @login_required

@@ -101,6 +101,13 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="document",
+            name="readers",
+            field=models.ManyToManyField(
+                blank=True, related_name="documents", to=settings.AUTH_USER_MODEL
+            ),
+        ),
+        migrations.AddField(
+            model_name="document",
             name="team",
             field=models.ForeignKey(
                 on_delete=django.db.models.deletion.CASCADE,
