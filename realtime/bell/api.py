@@ -59,7 +59,7 @@ def _thread(row: Row) -> dict[str, Any]:
     return {
         "subject": thread.subject,
         "title": thread.title,
-        "url": thread.url,
+        "url": thread.localized_url,
         "state": row.state.value,
         "archived": thread.is_archived,
         **_notification(row.newest),

@@ -14,6 +14,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from .kinds import Kind, kind_named
+from .languages import in_readers_language
 
 
 class Bell(models.Model):
@@ -112,6 +113,11 @@ class Thread(models.Model):
         if self.position <= self.read_position:
             return self.State.READ
         return self.State.NEW if self.position > bell.seen_position else self.State.SEEN
+
+    @property
+    def localized_url(self) -> str:
+        """Where it leads, in the language of whoever reads it now."""
+        return in_readers_language(self.url)
 
     @property
     def is_archived(self) -> bool:

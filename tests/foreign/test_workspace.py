@@ -10,6 +10,7 @@ import pytest
 from conftest import PASSWORD, ROOT, running, signed_in, stream
 from django.core.management import call_command
 from django.db import connection, transaction
+from django.utils import translation
 from workspace.models import Document, Job, Team
 from workspace.sharing import delete, share
 from workspace.views import write
@@ -216,6 +217,16 @@ def test_who_is_given_a_document_is_told_by_the_bell(server, document, alice, ca
         # The bell is in the header of every page, with its count.
         assert ", 1 unread" in words(reader.get("/en/").text)
         assert reader.get(told["url"]).status_code == 200
+
+
+def test_each_reader_is_led_to_a_page_in_their_own_language(server, document, alice, carol):
+    with translation.override("en"):
+        share(document, [carol], by=alice)
+    with signed_in(server, carol) as reader:
+        assert f'href="/de/documents/{document.pk}/"' in reader.get("/de/notifications/").text
+        assert f'href="/en/documents/{document.pk}/"' in reader.get("/en/notifications/").text
+        [thread] = reader.get("/de/notifications/api/").json()["threads"]
+        assert thread["url"] == f"/de/documents/{document.pk}/"
 
 
 def words(page):
