@@ -77,6 +77,22 @@ test("the first tab leads, the others are told by it", async () => {
   assert.equal(browser.streams[0].line.tab, tabs[0]);
 });
 
+test("one tab knows that it leads, and all parts of its page; the next does when it is gone", async () => {
+  const tabs = [openTab(), openTab()];
+  const part = tabs[0].run(() => new LiveStream({ url: "/live", cursor: idAt(0) }));
+  tabs[0].run(() => part.start());
+  await settled();
+  await deliverAll();
+  const leaders = () => [part, ...tabs.map(({ stream }) => stream)].map((stream) => stream.isLeader);
+  assert.deepEqual(leaders(), [true, true, false]);
+  part.close();
+  assert.deepEqual(leaders(), [true, true, false]);
+  browser.freeze(tabs[0]);
+  await settled();
+  await deliverAll();
+  assert.deepEqual(leaders(), [false, false, true]);
+});
+
 test("tabs that follow different events share one connection, and are told of theirs", async () => {
   const shop = openTab();
   await settled();

@@ -20,6 +20,8 @@ export declare class FakeLiveStream extends EventTarget {
     isFollowing: boolean;
     /** @type {State} */
     state: State;
+    /** Whether this page is the one that holds the connection for its browser; a test may say it isn't. */
+    isLeader: boolean;
     cursor: string;
     /** @param {{cursor?: string}} [options] those of a LiveStream; the others aren't needed */
     constructor({ cursor }?: {

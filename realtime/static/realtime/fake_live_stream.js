@@ -21,6 +21,8 @@ export class FakeLiveStream extends EventTarget {
   isFollowing = false;
   /** @type {State} */
   state = "connecting";
+  /** Whether this page is the one that holds the connection for its browser; a test may say it isn't. */
+  isLeader = true;
   cursor;
 
   /** @param {{cursor?: string}} [options] those of a LiveStream; the others aren't needed */

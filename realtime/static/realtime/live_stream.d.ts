@@ -62,6 +62,16 @@ export type LiveStreamDetails = {
         state: State;
     };
 };
+export type Followed = {
+    /**
+     * what anybody in this browser follows, as far as is known; it only grows
+     */
+    types: Set<string>;
+    /**
+     * who of this page holds the connection for the browser
+     */
+    leaders: Set<LiveStream>;
+};
 /**
  * Dispatches, as CustomEvents:
  *
@@ -91,6 +101,11 @@ export declare class LiveStream extends EventTarget {
     /** The id up to which this tab has been told everything. */
     get cursor(): string;
     get state(): import("./connection.js").State;
+    /**
+     * Whether this page leads: whether this, or another LiveStream of this page at the same address,
+     * holds the connection for the browser. For what only one of its tabs is to do.
+     */
+    get isLeader(): boolean;
     /**
      * As `addEventListener`, for the detail alone.
      *

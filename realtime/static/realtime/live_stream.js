@@ -46,11 +46,17 @@ import { Watchdog } from "./watchdog.js";
 /** How long a leader may take to greet a tab that has come. */
 const GREETING_MS = 5_000;
 /**
- * What is followed in this browser, as far as each page knows: types of events, by the name of their
- * stream. It only grows. By page, for tests have several.
- * @type {WeakMap<Document, Map<string, Set<string>>>}
+ * What a page knows of an address, whichever of its parts follow it.
+ *
+ * @typedef {object} Followed
+ * @property {Set<string>} types what anybody in this browser follows, as far as is known; it only grows
+ * @property {Set<LiveStream>} leaders who of this page holds the connection for the browser
  */
-const typesInPages = new WeakMap();
+/**
+ * By the name of a stream; and by page, for tests have several.
+ * @type {WeakMap<Document, Map<string, Followed>>}
+ */
+const followedInPages = new WeakMap();
 
 /**
  * Dispatches, as CustomEvents:
@@ -76,6 +82,11 @@ export class LiveStream extends EventTarget {
   #state = "connecting";
   #hasJoined = false;
   #isLeader = false;
+  /**
+   * Who of this page leads.
+   * @type {Set<LiveStream>}
+   */
+  #leaders;
   /** Whether the leader has said how it stands since this tab has come. */
   #isGreeted = false;
   /** Whether the leader hears of all that this tab follows. */
@@ -121,7 +132,7 @@ export class LiveStream extends EventTarget {
     this.#types = new Set([HEARTBEAT, RESET, UNNAMED, ...types]);
     this.#endpoint = new Endpoint({ url, types: this.#types });
     const name = `realtime ${this.#endpoint.url}`;
-    this.#allTypes = typesFollowed(name);
+    ({ types: this.#allTypes, leaders: this.#leaders } = followedInPage(name));
     this.#learn(types);
     this.#connection = new Connection({
       endpoint: new Endpoint({ url, types: this.#allTypes }),
@@ -164,6 +175,14 @@ export class LiveStream extends EventTarget {
 
   get state() {
     return this.#state;
+  }
+
+  /**
+   * Whether this page leads: whether this, or another LiveStream of this page at the same address,
+   * holds the connection for the browser. For what only one of its tabs is to do.
+   */
+  get isLeader() {
+    return this.#leaders.size > 0;
   }
 
   /**
@@ -276,6 +295,7 @@ export class LiveStream extends EventTarget {
   #lead() {
     this.#stopFollowing();
     this.#isLeader = true;
+    this.#leaders.add(this);
     this.#open();
     this.#tellStatus();
     this.#ticking = setInterval(() => this.#tellStatus(), this.#heartbeatMs);
@@ -283,6 +303,7 @@ export class LiveStream extends EventTarget {
 
   #stopLeading() {
     this.#isLeader = false;
+    this.#leaders.delete(this);
     this.#connection.close();
     clearInterval(this.#ticking);
   }
@@ -431,17 +452,17 @@ export class LiveStream extends EventTarget {
 }
 
 /**
- * The types of events of a stream that somebody in this browser follows, for all who ask in this page.
+ * The same for all who ask in this page.
  *
- * @param {string} name
- * @returns {Set<string>}
+ * @param {string} name of a stream
+ * @returns {Followed}
  */
-function typesFollowed(name) {
-  const inPage = typesInPages.get(document) ?? new Map();
-  typesInPages.set(document, inPage);
-  const types = inPage.get(name) ?? new Set();
-  inPage.set(name, types);
-  return types;
+function followedInPage(name) {
+  const inPage = followedInPages.get(document) ?? new Map();
+  followedInPages.set(document, inPage);
+  const followed = inPage.get(name) ?? { types: new Set(), leaders: new Set() };
+  inPage.set(name, followed);
+  return followed;
 }
 
 /** @param {number} milliseconds */
