@@ -84,7 +84,7 @@ class Complaints(list[str]):
 
     def _request(self, request: Request) -> None:
         parts = urlsplit(request.url)
-        if parts.scheme != "data" and parts.netloc != self.host:
+        if parts.scheme not in ("data", "chrome") and parts.netloc != self.host:
             self._add(f"asked {parts.netloc} for {request.url}")
 
     def _add(self, text: str) -> None:

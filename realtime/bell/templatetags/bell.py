@@ -46,7 +46,7 @@ def bell(
         "user": user,
         "csrf_token": context.get("csrf_token"),
         "bell": snapshot,
-        "settings_of_script": settings_of(snapshot, live_url(live, user, scope=scope)),
+        "settings_of_script": settings_of(user, snapshot, live_url(live, user, scope=scope)),
         "here": _page_of(request),
         "login_url": resolve_url(settings.LOGIN_URL),
     }
@@ -70,7 +70,7 @@ def bell_subject(subject: Any) -> SafeString:
     return format_html('data-bell-subject="{}"', realtime.topic_of(subject))
 
 
-def settings_of(snapshot: BellSnapshot, live_url: str) -> dict[str, str]:
+def settings_of(user: Any, snapshot: BellSnapshot, live_url: str) -> dict[str, str]:
     """What the script reads from the root's data attributes: the state that `cursor` belongs to."""
     return {
         "live-url": live_url,
@@ -78,6 +78,8 @@ def settings_of(snapshot: BellSnapshot, live_url: str) -> dict[str, str]:
         "live-heartbeat": str(conf.get("HEARTBEAT_SECONDS")),
         "state-url": reverse("bell:state"),
         "change-url": reverse("bell:change"),
+        "inbox-url": reverse("bell:inbox"),
+        "user": realtime.topic_of(user),
         "unread": json.dumps(snapshot.unread),
         "seen-position": str(snapshot.bell.seen_position),
         "most-counted": str(snapshot.most_counted),

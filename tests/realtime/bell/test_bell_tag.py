@@ -63,6 +63,8 @@ def test_it_gives_its_script_the_state_from_which_the_stream_goes_on(page_for, a
         "live-heartbeat": "15",
         "state-url": "/notifications/bell/",
         "change-url": "/notifications/change/",
+        "inbox-url": "/notifications/",
+        "user": f"auth.user:{alice.pk}",
         "unread": '[["c:1", 3], ["b:1", 2]]',
         "seen-position": "2",
         "most-counted": "99",

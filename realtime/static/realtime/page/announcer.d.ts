@@ -20,3 +20,11 @@ export declare class Gatherer {
  * @returns {Gatherer}
  */
 export declare function announcer(region: HTMLElement, template: HTMLTemplateElement): Gatherer;
+/**
+ * “12 new notifications”.
+ *
+ * @param {HTMLTemplateElement} template the sentence, in each of its plural forms
+ * @param {number} count
+ * @returns {DocumentFragment}
+ */
+export declare function announcement(template: HTMLTemplateElement, count: number): DocumentFragment;

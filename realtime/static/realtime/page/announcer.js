@@ -51,14 +51,24 @@ export class Gatherer {
  * @returns {Gatherer}
  */
 export function announcer(region, template) {
-  return new Gatherer((count) => {
-    const sentence = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
-    for (const number of sentence.querySelectorAll("[data-bell-announced]")) {
-      number.textContent = String(count);
-    }
-    showPlural(sentence, count);
-    region.replaceChildren(sentence);
-  });
+  return new Gatherer((count) => region.replaceChildren(announcement(template, count)));
+}
+
+/**
+ * “12 new notifications”.
+ *
+ * @param {HTMLTemplateElement} template the sentence, in each of its plural forms
+ * @param {number} count
+ * @returns {DocumentFragment}
+ */
+export function announcement(template, count) {
+  const sentence = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
+  for (const number of sentence.querySelectorAll("[data-bell-announced]")) {
+    number.textContent = String(count);
+  }
+  showPlural(sentence, count);
+  for (const other of sentence.querySelectorAll("[data-plural][hidden]")) other.remove();
+  return sentence;
 }
 
 const REAL_CLOCK = {

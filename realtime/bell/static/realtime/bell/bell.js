@@ -10,11 +10,15 @@
  * @typedef {import("./bell_state.js").StreamEvent} StreamEvent
  */
 import { LiveStream } from "../live_stream.js";
-import { announcer } from "../page/announcer.js";
+import { announcement, announcer } from "../page/announcer.js";
 import { find, findAll, findTemplate } from "../page/elements.js";
 import { onceAFrame } from "../page/once_a_frame.js";
 import { freshPage, Refresher } from "../page/refresher.js";
 import { RelativeTimes } from "../page/relative_times.js";
+import { AlertChoices } from "./alert_choices.js";
+import { AlertControls } from "./alert_controls.js";
+import { Alerts } from "./alerts.js";
+import { Attention } from "./attention.js";
 import {
   CHANGE,
   FORGOTTEN,
@@ -41,6 +45,8 @@ import { Undo } from "./undo.js";
 const RESET_SPREAD_MS = 2_000;
 /** While somebody looks, what arrives is seen; told to the server no more often than this. */
 const BETWEEN_LOOKS_MS = 1_000;
+/** What arrives within this time is told on the desktop together, and not at all if it is seen by then. */
+const GATHER_ALERTS_MS = 500;
 /** A change of these rows has the server render them anew. */
 const MOVES_ROWS = ["archive", "unarchive", "unread"];
 
@@ -56,6 +62,9 @@ class LiveBell {
   #announcer;
   #toasts;
   #undo;
+  #alerts;
+  #alertControls;
+  #attention = new Attention();
   #stream;
   #renderSoon;
   #rows = new Refresher(() => this.#refreshRows());
@@ -65,6 +74,9 @@ class LiveBell {
   #arrived = [];
   /** @type {Map<string, number>} their newest, by subject, until the server has rendered the rows */
   #toToast = new Map();
+  #alertRows = new Refresher(() => this.#alert());
+  /** @type {Map<string, number>} what is to be told on the desktop: its newest, by subject */
+  #toAlert = new Map();
   /** @type {StreamEvent[] | undefined} what is said while the state is fetched anew */
   #duringReset;
   #resets = 0;
@@ -90,6 +102,9 @@ class LiveBell {
       find(root, "[data-bell-button]"),
     );
     this.#undo = new Undo(find(root, "[data-bell-undo]"), findTemplate(root, "[data-undo]"));
+    const choices = new AlertChoices(root.dataset.user ?? "");
+    this.#alerts = new Alerts(choices, (alert) => this.#follow(alert));
+    this.#alertControls = findAll(document, "[data-bell-alerts]").map((one) => new AlertControls(one, choices));
     this.#stream = LiveStream.from(root, { types: TYPES });
     this.#renderSoon = onceAFrame(() => this.#render());
   }
@@ -103,6 +118,8 @@ class LiveBell {
     this.#stream.on("reset", () => this.#fetchState());
     this.#stream.on("state", ({ state }) => this.#signs.showConnection(state));
     this.#listenToThePage();
+    this.#attention.keep();
+    for (const controls of this.#alertControls) controls.start();
     this.#stream.start();
     this.#look();
   }
@@ -119,10 +136,14 @@ class LiveBell {
   #apply(event) {
     const state = applyEvent(this.#state, event);
     if (state === this.#state) return; // shown already
-    const { type, data } = event;
+    const { type, data, position } = event;
     const isNews = type === NOTIFICATION && isTold(this.#state, data);
     this.#state = state;
     if (isNews) this.#arrived.push(event);
+    if (isNews && this.#stream.isLeader && this.#alerts.areWanted) {
+      this.#toAlert.set(data.subject, position);
+      this.#alertRows.ask();
+    }
     const hasMoved = type === CHANGE ? MOVES_ROWS.includes(data.action) : isNews || type !== NOTIFICATION;
     this.#areRowsOld ||= hasMoved;
     if (type === FORGOTTEN || data.action === "archive") hideRows(document, data);
@@ -212,7 +233,9 @@ class LiveBell {
 
   /** @param {readonly StreamEvent[]} arrived */
   #tellOf(arrived) {
-    this.#toasts.keepOnly((subject) => stateOf(this.#state, subject) === "new");
+    const isStillNew = (/** @type {string} */ subject) => stateOf(this.#state, subject) === "new";
+    this.#toasts.keepOnly(isStillNew);
+    this.#alerts.keepOnly((subject) => (subject === "" ? countNew(this.#state) > 0 : isStillNew(subject)));
     const news = arrived.filter(({ data, position }) => {
       return isNew(this.#state, data.subject, position) && !this.#isInView(data.subject);
     });
@@ -237,6 +260,53 @@ class LiveBell {
     );
     const rows = rowsIn(this.#panel).filter((row) => subjects.has(subjectOf(row)));
     this.#toasts.show(rows.map(toastOf), subjects);
+  }
+
+  /** What has arrived is told on the desktop, once for all tabs, while none of them is looked at. */
+  async #alert() {
+    await milliseconds(GATHER_ALERTS_MS);
+    const arrived = new Map(this.#toAlert);
+    const isLookedAt = await this.#attention.isAnywhere();
+    const root = isLookedAt ? null : await this.#rootNow();
+    for (const [subject, position] of arrived) {
+      if (this.#toAlert.get(subject) === position) this.#toAlert.delete(subject);
+    }
+    if (!root) return; // nobody needs it, or nobody is signed in any more
+    const isToBeTold = (/** @type {string} */ subject) => {
+      const position = arrived.get(subject);
+      return position !== undefined && isNew(this.#state, subject, position);
+    };
+    const subjects = [...arrived.keys()].filter(isToBeTold);
+    const alerts = rowsIn(find(root, "[data-bell-panel]"))
+      .filter((row) => isToBeTold(subjectOf(row)))
+      .map(alertOf);
+    this.#alerts.show(alerts, () => this.#sumOf(subjects.length));
+  }
+
+  /**
+   * “12 new notifications”.
+   *
+   * @param {number} count
+   * @returns {import("./alerts.js").Alert}
+   */
+  #sumOf(count) {
+    const title = announcement(findTemplate(this.#root, "[data-announcement]"), count).textContent ?? "";
+    const url = this.#root.dataset.inboxUrl ?? "";
+    return { subject: "", title: title.trim(), body: "", url };
+  }
+
+  /**
+   * Somebody has clicked on it: to this tab if it is about that; else in a new one, for this one may
+   * hold what they have begun to write.
+   *
+   * @param {import("./alerts.js").Alert} alert
+   */
+  #follow({ subject, url }) {
+    if (url === "" || subjectsOfPage().includes(subject)) focus();
+    else open(url, "_blank", "noopener");
+    if (this.#state.unread.has(subject)) {
+      this.#do({ action: "read", subject, through: this.#state.cursor });
+    }
   }
 
   #listenToThePage() {
@@ -422,6 +492,22 @@ function toastOf(row) {
   content.append(.../** @type {HTMLElement} */ (row.cloneNode(true)).children);
   for (const part of content.querySelectorAll(".bell-tags, .bell-details")) part.remove();
   return { subject: subjectOf(row), content };
+}
+
+/**
+ * @param {HTMLElement} row
+ * @returns {import("./alerts.js").Alert}
+ */
+function alertOf(row) {
+  const text = (/** @type {string} */ selector) => {
+    return (row.querySelector(selector)?.textContent ?? "").replace(/\s+/g, " ").trim();
+  };
+  return {
+    subject: subjectOf(row),
+    title: text("[data-bell-link]"),
+    body: text(".bell-sentence"),
+    url: row.querySelector("a[data-bell-link]")?.getAttribute("href") ?? "",
+  };
 }
 
 /** @param {number} ms */
