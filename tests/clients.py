@@ -1,5 +1,6 @@
 """Clients of a running server: people, and their streams."""
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -12,6 +13,8 @@ from .servers import ServerProcess
 
 STREAM = "/orders/realtime"
 WAIT_SECONDS = 10
+# How long an event is waited for: through a restart of the database, too.
+EVENT_SECONDS = 60
 
 
 def bearer(user: Any) -> dict[str, str]:
@@ -63,10 +66,13 @@ class OpenStream:
 
     def next_event(self) -> ServerSentEvent:
         """The next event with data, but for the bell's; fails if none comes in time."""
+        # Each heartbeat is a sign of life for httpx, so that it alone would wait for ever.
+        deadline = time.monotonic() + EVENT_SECONDS
         for block in self._blocks:
             self.last_event_id = block.id or self.last_event_id
             if block.data and not block.event.startswith("bell."):
                 return block
+            assert time.monotonic() < deadline, f"There was no event within {EVENT_SECONDS} s."
         raise AssertionError("The stream ended.")
 
     def ended(self) -> bool:

@@ -6,5 +6,5 @@ from .settings import *  # noqa: F403
 from .settings import DATABASES, REALTIME
 
 DATABASES = {**DATABASES, "west": database.from_url(environment.text("WEST_DATABASE_URL"))}
-REALTIME = {**REALTIME, "STREAMS": {"default": "default", "orders": "default", "west-*": "west"}}
+REALTIME = {**REALTIME, "STREAMS": {"default": "default", "west-*": "west"}}
 ROOT_URLCONF = "tests.realtime.hub.urls_of_two"

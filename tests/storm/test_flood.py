@@ -81,9 +81,9 @@ def neighbour(transactional_db):
 
 
 INSERT = (
-    "INSERT INTO realtime_outbox (stream, topic, type, data) VALUES ('orders', %s, 'orders', %s)"
+    "INSERT INTO realtime_outbox (stream, topic, type, data) VALUES ('default', %s, 'orders', %s)"
 )
-HINT = "SELECT pg_notify('realtime_pending', 'orders')"
+HINT = "SELECT pg_notify('realtime_pending', 'default')"
 
 
 @contextmanager
@@ -116,7 +116,7 @@ def orders_of(user):
     ("channel", "payload"),
     [
         (PENDING_CHANNEL, "name %s"),
-        (PUBLISHED_CHANNEL, "%s-1f orders"),
+        (PUBLISHED_CHANNEL, "%s-1f default"),
         (PUBLISHED_CHANNEL, "junk %s"),
         (ACCESS_CHANNEL, "user %s"),
         (ACCESS_CHANNEL, "user"),

@@ -25,7 +25,7 @@ DATABASE = "postgres"
 SETTINGS = "tests.realtime.forgetful"
 INSERT = """
     INSERT INTO realtime_outbox (stream, topic, type, data)
-    SELECT 'orders', 'auth.user:' || id, 'orders', %s FROM auth_user WHERE username = 'alice'
+    SELECT 'default', 'auth.user:' || id, 'orders', %s FROM auth_user WHERE username = 'alice'
 """
 PLACED = json.dumps(
     {

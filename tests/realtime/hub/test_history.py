@@ -24,7 +24,7 @@ DATABASE = "postgres"
 TABLES = ("realtime_event", "realtime_stream", "realtime_outbox")
 INSERT = """
     INSERT INTO realtime_outbox (stream, topic, type, data)
-    SELECT 'orders', 'auth.user:' || id, 'orders', %s FROM auth_user WHERE username = 'alice'
+    SELECT 'default', 'auth.user:' || id, 'orders', %s FROM auth_user WHERE username = 'alice'
 """
 NUMBER = "SELECT last_position FROM realtime_number_events('default', 100, 0, NULL)"
 

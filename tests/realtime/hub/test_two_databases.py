@@ -89,12 +89,12 @@ def test_one_process_tells_of_both_and_one_that_is_away_stops_its_own_streams_on
             open_stream(server, **headers) as home,
             open_stream(server, path="/west/", **headers) as west,
         ):
-            assert site.publish("orders", "a") == 1
+            assert site.publish("default", "a") == 1
             assert site.publish("west-orders", "b", "c") == 2
             assert home.next_event().data == '"a"'
             assert [west.next_event().data for _ in range(2)] == ['"b"', '"c"']
             # Each where the rows are that it tells of.
-            assert events(site.home) == [("orders", '"a"')]
+            assert events(site.home) == [("default", '"a"')]
             assert events(site.west) == [("west-orders", '"b"'), ("west-orders", '"c"')]
 
             site.west.crash()
@@ -103,7 +103,7 @@ def test_one_process_tells_of_both_and_one_that_is_away_stops_its_own_streams_on
             )
             assert status == 200
             assert told["listener"] == "listening"
-            site.publish("orders", "d")
+            site.publish("default", "d")
             assert home.next_event().data == '"d"'
             metrics = httpx.get(f"{server.url}/metrics", headers=METRICS).text
             assert 'realtime_hub_connected{database="default"} 1.0' in metrics

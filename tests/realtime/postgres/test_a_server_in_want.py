@@ -30,7 +30,7 @@ MAX_CONNECTIONS = 30
 CHECK_SECONDS, LATE_SECONDS, CLOCK_SECONDS = 2, 3, 1
 INSERT = """
     INSERT INTO realtime_outbox (stream, topic, type, data)
-    SELECT 'orders', 'auth.user:' || id, 'orders', to_json(%s::text)::text
+    SELECT 'default', 'auth.user:' || id, 'orders', to_json(%s::text)::text
     FROM auth_user WHERE username = %s
 """
 THE_SITES = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'site'"
