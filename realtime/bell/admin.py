@@ -5,13 +5,24 @@ What stands in these tables is what the users' events come to; changing it here 
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.contrib.auth import get_user_model
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Page, Paginator
+from django.db.models import BooleanField, Count, Q, QuerySet, Value
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast, Coalesce
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from .kinds import all_kinds, kind_named
+from .kinds import Kind, all_kinds, kind_named
 from .models import Bell, Notification, Thread
+
+PAGE_USERS = 50
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # can't be subscripted when it runs
@@ -80,10 +91,11 @@ class ThreadAdmin(ReadOnlyAdmin):
 
 @admin.register(Bell)
 class BellAdmin(ReadOnlyAdmin):
-    """Who would be told of what: the kinds that each user has chosen or left out."""
+    """Who would be told of what: by user in the list, by kind in a page of its own."""
 
     list_display = ("user", "told_of", "not_told_of")
     list_select_related = ("user",)
+    change_list_template = "admin/bell/bell/bells.html"
 
     @admin.display(description=_("is told of"))
     def told_of(self, bell: Bell) -> str:
@@ -92,3 +104,86 @@ class BellAdmin(ReadOnlyAdmin):
     @admin.display(description=_("is not told of"))
     def not_told_of(self, bell: Bell) -> str:
         return ", ".join(str(kind.label) for kind in all_kinds() if not bell.wants(kind))
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.audience_view)
+        return [path("audience/", view, name="bell_bell_audience"), *super().get_urls()]
+
+    def audience_view(self, request: HttpRequest) -> HttpResponse:
+        """Who would be told of a kind, were it to happen now: all users, or those who are searched.
+
+        Who has no bell yet is told by the kind's default.
+        """
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        form = AudienceForm(request.GET)
+        # What is missing or wrong is as if it wasn't asked for; the form says what is.
+        wanted = form.cleaned_data if form.is_valid() else {}
+        kind = next((kind for kind in all_kinds() if kind.name == wanted.get("kind")), None)
+        context: dict[str, Any] = {
+            **self.admin_site.each_context(request),
+            "title": gettext("Who would be told"),
+            "opts": self.opts,
+            "form": form,
+            "kind": kind,
+        }
+        if kind is not None:
+            audience = with_wish(users_matching(wanted["q"]), kind)
+            counts = audience.aggregate(
+                told=Count("pk", filter=Q(is_told=True)),
+                not_told=Count("pk", filter=Q(is_told=False)),
+            )
+            shown = counts["told"] + counts["not_told"]
+            if wanted["told"]:
+                audience = audience.filter(is_told=wanted["told"] == "yes")
+                shown = counts["told" if wanted["told"] == "yes" else "not_told"]
+            context.update(counts, page=_page_of(audience, wanted["page"], shown))
+        return TemplateResponse(request, "admin/bell/bell/audience.html", context)
+
+
+class AudienceForm(forms.Form):
+    """Which kind, and which users."""
+
+    kind = forms.ChoiceField(label=_("kind"))
+    q = forms.CharField(label=_("user"), required=False, max_length=200)
+    told = forms.ChoiceField(
+        label=_("is told"),
+        choices=[("", _("yes or no")), ("yes", _("yes")), ("no", _("no"))],
+        required=False,
+    )
+    page = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        field = self.fields["kind"]
+        field.choices = [  # type: ignore[attr-defined]  # a ChoiceField
+            (kind.name, f"{kind.group} · {kind.label}" if kind.group else kind.label)
+            for kind in all_kinds()
+        ]
+
+
+def with_wish(users: QuerySet[Any], kind: Kind) -> QuerySet[Any]:
+    """The users, each with `is_told`: whether they want to be told of this kind (`Bell.wants`)."""
+    choice = Cast(KeyTextTransform(kind.name, "realtime_bell__choices"), BooleanField())
+    wished: QuerySet[Any] = users.annotate(is_told=Coalesce(choice, Value(kind.default)))
+    return wished
+
+
+def users_matching(text: str) -> QuerySet[Any]:
+    """The users whose name or e-mail address has this in it, by name."""
+    model = get_user_model()
+    users: QuerySet[Any] = model._default_manager.order_by(model.USERNAME_FIELD, "pk")
+    if not text:
+        return users
+    fields = {field.name for field in model._meta.get_fields()}
+    names = fields & {model.USERNAME_FIELD, model.get_email_field_name()}
+    found = Q()
+    for name in names:
+        found |= Q(**{f"{name}__icontains": text})
+    return users.filter(found)
+
+
+def _page_of(audience: QuerySet[Any], number: int | None, count: int) -> Page[Any]:
+    paginator = Paginator(audience, PAGE_USERS)
+    paginator.count = count  # it is known already
+    return paginator.get_page(number or 1)
