@@ -76,8 +76,10 @@ class OpenStream:
         raise AssertionError("The stream ended.")
 
     def ended(self) -> bool:
-        """Wait until the server ends it."""
-        return all(not block.data for block in self._blocks)
+        """Wait until the server ends it; false if there was an event before, but for the bell's."""
+        return not any(
+            block.data and not block.event.startswith("bell.") for block in self._blocks
+        )
 
 
 @contextmanager

@@ -136,7 +136,7 @@ def test_each_event_is_a_line_in_the_terminal(checkout):
             order = httpx.post(f"{site.url}/api/orders/", json=tea, headers=headers)
             assert any(line.startswith("data: {") for line in lines)
         assert order.status_code == 201
-        site.wait_for_output(f"order {order.json()['id']} placed → event 1 → 1 stream, ")
+        site.wait_for_output(f"order {order.json()['id']} placed → events 1 to 2 → 1 stream, ")
 
 
 def test_requests_for_static_files_are_not_worth_a_line(checkout):

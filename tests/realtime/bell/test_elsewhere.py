@@ -55,17 +55,19 @@ def blocks(language: str) -> list[str]:
 
 
 def test_what_the_docs_say_can_be_done(alice, bob):
-    _, kinds, telling, forgetting = blocks("python")
+    *_, kinds, telling, forgetting = blocks("python")
     document = Group.objects.create(name="Budget")
-    names = {"readers": [alice], "document": document, "user": bob}
+    page = {}
     try:
         exec(kinds, {})
-        exec(telling, names)
+        exec(telling, page)
+        page["tell_of_sharing"](document, [alice], bob)
         number_waiting()
         [row] = bell_snapshot(alice).rows
         assert (row.newest.label, row.thread.title) == ("Shared", "Budget")
         assert row.newest.sentence == "bob shared it with you."
-        exec(forgetting, names)
+        exec(forgetting, page)
+        page["delete_document"](document, [alice])
         number_waiting()
         assert bell_snapshot(alice).rows == []
     finally:
