@@ -77,9 +77,7 @@ class OpenStream:
 
     def ended(self) -> bool:
         """Wait until the server ends it; false if there was an event before, but for the bell's."""
-        return not any(
-            block.data and not block.event.startswith("bell.") for block in self._blocks
-        )
+        return not any(block.data and not block.event.startswith("bell.") for block in self._blocks)
 
 
 @contextmanager
