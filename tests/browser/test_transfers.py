@@ -1,15 +1,40 @@
 """Imports and exports in a real browser, with the worker that runserver brings along."""
 
+import re
+
 import pytest
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from orders.models import Order
 from orders.transfers.models import Transfer
+from realtime import topic_of
+from realtime.models import Event
 
-from .test_accessibility import violations
+from .bells import expect_live
+from .following import is_question
+from .test_accessibility import assert_inside, violations
 
 pytestmark = pytest.mark.browser
 LONG_MS = 60_000
+STRIP = "[data-transfers-strip]"
+# Of each of the strip's items, in their order.
+NOTE_VALUES = """() => {
+  const strip = document.querySelector("[data-transfers-strip]");
+  window.values = {};
+  new MutationObserver(() => {
+    for (const item of strip.querySelectorAll("li")) {
+      (values[item.dataset.transfer] ??= []).push(item.querySelector("progress").value);
+    }
+  }).observe(strip, {subtree: true, attributes: true, childList: true});
+}"""
+# Of the strip's item, in their order.
+NOTE_STATES = """() => {
+  const strip = document.querySelector("[data-transfers-strip]");
+  window.states = [];
+  new MutationObserver(() => states.push(strip.querySelector("li")?.dataset.state))
+    .observe(strip, {subtree: true, attributes: true, childList: true});
+}"""
 
 
 def test_a_bar_goes_along_in_every_tab_and_the_board_is_told(visit, shop, alice):
@@ -62,3 +87,115 @@ def test_the_exported_file_is_downloaded(visit, shop, alice):
     assert ",alice,Tea,1,2.50,placed," in download.value.path().read_text()
     assert violations(page) == []
     assert Transfer.objects.get().state == "done"
+
+
+@pytest.fixture
+def transfer(shop) -> Transfer:
+    """One that this test works on, in the place of a worker."""
+    return Transfer.objects.create(
+        kind="import",
+        name="spring catalogue of all our suppliers.csv",
+        state="running",
+        started_by=shop,
+        started_at=timezone.now(),
+        total=10_000,
+    )
+
+
+def tell(transfer, done, state="running"):
+    transfer.done, transfer.state = done, state
+    transfer.save_and_publish("done", "state")
+
+
+def test_the_strip_is_in_every_tab_and_on_every_page_over_the_one_connection(visit, shop, transfer):
+    page = visit(shop)
+    opened = []
+    page.context.on("request", lambda sent: opened.append(sent) if is_stream(sent) else None)
+    page.context.on("requestfailed", lambda sent: sent in opened and opened.remove(sent))
+    page.context.on("requestfinished", lambda sent: sent in opened and opened.remove(sent))
+    tabs = [page, *(page.context.new_page() for _ in range(2))]
+    for tab, path in zip(tabs, ["/orders/", "/notifications/", "/"], strict=True):
+        tab.goto(path)
+        expect_live(tab)
+    tell(transfer, 2_500)
+    for tab in tabs:
+        expect(tab.locator(f"{STRIP} progress")).to_have_js_property("value", 2_500)
+        expect(tab.locator(f"{STRIP} [data-transfer-done]")).to_have_text("2,500")
+        expect(tab.locator(f"{STRIP} [data-transfer-rate]")).to_have_text(re.compile(r"^[\d,]+$"))
+        expect(tab.locator(f"{STRIP} [data-transfer-left]")).to_have_text(re.compile(r"sec|min"))
+    assert len(opened) == 1, [sent.url for sent in opened]
+    for tab in tabs:
+        tab.evaluate(NOTE_STATES)
+    tell(transfer, 10_000, "done")
+    for tab in tabs:
+        expect(tab.locator(STRIP)).to_be_hidden(timeout=LONG_MS)  # the bell tells of it
+        assert "done" in tab.evaluate("states")
+
+
+def is_stream(sent) -> bool:
+    return sent.method == "GET" and sent.resource_type == "eventsource" and not is_question(sent)
+
+
+def test_a_page_that_is_opened_in_the_middle_has_it_before_the_next_event(visit, shop, transfer):
+    tell(transfer, 4_000)
+    page = visit(shop)
+    expect(page.locator(f"{STRIP} progress")).to_have_js_property("value", 4_000)
+    page.locator(STRIP).get_by_role("link").click()
+    page.wait_for_url("**/orders/transfers/")
+    expect(page.locator("main progress")).to_have_js_property("value", 4_000)
+    expect(page.locator(STRIP)).to_have_count(0)  # it would say it twice
+
+
+def test_the_strip_is_for_the_staff_and_takes_a_script(visit, shop, alice, transfer):
+    tell(transfer, 4_000)
+    page = visit(alice)
+    expect_live(page)
+    expect(page.locator(STRIP)).to_have_count(0)
+    page = visit(shop, java_script_enabled=False)
+    expect(page.locator(STRIP)).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_strip_is_clean_and_fits_its_window(visit, shop, transfer, scheme, width):
+    viewport = {"width": width, "height": 700}
+    page = visit(shop, bypass_csp=True, color_scheme=scheme, viewport=viewport)
+    transfer.error_count = 12
+    transfer.save(update_fields=["error_count"])
+    tell(transfer, 4_000)
+    expect(page.locator(f"{STRIP} [data-transfer-problems]")).to_be_visible()
+    assert violations(page) == []
+    for part in ("a", "progress", ".transfer-figures"):
+        assert_inside(page, f"{STRIP} {part}", width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.slow  # 10,000 rows in and out, which are some 20 seconds
+def test_ten_thousand_rows_go_in_and_out_and_the_strip_goes_along(visit, shop, alice):
+    rows = 10_000
+    page = visit(shop)
+    page.goto("/orders/transfers/")
+    board = page.context.new_page()
+    board.goto("/orders/")
+    expect_live(board)
+    board.evaluate(NOTE_VALUES)
+    lines = ["customer,product,quantity,unit_price", *["alice,Tea,1,2.50"] * rows]
+    file = {"name": "many.csv", "mimeType": "text/csv", "buffer": "\n".join(lines).encode()}
+    page.get_by_label("CSV file").set_input_files(file)
+    page.get_by_role("button", name="Import").click()
+    expect(page.locator(".transfer")).to_have_attribute("data-state", "done", timeout=240_000)
+    assert Order.objects.count() == rows
+    page.get_by_role("button", name="Export all orders").click()
+    link = page.get_by_role("link", name="Download")
+    expect(link).to_be_visible(timeout=240_000)
+    with page.expect_download() as download:
+        link.click()
+    assert len(download.value.path().read_text().splitlines()) == rows + 1
+    expect(board.locator(STRIP)).to_be_hidden(timeout=LONG_MS)
+    for transfer in Transfer.objects.all():
+        values = board.evaluate("transfer => values[transfer]", str(transfer.pk))
+        assert values == sorted(values)  # it never runs backwards
+        assert values[-1] == rows
+        # Of one key only the newest is kept; all others were overtaken or emptied.
+        living = Event.objects.filter(topic=topic_of(transfer), key="progress")
+        assert living.count() == 1
