@@ -23,6 +23,7 @@ class Plan:
     missed: int = 100
     checkout_seconds: float = 8
     checkout_rates: tuple[int | None, ...] = (None, 100)
+    lone_rates: tuple[int | None, ...] = (None, 20)
     disks: tuple[int, ...] = (0, 1)  # milliseconds by which a commit is slowed down
     log_events: tuple[int, ...] = (10_000, 10_000_000)
     together_per_second: int = 20
@@ -69,6 +70,7 @@ PLANS = {
             missed=10,
             checkout_seconds=1,
             checkout_rates=(None,),
+            lone_rates=(None,),
             disks=(0,),
             log_events=(10_000,),
             together_per_second=50,

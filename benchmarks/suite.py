@@ -27,6 +27,8 @@ from .site import ours
 from .streams import streams_to
 
 CALM_PER_SECOND = 10
+# A checkout by one writer alone, through the ORM: what its customer waits for.
+LONE = "lone writer"
 # Where the search for the highest rate begins in the first round; later ones begin nearby.
 FIRST_GUESS = {"ours-daphne": 1000.0, "ours-uvicorn": 1000.0, "nchan": 100.0}
 ANY_GUESS = 20.0
@@ -166,8 +168,12 @@ class Suite:
 
     def _checkout(self, round: int) -> Iterator[Step]:
         for disk in self.plan.disks:
-            for way in ("SQL", "ORM"):
-                for rate in self.plan.checkout_rates:
+            for way, rates in (
+                ("SQL", self.plan.checkout_rates),
+                ("ORM", self.plan.checkout_rates),
+                (LONE, self.plan.lone_rates),
+            ):
+                for rate in rates:
                     for publishing in (False, True):
                         name = f"{way}{f' at {rate}' if rate else ''}, +{disk} ms"
                         yield Step(
@@ -203,7 +209,11 @@ class Suite:
                 )
             else:
                 found = checkout.through_orm(
-                    self.database, self.cores.all, self.plan.checkout_seconds, **common
+                    self.database,
+                    self.cores.all,
+                    self.plan.checkout_seconds,
+                    writers=1 if way == LONE else checkout.WRITERS,
+                    **common,
                 )
         self._add(f"checkout {'on' if publishing else 'off'}", name, round, found)
 

@@ -118,6 +118,16 @@ TARGETS = [
         for way in ("SQL", "ORM")
         for disk in (0, 1)
     ),
+    *(
+        Target(
+            f"a lone writer's checkout{when}, p50, with ÷ without: ORM, disk +{disk} ms",
+            f"< {limit}",
+            _of_checkouts(f"lone writer{when}, +{disk} ms", "p50_ms"),
+            _below(limit),
+        )
+        for when, limit in ((" at 20", 1.15), ("", 1.4))
+        for disk in (0, 1)
+    ),
     Target("reconnect storm, what is recent", "< 1 s", _of("storm", "seconds"), _below(1), "s"),
     Target(
         "reconnect storm, from the table",

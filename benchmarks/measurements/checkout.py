@@ -103,15 +103,17 @@ def through_orm(
     *,
     publishing: bool,
     per_second: float | None = None,
+    writers: int = WRITERS,
 ) -> Checkouts:
     """By Order.save(), in as many threads: see ../checkouts.py."""
+    count = min(writers, PROCESSES)
     command = [
         *(sys.executable, "-m", "benchmarks.checkouts"),
-        *("--threads", str(WRITERS // PROCESSES), "--seconds", str(seconds)),
+        *("--threads", str(writers // count), "--seconds", str(seconds)),
         *([] if publishing else ["--unpublished"]),
-        *(["--per-second", str(per_second / PROCESSES)] if per_second else []),
+        *(["--per-second", str(per_second / count)] if per_second else []),
     ]
-    writers = [
+    processes = [
         subprocess.Popen(
             command,
             cwd=places.ROOT,
@@ -120,18 +122,18 @@ def through_orm(
             text=True,
             preexec_fn=lambda: prepare_child(cores),
         )
-        for _ in range(PROCESSES)
+        for _ in range(count)
     ]
     try:
-        for writer in writers:
-            writer.stdout.readline()  # ready
+        for process in processes:
+            process.stdout.readline()  # ready
         began = time.monotonic()
-        for writer in writers:
-            writer.stdin.write("go\n")
-            writer.stdin.flush()
-        taken = [ms for writer in writers for ms in json.loads(writer.stdout.readline())]
+        for process in processes:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        taken = [ms for process in processes for ms in json.loads(process.stdout.readline())]
         return Checkouts.of(taken, min(seconds, time.monotonic() - began))
     finally:
-        for writer in writers:
-            writer.kill()
-            writer.communicate()
+        for process in processes:
+            process.kill()
+            process.communicate()

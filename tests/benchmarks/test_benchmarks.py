@@ -157,6 +157,7 @@ def test_a_whole_run_leaves_a_value_for_every_target(database, tmp_path):
         tmp_path,
         customer_rates=(500, 3000),
         checkout_rates=(None, 100),
+        lone_rates=(None, 20),
         disks=(0, 1),
         log_events=(10_000, 20_000),
     )
