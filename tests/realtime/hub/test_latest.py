@@ -9,7 +9,8 @@ import pytest
 
 import realtime
 from realtime import Topic
-from realtime.log.cursor import START
+from realtime.hub.hub import Hub
+from realtime.log.cursor import START, Cursor
 from realtime.models import Event
 from tests.realtime.conftest import following, in_thread
 from tests.waiting import soon, until
@@ -96,3 +97,26 @@ async def test_what_is_told_from_the_beginning_is_the_state_and_not_the_history(
             await soon(anext(state))
             assert values(await soon(anext(state))) == [3]
     assert await in_thread(Event.objects.count) == 1
+
+
+async def test_a_page_whose_server_is_replaced_amid_the_ticks_ends_with_the_last(hub, elsewhere):
+    stream = hub.open_stream("default", following("job"), START)
+    seen = []
+    async with aclosing(stream.chunks()) as chunks:
+        await in_thread(tick, 0)
+        await asyncio.wait_for(read_until(chunks, 0, seen), 10)
+        ticking = asyncio.create_task(in_thread(tick_for, 1.0))
+        while len(seen) < 3:
+            chunk = await soon(anext(chunks))
+            seen += values(chunk)
+    # It comes back with the last id that it has seen.
+    last_id = re.findall(rb"^id: (.+)$", chunk, re.MULTILINE)[-1].decode()
+    await Hub.close_current()
+    later = Hub.current().open_stream("default", following("job"), Cursor.parse(last_id))
+    async with aclosing(later.chunks()) as chunks:
+        last = await ticking
+        await asyncio.wait_for(read_until(chunks, last, seen), 10)
+    assert seen == sorted(set(seen)), "it ran backwards, or told twice"
+    assert await in_thread(lambda: list(Event.objects.values_list("data", flat=True))) == [
+        str(last)
+    ]
