@@ -29,8 +29,8 @@ PROCESSES = (1, 2, 4, 8)
 ORDERS_PER_SECOND = 500
 FOLLOW_SECONDS = 8
 STORED = 200_000
-HINT = "SELECT pg_notify('realtime_pending', 'orders')"
-NUMBER = "SELECT moved FROM realtime_number_events('orders', %s, 4, '100 ms')"
+HINT = "SELECT pg_notify('realtime_pending', 'default')"
+NUMBER = "SELECT moved FROM realtime_number_events('default', %s, 4, '100 ms')"
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from realtime import topic_of
+from realtime.log.cursor import Cursor
 
 from .. import people, placing
 from ..site import Ours
@@ -25,13 +26,14 @@ MISSED = 100
 PUBLISHED_PER_SECOND = 50
 PAGES = 100
 BATCH = 1_000_000
+MARK = 1
 FILL = """
     INSERT INTO realtime_event (stream, position, mark, topic, type, data, created_at, published_at)
     SELECT
-        'orders', number, 1, (%(topics)s::text[])[1 + number %% %(count)s], 'orders',
+        'default', number, %(mark)s, (%(topics)s::text[])[1 + number %% %(count)s], 'orders',
         '{"order":' || number || ',"status":"placed","product":"load ' || number || ' 0",'
         '"quantity":2,"unit_price":"4.50","total":"9.00","customer":"customer-1",'
-        '"placed_at":"2026-11-22T13:59:42.492031Z"}',
+        '"placed_at":"2026-11-22T13:59:42.492031Z","changed_at":"2026-11-22T13:59:42.492031Z"}',
         now(), now()
     FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS number
 """
@@ -54,12 +56,19 @@ def fill(events: int) -> None:
         cursor.execute("TRUNCATE realtime_event, realtime_outbox")
         for first in range(1, events + 1, BATCH):
             last = min(events, first + BATCH - 1)
-            values = {"topics": topics, "count": READERS, "first": first, "last": last}
+            values = {
+                "topics": topics,
+                "count": READERS,
+                "mark": MARK,
+                "first": first,
+                "last": last,
+            }
             cursor.execute(FILL, values)
         cursor.execute(
-            "INSERT INTO realtime_stream (name, position, pruned_through) VALUES ('orders', %s, 0)"
-            " ON CONFLICT (name) DO UPDATE SET position = excluded.position, pruned_through = 0",
-            [events],
+            "INSERT INTO realtime_stream (name, position, mark, pruned_through)"
+            " VALUES ('default', %s, %s, 0) ON CONFLICT (name) DO UPDATE"
+            " SET position = excluded.position, mark = excluded.mark, pruned_through = 0",
+            [events, MARK],
         )
 
 
@@ -82,7 +91,7 @@ def measure(site: Ours, streams: Streams, events: int, seconds: float) -> LogSiz
 
 def _replay_ms(streams: Streams, users: Sequence[User], *, after: int) -> float:
     taken = []
-    for request in people.own_streams(users, after=after):
+    for request in people.own_streams(users, after=str(Cursor(after, MARK))):
         streams.open([request])
         received = streams.wait_for(MISSED, 10)
         if received.events != MISSED:
@@ -111,7 +120,7 @@ def _session_of(user: User) -> str:
     """The key of a session that this user has signed in to."""
     session = import_module(settings.SESSION_ENGINE).SessionStore()
     session[SESSION_KEY] = str(user.pk)
-    session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     session.save()
     return session.session_key
