@@ -214,6 +214,93 @@ from documents.models import Document
 import_rows(Document.objects.earliest("pk").owner, ["Well said"] * 100)
 """,
     "howto/pgbouncer.md": "",
+    "howto/publishing.md": """
+import asyncio
+from django.core.management import call_command
+from django.db import connection
+from documents.adding import add_documents
+from documents.models import Document
+from documents.saying import say
+import realtime
+from realtime.models import Event
+
+def told(topic, *types):
+    realtime.current_cursor()
+    found = Event.objects.filter(topic=realtime.topic_of(topic), type__in=types)
+    return [(event.type, event.data) for event in found.order_by("position")]
+
+call_command("migrate", verbosity=0)
+call_command("say", "Hello")
+news = [("news", '{"text":"Pages are live."}'), ("news", '{"text":"Hello"}')]
+assert told(realtime.PUBLIC, "news") == news, told(realtime.PUBLIC, "news")
+document = Document.objects.earliest("pk")
+assert told(document, "live"), "a data migration tells of the rows that there are"
+title = document.title
+Document.objects.filter(pk=document.pk).update(title="By SQL")
+assert [data for _, data in told(document, "title")] == ['{"title" : "By SQL"}']
+document.title = title
+document.save()
+assert len(told(document, "title")) == 2
+assert len(add_documents(document.owner, ["One", "Two"])) == 2
+added = [("added", '{"added":"One"}'), ("added", '{"added":"Two"}')]
+assert told(document.owner, "added") == added
+asyncio.run(say(document.owner, "Said by a coroutine"))
+assert told(document.owner, "said") == [("said", "Said by a coroutine")]
+realtime.publish(to=Document.objects.none(), data={})
+for nobody in (Document(), "document", Document.objects):
+    try:
+        realtime.publish(to=nobody, data={})
+    except realtime.InvalidEvent:
+        continue
+    raise AssertionError(nobody)
+
+# A fresh database has all of it after one `migrate`.
+name = connection.settings_dict["NAME"]
+with connection.cursor() as cursor:
+    cursor.execute(f'CREATE DATABASE "{name}_fresh"')
+connection.close()
+connection.settings_dict["NAME"] = f"{name}_fresh"
+try:
+    call_command("migrate", verbosity=0)
+    assert told(realtime.PUBLIC, "news") == news[:1]
+finally:
+    connection.close()
+    connection.settings_dict["NAME"] = name
+    with connection.cursor() as cursor:
+        cursor.execute(f'DROP DATABASE "{name}_fresh" WITH (FORCE)')
+""",
+    "howto/team-pages.md": """
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from documents.models import Document, Team
+import realtime
+from realtime.testing import open_stream_sync
+call_command("makemigrations", "documents", verbosity=0)
+call_command("migrate", verbosity=0)
+document = Document.objects.earliest("pk")
+bob = get_user_model().objects.create_user("bob")
+path = f"/teams/documents/{document.pk}/live"
+
+def refused(user):
+    try:
+        with open_stream_sync(path, user):
+            return None
+    except AssertionError as error:
+        return str(error)
+
+assert "401" in refused(None), refused(None)
+assert "404" in refused(bob), refused(bob)
+team = Team.objects.create(name="Editors")
+team.documents.add(document)
+team.members.add(bob)
+with open_stream_sync(path, bob) as stream:
+    realtime.publish(to=document, type="changed", data={"title": document.title})
+    assert stream.next_event().type == "changed"
+    team.members.remove(bob)
+    stream.ends()
+    realtime.publish(to=document, type="changed", data={"title": "Not for Bob"})
+assert "404" in refused(bob), refused(bob)
+""",
     "bell.md": """
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
