@@ -211,7 +211,17 @@ assert drf_token(APIRequestFactory().get("/")) is None
 from documents.job_streams import ImportStream
 from documents.jobs import import_rows
 from documents.models import Document
-import_rows(Document.objects.earliest("pk").owner, ["Well said"] * 100)
+from celery import Celery
+from django.db import transaction
+from celery.contrib.testing.worker import start_worker
+app = Celery(broker="memory://", backend="cache+memory://", set_as_current=True)
+app.conf.broker_connection_retry_on_startup = False
+from documents.tasks import import_file
+alice = Document.objects.earliest("pk").owner
+with start_worker(app, perform_ping_check=False, pool="solo"):
+    with transaction.atomic():
+        import_file.delay_on_commit(alice.pk, ["Well said"] * 100)
+    import_file.delay(alice.pk, []).get(timeout=60)  # after the first: there is one worker
 """,
     "howto/pgbouncer.md": "",
     "howto/publishing.md": """
