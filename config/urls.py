@@ -2,12 +2,11 @@
 
 from django.conf import settings
 from django.contrib import admin
-from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 
 from realtime import health, metrics
 
-from .views import SignInView
+from .views import SignInView, SignOutView
 
 urlpatterns = [
     path("admin/", admin.site.urls),
@@ -17,7 +16,7 @@ urlpatterns = [
     path("readyz", health.ready, name="health_ready"),
     path("metrics", metrics.show, name="metrics"),
     path("login/", SignInView.as_view(), name="login"),
-    path("logout/", LogoutView.as_view(), name="logout"),
+    path("logout/", SignOutView.as_view(), name="logout"),
     path("", include("orders.urls")),
 ]
 if not settings.PRODUCTION:

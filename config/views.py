@@ -1,8 +1,9 @@
-"""The way in."""
+"""The way in, and out."""
 
 from typing import Any
 
-from django.contrib.auth.views import LoginView
+from django.contrib.auth.views import LoginView, LogoutView
+from django.http import HttpRequest, HttpResponseBase
 
 from .demo import accounts
 
@@ -16,3 +17,12 @@ class SignInView(LoginView):
         return super().get_context_data(
             **kwargs, demo_accounts=accounts.accounts_to_try(), demo_password=accounts.PASSWORD
         )
+
+
+class SignOutView(LogoutView):
+    """Django's, after which the browser has kept no page: “Back” is not to show whose it was."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response = super().dispatch(request, *args, **kwargs)
+        response.headers["Clear-Site-Data"] = '"cache"'
+        return response

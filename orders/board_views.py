@@ -9,6 +9,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from realtime.bell import keep_for_back
+
 from .board import Filter, board_snapshot, summary
 from .exceptions import InvalidTransition
 from .models import Order
@@ -46,7 +48,7 @@ class BoardForm(forms.Form):
 
 
 @require_safe
-@never_cache  # a page from the browser's cache would show a list of long ago
+@keep_for_back
 @login_required
 @may_view_orders
 def orders_board(request: HttpRequest) -> HttpResponse:

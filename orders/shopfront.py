@@ -9,10 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 import realtime
+from realtime.bell import keep_for_back
 
 from .events import STREAM
 from .models import Order
@@ -49,7 +49,7 @@ class Card(NamedTuple):
 
 
 @require_safe
-@never_cache  # a page from the browser's cache would show orders as they were long ago
+@keep_for_back
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
     # The cursor first: what the stream says after it may be shown already, but is never missing.

@@ -3,10 +3,10 @@
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 import realtime
+from realtime.bell import keep_for_back
 
 from .events import STREAM
 from .models import Order
@@ -15,7 +15,7 @@ from .timeline import timeline
 
 
 @require_safe
-@never_cache
+@keep_for_back
 @login_required
 def order(request: HttpRequest, pk: int) -> HttpResponse:
     # The cursor first: what the stream says after it may be shown already, but is never missing.

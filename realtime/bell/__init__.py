@@ -19,6 +19,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .kept_pages import keep_for_back
     from .kinds import Kind, register_kind
     from .notifying import Notice, forget, forget_message, message, notify, notify_many
     from .snapshot import BellSnapshot, bell_snapshot
@@ -30,6 +31,7 @@ __all__ = [
     "bell_snapshot",
     "forget",
     "forget_message",
+    "keep_for_back",
     "message",
     "notify",
     "notify_many",
@@ -39,7 +41,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # Imported on first use: Django imports this package before its app registry can load models.
-    for module in ("kinds", "notifying", "snapshot"):
+    for module in ("kept_pages", "kinds", "notifying", "snapshot"):
         if name in __all__ and hasattr(home := import_module(f".{module}", __name__), name):
             # Kept: to look it up each time took a lone checkout 4 % longer.
             found = globals()[name] = getattr(home, name)

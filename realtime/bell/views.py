@@ -18,6 +18,7 @@ import realtime
 
 from .changes import ONE_SUBJECT_ONLY, Action, choose
 from .changes import change as publish_change
+from .kept_pages import keep_for_back
 from .kinds import all_kinds
 from .models import Thread, threads_of
 from .notifying import STREAM
@@ -66,7 +67,7 @@ class ChangeForm(forms.Form):
 
 
 @require_safe
-@never_cache  # a page from the browser's cache would show a list and a count of long ago
+@keep_for_back
 @login_required
 def inbox(request: HttpRequest) -> HttpResponse:
     form = InboxForm(request.GET)

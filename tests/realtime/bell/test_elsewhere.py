@@ -55,7 +55,7 @@ def blocks(language: str) -> list[str]:
 
 
 def test_what_the_docs_say_can_be_done(alice, bob):
-    *_, kinds, telling, forgetting = blocks("python")
+    *_, kinds, telling, forgetting, _keeping = blocks("python")
     document = Group.objects.create(name="Budget")
     page = {}
     try:

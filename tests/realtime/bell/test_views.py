@@ -320,6 +320,18 @@ def test_browsers_keep_no_copy(client, alice):
         assert "no-store" in client.get(reverse(name)).headers["Cache-Control"]
 
 
+def test_only_a_browser_whose_script_guards_them_may_keep_pages_for_back(client, alice):
+    client.cookies["realtime_kept_pages"] = "1"
+    assert "no-store" in client.get(reverse("bell:inbox")).headers["Cache-Control"]
+    client.force_login(alice)
+    response = client.get(reverse("bell:inbox"))
+    assert response.headers["Cache-Control"] == "private, no-cache"
+    assert "Cookie" in response.headers["Vary"]
+    # What it says would be old when it comes back.
+    for name in ("bell:state", "bell:choices"):
+        assert "no-store" in client.get(reverse(name)).headers["Cache-Control"]
+
+
 def test_as_json_it_is_what_the_page_shows(client, alice):
     tell(alice, "a:1", by="Bob")
     tell(alice, "a:1", "cases.loud", title="Teapot", url="/teapot/")

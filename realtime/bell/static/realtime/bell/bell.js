@@ -34,6 +34,7 @@ import {
   withChange,
 } from "./bell_state.js";
 import { writeDays } from "./days.js";
+import { guardKeptPage } from "./kept_page.js";
 import { listenToKeys } from "./keys.js";
 import { BellRequests } from "./requests.js";
 import { ROW, focusRow, hideRows, replaceRows, rowsIn, showStates, subjectOf } from "./rows.js";
@@ -119,6 +120,7 @@ class LiveBell {
     this.#stream.on("state", ({ state }) => this.#signs.showConnection(state));
     this.#listenToThePage();
     this.#attention.keep();
+    guardKeptPage(async () => (await this.#rootNow())?.dataset.user === this.#root.dataset.user);
     for (const controls of this.#alertControls) controls.start();
     this.#stream.start();
     this.#look();
