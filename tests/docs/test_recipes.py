@@ -20,7 +20,8 @@ from .recipes import ROOT, Project, blocks
 pytestmark = pytest.mark.usefixtures("processes")
 
 PAGE_SECONDS = 15
-# tests/docs/test_tenants.py has a project of its own, tests/realtime/test_docs.py runs its tests.
+# tests/docs/test_tenants.py has a project of its own, tests/realtime/test_docs.py runs its tests,
+# and below are the servers of wsgi.md.
 HOW_TOS = [
     "bell.md",
     "events.md",
@@ -28,7 +29,7 @@ HOW_TOS = [
     *sorted(
         f"howto/{path.name}"
         for path in (ROOT / "docs/howto").glob("*.md")
-        if path.name not in ("django-tenants.md", "testing.md")
+        if path.name not in ("django-tenants.md", "testing.md", "wsgi.md")
     ),
 ]
 
@@ -83,13 +84,17 @@ def adopted(django_db_setup, django_db_blocker, tmp_path_factory) -> Iterator[Pr
 
 
 @contextmanager
-def serving(project: Project, command: str) -> Iterator[str]:
-    """The address of a server started by a command of the docs."""
-    port = free_port()
+def serving(project: Project, command: str, port: str = "") -> Iterator[str]:
+    """The address of a server started by a command of the docs.
+
+    port: which the command names; a free one takes its place.
+    """
+    free = str(free_port())
+    command = command.replace(port, free) if port else f"{command} --port {free}"
     process = subprocess.Popen(
-        f"exec {command} --port {port}", shell=True, cwd=project.folder, env=project.environment
+        f"exec {command}", shell=True, cwd=project.folder, env=project.environment
     )
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://127.0.0.1:{free}"
     try:
         with httpx.Client(transport=httpx.HTTPTransport(retries=10)) as client:
             client.get(url)
@@ -402,6 +407,39 @@ def test_a_how_to_does_what_it_says(adopted, name):
             adopted.run(f"node --check --input-type=module < {block.path}")
     if name in EVENT_HOLDS:
         assert EVENT_HOLDS[name] in published(adopted)
+
+
+def test_pages_are_served_by_wsgi_and_streams_by_one_asgi_process(existing):
+    for block in blocks("quickstart.md"):
+        if block.path is not None:
+            existing.write(block)
+    existing.run("python manage.py migrate -v 0 realtime")
+    by_wsgi, by_asgi = (
+        block.text.strip() for block in blocks("howto/wsgi.md") if block.language == "sh"
+    )
+    write = "from documents.models import *\nwrite(Document.objects.earliest('pk'), {!r})\n"
+    existing.shell(write.format("Before any stream"))
+    cookies = sign_in(existing)
+    with (
+        serving(existing, by_wsgi, "8000") as pages,
+        httpx.Client(cookies=cookies, timeout=PAGE_SECONDS) as client,
+    ):
+        page = client.get(f"{pages}/documents/1/now/").text
+        assert "Before any stream" in page
+        cursor = page.partition('data-live-cursor="')[2].partition('"')[0]
+        address = page.partition('data-live-url="')[2].partition('"')[0]
+        refused = client.get(pages + address)
+        assert refused.status_code == 501
+        assert "asgi.py" in refused.text
+        existing.shell(write.format("While the page was opened"))
+        with (
+            serving(existing, by_asgi, "8001") as streams,
+            connect_sse(
+                client, "GET", streams + address, headers={"Last-Event-ID": cursor}
+            ) as source,
+        ):
+            events = (event for event in source.iter_sse() if event.data)
+            assert "While the page was opened" in next(events).data
 
 
 def render(project: Project, template: str) -> None:
