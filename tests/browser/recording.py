@@ -83,8 +83,8 @@ def play(page: Page, recording: Recording) -> None:
     recording.watch(1.2)
     for number, fault in enumerate(("Kill the database's sessions", "Cut my network for 5 s"), 1):
         press(page, fault)
-        recording.watch(HEALED_SECONDS, until=f"[data-word=healed] >> nth={number - 1}")
-        expect(page.locator("[data-word=healed]")).to_have_count(number)
+        recording.watch(HEALED_SECONDS, until=f"[data-word^=healed] >> nth={number - 1}")
+        expect(page.locator("[data-word^=healed]")).to_have_count(number)
         recording.watch(1.5)
 
 

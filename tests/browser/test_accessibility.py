@@ -212,6 +212,16 @@ def test_what_is_unread_shows_where_the_system_chooses_the_colours(visit, alice)
     assert page.evaluate(f"{dot}.backgroundColor") not in (page_color, "rgba(0, 0, 0, 0)")
 
 
+def test_on_paper_stands_what_is_said_and_nothing_to_press(visit, alice):
+    place(alice, "Teapot")
+    page = visit(alice)
+    expect(titles(page)).to_have_count(1)
+    page.emulate_media(media="print")
+    expect(titles(page)).to_be_visible()
+    expect(page.locator("main .bell-sentence")).to_be_visible()
+    expect(page.locator("button:visible")).to_have_count(0)
+
+
 def test_the_pages_need_no_script_or_style_but_their_own_files(visit, complaints, alice, pages):
     """What they ask of other hosts, and what their policy refuses, are complaints anyway."""
     complaints.expect("403")

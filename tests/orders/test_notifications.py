@@ -2,6 +2,7 @@
 
 import pytest
 from django.template.loader import render_to_string
+from django.test.html import parse_html
 
 from orders.models import Order
 from orders.status import Status
@@ -9,6 +10,7 @@ from realtime.bell.kinds import kind_named
 from realtime.bell.models import Notification
 from realtime.bell.snapshot import Row, bell_snapshot
 
+from .pages import shown_text
 from .samples import an_order, move_on, number_waiting, place, place_many
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +43,7 @@ def test_it_says_which_order_and_how_much(alice):
     html = render_to_string("orders/notification.html", {"notification": row.newest})
     assert "We have your order. Thank you!" in html
     assert f"Order #{order.pk}" in html
-    assert "Total 27.00" in html
+    assert "Total 27.00 €" in shown_text(parse_html(html))
 
 
 def test_many_orders_at_once_are_told_each(alice):

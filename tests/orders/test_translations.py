@@ -192,7 +192,7 @@ def test_what_a_script_reads_is_written_alike_in_all_languages(german, client, a
     item = element(root, "li", data_bell_row=None)
     assert attribute(item, "data-position") == "2"
     assert attribute(element(item, "a", data_bell_link=None), "href") == "/orders/12345/"
-    assert " 12345 Gesamtbetrag 1234.50 " in shown_text(item)
+    assert " 12345 Gesamtbetrag 1.234,50 € " in shown_text(item)
 
     client.force_login(shop)
     board = element(page_of(client.get("/orders/", headers={"Accept-Language": "de"})), "main")

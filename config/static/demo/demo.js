@@ -165,7 +165,9 @@ async function seeItThrough() {
     if (taken >= LEAST_TAKEN && isWell()) break;
   }
   if (fault !== mine || !isWell()) return;
-  write("healed", ((mine.badAt - at) / 1_000).toFixed(1));
+  const seconds = ((mine.badAt - at) / 1_000).toFixed(1);
+  if (seconds === "0.0") write("healed-at-once");
+  else write("healed", seconds);
   fault = undefined;
 }
 
