@@ -26,7 +26,7 @@ logger = logging.getLogger("realtime")
 # At this isolation level, see the head of its file, whatever the project's default is.
 NUMBER_EVENTS = """
     BEGIN ISOLATION LEVEL READ COMMITTED;
-    SELECT taken, moved, last_position, last_mark, leased, waited_seconds
+    SELECT taken, moved, replaced, last_position, last_mark, leased, waited_seconds
     FROM realtime_number_events(
         %(stream)s, %(number_rows)s, %(busy_rows)s, make_interval(secs => %(lease_seconds)s)
     );
@@ -104,7 +104,8 @@ class Numbered(NamedTuple):
     """What was done about the events of a stream that waited.
 
     moved: how many have their position now; None: another session is at it.
-    replaced: how many never get one, because of a newer one with their key.
+    replaced: how many were replaced at once by a newer one with their key: before they had one, or
+        within some milliseconds of it.
     last: the stream's newest event.
     waited_seconds: of those moved, since the row of the oldest was inserted.
     leased: to poll the stream from now on, see polling_lease.py.
@@ -169,11 +170,11 @@ class EventLog:
             parameters |= _read_parameters(stream, read_after)
             [counts], rows = await self._query_all(connection, NUMBER_AND_READ, parameters)
             read = _batch(stream, rows, read_after)
-        taken, moved, position, mark, leased, waited_seconds = counts
+        taken, moved, replaced, position, mark, leased, waited_seconds = counts
         return Numbered(
             moved=moved,
             waited_seconds=waited_seconds or 0.0,
-            replaced=0 if moved is None else taken - moved,
+            replaced=replaced or 0,
             last=Cursor(position or 0, mark),
             leased=bool(leased),
             more=taken == NUMBER_ROWS,

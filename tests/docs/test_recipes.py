@@ -209,7 +209,7 @@ assert response.status_code == 201, response.data
 request = APIRequestFactory().get("/")
 force_authenticate(request, alice)
 found = documents(request).data
-assert len(found["documents"]) == 2 and found["cursor"] != "0", found
+assert len(found["documents"]) >= 2 and found["cursor"] != "0", found
 assert drf_token(APIRequestFactory().get("/")) is None
 """,
     "howto/background-jobs.md": """

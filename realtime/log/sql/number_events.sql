@@ -8,16 +8,17 @@
 -- one that takes the same position after the log went back: a backup was restored, or a standby
 -- that lacks the last commits was promoted.
 --
--- If it took `busy_rows` or more, or one that was replaced already, and less than half of an
+-- If it took `busy_rows` or more, or one was replaced at once, and less than half of an
 -- earlier lease is left, it takes out a lease: from now on the caller looks again and again, and
 -- once more when `lease` is over. Until then (realtime_pollinglease.until) who commits an event
 -- need not hint at it. Without a `lease` (null) it never does.
 --
--- Returns how many it took and how many of them have a position now, the stream's last position
--- and its mark, whether it took out a lease, and how many seconds ago the oldest of those that have
--- a position now was inserted; nulls if another session is numbering this stream
--- right now (that session hears the same hints, so it will run once more for whatever it could not
--- see yet). With `wait` it waits for that session instead.
+-- Returns how many it took, how many of them have a position now, and how many were replaced at
+-- once (before they had one, or within 20 ms of it, as those of a key that changes more than 50
+-- times a second); the stream's last position and its mark, whether it took out a lease, and how
+-- many seconds ago the oldest of those that have a position now was inserted; nulls if another
+-- session is numbering this stream right now (that session hears the same hints, so it will run
+-- once more for whatever it could not see yet). With `wait` it waits for that session instead.
 --
 -- The lock and the numbering are two statements on purpose: in READ COMMITTED each statement of
 -- a PL/pgSQL function has a snapshot of its own, so the second one sees every event committed
@@ -34,7 +35,8 @@
 CREATE FUNCTION realtime_number_events(
     stream_name text, batch_rows integer, busy_rows integer, lease interval,
     wait boolean DEFAULT false,
-    OUT taken integer, OUT moved integer, OUT last_position bigint, OUT last_mark integer,
+    OUT taken integer, OUT moved integer, OUT replaced integer,
+    OUT last_position bigint, OUT last_mark integer,
     OUT leased boolean, OUT waited_seconds double precision
 )
 LANGUAGE plpgsql
@@ -48,6 +50,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM realtime_outbox WHERE stream = stream_name) THEN
         taken := 0;
         moved := 0;
+        replaced := 0;
         leased := false;
         SELECT position, mark INTO last_position, last_mark
         FROM realtime_stream WHERE name = stream_name;
@@ -90,6 +93,7 @@ BEGIN
         SELECT id, key FROM realtime_outbox WHERE stream = stream_name ORDER BY id LIMIT batch_rows
     ) AS waiting;
     taken := coalesce(cardinality(ids), 0);
+    replaced := 0;
 
     IF has_keys THEN
         DELETE FROM realtime_outbox
@@ -102,12 +106,18 @@ BEGIN
             ) AS keyed
             WHERE newer IS NOT NULL
         );
-        UPDATE realtime_event AS event
-        SET data = NULL
-        FROM realtime_outbox AS newer
-        WHERE newer.id = ANY (ids) AND newer.key <> ''
-            AND event.stream = stream_name AND event.topic = newer.topic
-            AND event.key = newer.key AND event.key <> '' AND event.data IS NOT NULL;
+        WITH emptied AS (
+            UPDATE realtime_event AS event
+            SET data = NULL
+            FROM realtime_outbox AS newer
+            WHERE newer.id = ANY (ids) AND newer.key <> ''
+                AND event.stream = stream_name AND event.topic = newer.topic
+                AND event.key = newer.key AND event.key <> '' AND event.data IS NOT NULL
+            RETURNING event.published_at
+        )
+        SELECT count(*) INTO replaced
+        FROM emptied
+        WHERE published_at > clock_timestamp() - interval '20 milliseconds';
     END IF;
 
     WITH numbered AS (
@@ -137,7 +147,8 @@ BEGIN
         UPDATE realtime_stream SET position = last_position, mark = batch_mark
         WHERE name = stream_name;
     END IF;
-    IF taken >= busy_rows OR taken > moved THEN
+    replaced := replaced + taken - moved;
+    IF taken >= busy_rows OR replaced > 0 THEN
         INSERT INTO realtime_pollinglease AS earlier (stream, until)
         SELECT stream_name, clock_timestamp() + lease
         WHERE lease IS NOT NULL

@@ -171,6 +171,22 @@ def test_who_finds_many_at_once_promises_to_go_on_looking(elsewhere, write):
     assert session.execute(LEASED).fetchone() == (True,)
 
 
+@pytest.mark.parametrize(("seconds", "leased"), [("-1", False), ("1", True)])
+def test_a_key_that_changes_too_often_for_a_number_each_is_polled(
+    elsewhere, write, seconds, leased
+):
+    """Though each look finds a single event: it replaces one of some milliseconds ago."""
+    session = elsewhere()
+    write(session, "1 %", key="progress")
+    assert session.execute(NUMBER_AND_LEASE).fetchone() == (False,)
+    session.execute(
+        "UPDATE realtime_event SET published_at = clock_timestamp() + make_interval(secs => %s)",
+        [seconds],
+    )
+    write(session, "2 %", key="progress")
+    assert session.execute(NUMBER_AND_LEASE).fetchone() == (leased,)
+
+
 def test_a_promise_is_never_taken_back(elsewhere, write):
     session = elsewhere()
     write(session, "a", "b", "c")
