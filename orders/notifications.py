@@ -4,16 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from realtime.bell import Kind, register_kind
 
-from .status import Status
-from .wording import WORDS
-
-TONES = {
-    Status.PLACED: "blue",
-    Status.PAID: "violet",
-    Status.SHIPPED: "amber",
-    Status.DELIVERED: "green",
-    Status.CANCELLED: "red",
-}
+from .wording import TONES, WORDS
 
 for status, words in WORDS.items():
     register_kind(

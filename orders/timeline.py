@@ -11,7 +11,7 @@ from realtime.models import Event
 from .events import ORDER_TYPE, STREAM
 from .models import Order
 from .status import Status
-from .wording import WORDS, Words
+from .wording import TONES, WORDS, Words
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,10 @@ class Step:
     @property
     def words(self) -> Words:
         return WORDS[self.status]
+
+    @property
+    def tone(self) -> str:
+        return TONES[self.status]
 
 
 def timeline(order: Order) -> list[Step]:

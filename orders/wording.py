@@ -21,6 +21,14 @@ WORDS = {
     Status.DELIVERED: Words(_("Delivered"), _("It has arrived. Enjoy!")),
     Status.CANCELLED: Words(_("Cancelled"), _("This order will not be sent.")),
 }
+# The colours of a status, by the names that the bell has for them.
+TONES = {
+    Status.PLACED: "blue",
+    Status.PAID: "violet",
+    Status.SHIPPED: "amber",
+    Status.DELIVERED: "green",
+    Status.CANCELLED: "red",
+}
 # A page stays open through a deploy, so its script may meet a status that it was never told of.
 WORDS_FOR_ANY_STATUS = Words(_("Changed"), _("There is news about this order."))
 

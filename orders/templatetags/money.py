@@ -7,10 +7,12 @@ from django import template
 from django.utils import formats
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 
 register = template.Library()
 
-# All prices of the shop are in it. static/orders/money.js writes it in the viewer's form.
+# All prices of the shop are in it. The script realtime/page/money.js writes it in the
+# viewer's form.
 CURRENCY = "EUR"
 SIGN = "€"
 
@@ -20,12 +22,20 @@ def money(amount: Any) -> SafeString:
     """The amount with its currency, to be written in the viewer's form; without one, a blank."""
     if amount in ("", None):
         return format_html('<data data-money="{}" value=""></data>', CURRENCY)
-    amount = Decimal(amount)
-    shown = formats.number_format(amount, decimal_pos=2, use_l10n=True, force_grouping=True)
-    value = f"{amount:.2f}"
+    value = f"{Decimal(amount):.2f}"
     return format_html(
-        '<data data-money="{}" value="{}">{} {}</data>', CURRENCY, value, shown, SIGN
+        '<data data-money="{}" value="{}">{}</data>', CURRENCY, value, money_text(amount)
     )
+
+
+@register.filter
+def money_text(amount: Any) -> str:
+    """The same in the form of the page's language, for where no element can stand."""
+    shown = formats.number_format(
+        Decimal(amount), decimal_pos=2, use_l10n=True, force_grouping=True
+    )
+    in_english = (get_language() or "en").startswith("en")
+    return f"{SIGN}{shown}" if in_english else f"{shown} {SIGN}"
 
 
 @register.filter

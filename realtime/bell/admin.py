@@ -116,7 +116,7 @@ class BellAdmin(ReadOnlyAdmin):
         """
         if not self.has_view_permission(request):
             raise PermissionDenied
-        form = AudienceForm(request.GET)
+        form = AudienceForm(request.GET or None)
         # What is missing or wrong is as if it wasn't asked for; the form says what is.
         wanted = form.cleaned_data if form.is_valid() else {}
         kind = next((kind for kind in all_kinds() if kind.name == wanted.get("kind")), None)

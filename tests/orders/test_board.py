@@ -88,7 +88,7 @@ def test_it_tells_of_everybodys_orders_the_newest_first(page, alice, bob):
     placed_at = f"{cups.placed_at.astimezone(UTC):%Y}"
     assert first.startswith(f"# {cups.pk} Placed")
     assert placed_at in first
-    assert "6 × Espresso cups bob 27.00 €" in first
+    assert "6 × Espresso cups bob €27.00" in first
     assert second.startswith(f"# {tea.pk} Paid")
     assert f'href="{reverse("order", args=[cups.pk])}"' in rows(html)[0]
     assert f'href="{reverse("admin:orders_order_change", args=[cups.pk])}"' in rows(html)[0]
@@ -199,9 +199,9 @@ def test_the_chart_has_the_orders_of_each_of_the_last_sixty_minutes(page, alice,
         (591, 10, True),
     ]
     html = page(customer="alice")
-    told = "13 orders in the last hour at most 10 in a minute for 117.00 €"
+    told = "13 orders in the last hour at most 10 in a minute for €117.00"
     assert told in text(html)
-    assert "59 minutes ago: 2 orders, 18.00 €" in text(html)
+    assert "59 minutes ago: 2 orders, €18.00" in text(html)
     assert f"the oldest first: 2, {'0, ' * 57}10, 1" in text(html)
 
 

@@ -68,7 +68,7 @@ def test_it_shows_ones_own_orders_the_newest_first_and_nobody_elses(customer, al
     assert [attribute(card, "data-order") for card in found] == [str(second.pk), str(first.pk)]
     assert "secret" not in shown_text(main(customer))
     text = shown_text(found[0])
-    assert text.startswith("6 × Espresso cups 27.00 € Placed Paid Shipped Delivered")
+    assert text.startswith("6 × Espresso cups €27.00 Placed Paid Shipped Delivered")
     [current] = elements(found[1], "li", aria_current="step")
     assert shown_text(current) == "Paid"
     assert attribute(next(elements(found[0], "a")), "href") == f"/orders/{second.pk}/"
@@ -80,7 +80,7 @@ def test_without_orders_it_offers_some_and_shows_no_empty_list(customer):
     assert not list(elements(page, "ol"))
     offers = list(elements(page, "button", name="offer"))
     assert [attribute(offer, "value") for offer in offers] == ["cups", "teapot", "bowl"]
-    assert shown_text(offers[1]) == "Teapot 39.50 €"
+    assert shown_text(offers[1]) == "Teapot €39.50"
 
 
 def test_an_offer_is_ordered_with_one_click_at_the_price_of_the_shop(customer, alice):

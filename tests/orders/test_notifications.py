@@ -43,7 +43,7 @@ def test_it_says_which_order_and_how_much(alice):
     html = render_to_string("orders/notification.html", {"notification": row.newest})
     assert "We have your order. Thank you!" in html
     assert f"Order #{order.pk}" in html
-    assert "Total 27.00 €" in shown_text(parse_html(html))
+    assert "Total €27.00" in shown_text(parse_html(html))
 
 
 def test_many_orders_at_once_are_told_each(alice):

@@ -61,7 +61,7 @@ def test_it_tells_the_order_and_its_way_in_words(client, alice):
     text = shown_text(element(page_of(client.get(address(order))), "main"))
     assert f"Order #{order.pk} 6 × Espresso cups" in text
     assert re.search("We have your order.* Your payment is here.* It has left us", text)
-    assert "Unit price 4.50 € Total 27.00 €" in text
+    assert "Unit price €4.50 Total €27.00" in text
     assert f"{order.status_changed_at:%Y}" in text
 
 

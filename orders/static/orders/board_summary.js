@@ -5,6 +5,8 @@
  * it is one short request a second.
  */
 
+import { writeMoney } from "../realtime/page/money.js";
+
 /** How long after an event, at a random time: not all boards of the shop at the same moment. */
 const WITHIN_MS = [500, 1_500];
 /** The chart moves on by itself. */
@@ -64,5 +66,6 @@ function showFresh(html) {
     const shown = document.querySelector(`[data-board-fresh="${name}"]`);
     // The content, not the element: the focus stays, and so do the links around it.
     shown?.replaceChildren(...fresh.childNodes);
+    if (shown) writeMoney(shown);
   }
 }

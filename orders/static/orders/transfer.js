@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * One import or export in a page: its markup, made of a template, and what an event says of it.
+ * One transfer in a page: its markup, made of a template, and what an event says of it.
  * All words are in the page; here is shown which of them hold, and numbers are filled in.
  *
  * @typedef {{

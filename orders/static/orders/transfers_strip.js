@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The strip below the head of every page: a slim bar for each import and export that is under way. When
+ * The strip below the head of every page: a slim bar for each transfer that is under way. When
  * one is over it says so for a moment, and goes; the bell tells whoever has started it.
  *
  * @typedef {import("./transfer.js").TransferEvent} TransferEvent
