@@ -67,11 +67,6 @@ class Project:
             "ALLOWED_HOSTS = ['*']\n"
             f"STATICFILES_DIRS = {self._libraries()!r}\n",
         )
-        self.add(
-            "mysite/urls.py",
-            "from django.contrib.staticfiles.urls import staticfiles_urlpatterns\n"
-            "urlpatterns += staticfiles_urlpatterns()\n",
-        )
 
     def _libraries(self) -> list[tuple[str, str]]:
         folders = {

@@ -18,7 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 from tests.servers import ROOT, database_url
 
 from .recipes import Project, blocks
-from .test_recipes import empty_database, serving
+from .test_recipes import empty_database, expect_scripts, serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("processes")]
 
@@ -49,7 +49,14 @@ class ForeignProject(Project):
             "asgi.py", "outlive_request(get_asgi_application())", "get_asgi_application()"
         )
         self._take_out("urls.py", '        path("", include("workspace.urls")),\n', "")
-        self._take_out("settings.py", '    "workspace",\n    "realtime",\n', '    "documents",\n')
+        # As in a project that leaves static files to `runserver`.
+        self._take_out("urls.py", "    *staticfiles_urlpatterns(),\n", "")
+        bell = '        path("notifications/", include("realtime.bell.urls")),\n'
+        self._take_out("urls.py", bell, "")
+        apps = '    "workspace",\n    "realtime",\n    "realtime.bell",\n'
+        self._take_out("settings.py", apps, '    "documents",\n')
+        # As in a project that had no ASGI server.
+        self._take_out("settings.py", 'ASGI_APPLICATION = "website.asgi.application"\n', "")
         settings = (folder / "website/settings.py").read_text()
         begin, end = settings.index("DATABASES = {"), settings.index("# DEFAULT_AUTO_FIELD")
         settings = settings[:begin] + DATABASES + settings[end:]
@@ -67,7 +74,8 @@ class ForeignProject(Project):
         return super().run(command.replace("mysite", "website"), **environment)
 
     def write(self, block):
-        super().write(block._replace(path=block.path.replace("mysite/", "website/")))
+        path, text = (part.replace("mysite", "website") for part in (block.path, block.text))
+        super().write(block._replace(path=path, text=text))
 
     def shell(self, program):
         (self.folder / "program.py").write_text(f"import django\n\ndjango.setup()\n{program}")
@@ -100,10 +108,10 @@ print(client.session.session_key)
 
 @pytest.fixture
 def venv(tmp_path):
-    """What the project had installed before: Django, a driver with a pool, a server."""
+    """What the project had installed before: Django, a driver with a pool."""
     folder = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    had = ["django~=5.2.0", "psycopg[binary,pool]", "uvicorn"]
+    had = ["django~=5.2.0", "psycopg[binary,pool]"]
     subprocess.run([folder / "bin/pip", "install", "-q", *had], check=True)
     return folder
 
@@ -126,7 +134,7 @@ def test_the_quickstart_in_somebody_elses_project(
         project.run("python manage.py migrate -v 0")
         session = project.shell(ALICE).strip()
         steps = blocks("quickstart.md")
-        [serve] = [step for step in steps if step.text.startswith("uvicorn")]
+        [serve] = [step for step in steps if "runserver" in step.text and step.language == "sh"]
         [write] = [step for step in steps if "manage.py shell" in step.text]
 
         began = time.monotonic()
@@ -137,11 +145,12 @@ def test_the_quickstart_in_somebody_elses_project(
                 # Not from PyPI, but what would be uploaded there.
                 project.run(step.text.replace(NAME, str(wheel)))
         with (
-            serving(project, serve.text.strip().replace("mysite", "website")) as url,
+            serving(project, f"{serve.text.strip()} --noreload PORT", "PORT") as url,
             httpx.Client(base_url=url, cookies={"sessionid": session}, timeout=30) as client,
         ):
             page = client.get("/documents/1/now/").text
             assert "First draft" in page
+            expect_scripts(client)
             cursor = page.partition('data-live-cursor="')[2].partition('"')[0]
             address = page.partition('data-live-url="')[2].partition('"')[0]
             project.run(write.text)

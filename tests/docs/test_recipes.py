@@ -119,9 +119,9 @@ def sign_in(project: Project) -> dict[str, str]:
 def test_the_quickstart_ends_with_a_live_page(existing):
     steps = blocks("quickstart.md")
     [install] = [step for step in steps if step.text.startswith("pip install")]
-    [serve] = [step for step in steps if step.text.startswith("uvicorn")]
+    [serve] = [step for step in steps if "runserver" in step.text and step.language == "sh"]
     [write] = [step for step in steps if "manage.py shell" in step.text]
-    assert install.text.split()[-1] == "django-postgres-realtime"
+    assert install.text.split()[2:] == ["django-postgres-realtime", "daphne"]
     for step in steps:
         if step.path is not None:
             existing.write(step)
@@ -129,15 +129,17 @@ def test_the_quickstart_ends_with_a_live_page(existing):
             existing.run(step.text)
     cookies = sign_in(existing)
     with (
-        serving(existing, serve.text.strip()) as url,
+        serving(existing, f"{serve.text.strip()} --noreload PORT", "PORT") as url,
         httpx.Client(base_url=url, cookies=cookies, timeout=PAGE_SECONDS) as client,
     ):
         page = client.get("/documents/1/now/").text
         assert "First draft" in page
         cursor = page.partition('data-live-cursor="')[2].partition('"')[0]
         address = page.partition('data-live-url="')[2].partition('"')[0]
-        script = client.get("/static/documents/live.js")
-        assert "LiveStream.from" in script.text
+        expect_scripts(client)
+        stranger = httpx.get(f"{url}/documents/1/now/", timeout=PAGE_SECONDS)
+        assert stranger.status_code == 302
+        assert "login" in stranger.headers["Location"]
         existing.run(write.text)  # before the stream is open
         with connect_sse(client, "GET", address, headers={"Last-Event-ID": cursor}) as source:
             events = (event for event in source.iter_sse() if event.data)
@@ -145,6 +147,14 @@ def test_the_quickstart_ends_with_a_live_page(existing):
             existing.run(write.text.replace("Hello, live", "Hello again"))
             assert "Hello again" in next(events).data
         assert "Hello again" in client.get("/documents/1/now/").text
+
+
+def expect_scripts(client: httpx.Client) -> None:
+    """The page's script, and what it imports, are there: without them it isn't live."""
+    script = client.get("/static/documents/live.js")
+    assert script.status_code == 200
+    assert "LiveStream.from" in script.text
+    assert client.get("/static/realtime/live_stream.js").status_code == 200
 
 
 # What is looked at when the files of a how-to are there.
@@ -319,8 +329,10 @@ assert "404" in refused(bob), refused(bob)
     "bell.md": """
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.test import Client
+from django.http import Http404
+from django.test import Client, RequestFactory
 from documents.models import Document
+from documents.pages import document as document_page
 from documents.telling import delete_document, tell_of_sharing
 call_command("migrate", verbosity=0)
 document = Document.objects.create(
@@ -332,6 +344,17 @@ readers = get_user_model().objects.all()
 tell_of_sharing(document, readers, document.owner)
 page = client.get("/notifications/").content.decode()
 assert "Budget" in page and "alice shared it with you." in page, page
+request = RequestFactory().get("/")
+request.user = document.owner
+assert document_page(request, pk=document.pk).status_code == 200
+request.user = get_user_model().objects.create_user("carol")
+try:
+    document_page(request, pk=document.pk)
+except Http404:
+    pass
+else:
+    raise AssertionError
+request.user.delete()
 delete_document(document, readers)
 assert "Budget" not in client.get("/notifications/").content.decode()
 """,
