@@ -110,7 +110,8 @@ def expand(library: Path) -> None:
     function = (realtime / "log/sql/number_events.sql").read_text(encoding="utf-8")
     renamed = function.replace("realtime_number_events", "realtime_number_events_v2")
     # It writes the new column too.
-    filled = re.sub(r"published_at\n( *)\)", r"published_at, expanded\n\1)", renamed, count=1)
+    columns = r"(trace_parent,\n *published_at)\n( *)\)"
+    filled = re.sub(columns, r"\1, expanded\n\2)", renamed, count=1)
     end = "\n        FROM numbered"
     filled = filled.replace(f"clock_timestamp(){end}", f"clock_timestamp(), 'v2'{end}")
     assert filled.count("expanded") == 1
