@@ -27,8 +27,12 @@ def demo(visit) -> Page:
 def open_demo(page: Page) -> Page:
     accounts.create_accounts()
     page.goto("/demo/")
-    expect(page.locator("[data-demo-connection]")).to_have_attribute("data-state", "live")
+    expect_live(page)
     return page
+
+
+def expect_live(page: Page) -> None:
+    expect(page.locator("[data-demo-connection]")).to_have_attribute("data-state", "live")
 
 
 def figure(page: Page, name: str) -> Locator:
@@ -116,6 +120,7 @@ def test_it_stays_alices_when_somebody_else_is_signed_in(visit, shop):
     page.goto("/demo/")
     expect(page.get_by_text("You are signed in as shop.")).to_be_visible()
     press(page, "Go on as Alice")
+    expect_live(page)
     press(page, "Order")
     expect_counts(page, 1)
 

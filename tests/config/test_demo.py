@@ -92,3 +92,18 @@ def test_a_server_of_somebodys_is_never_stopped(client, monkeypatch):
     assert reverse("demo_break_sessions") in page.content.decode()
     assert reverse("demo_break_database") not in page.content.decode()
     assert client.post(reverse("demo_break_database")).status_code == 404
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("development")
+def test_a_button_pressed_before_the_script_has_come_leads_back_to_the_page(client):
+    accounts.create_accounts()
+    client.get(reverse("demo"))
+    as_a_form_is_sent = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+    answer = client.post(reverse("demo_order"), headers={"accept": as_a_form_is_sent})
+    assert (answer.status_code, answer.url) == (302, reverse("demo"))
+    assert Order.objects.count() == 1
+    client.logout()
+    answer = client.post(reverse("demo_order"), headers={"accept": as_a_form_is_sent})
+    assert (answer.status_code, answer.url) == (302, reverse("demo"))
+    assert client.post(reverse("demo_order"), headers={"accept": "*/*"}).status_code == 403

@@ -332,7 +332,7 @@ from django.core.management import call_command
 from django.http import Http404
 from django.test import Client, RequestFactory
 from documents.models import Document
-from documents.pages import document as document_page
+from documents.kept_pages import document as document_page
 from documents.telling import delete_document, tell_of_sharing
 call_command("migrate", verbosity=0)
 document = Document.objects.create(
