@@ -30,6 +30,13 @@ class Block(NamedTuple):
     adds: bool
 
 
+def pages() -> list[str]:
+    """The pages below docs/ that tell how something is done."""
+    docs = ROOT / "docs"
+    found = sorted([*docs.glob("*.md"), *docs.glob("howto/*.md")])
+    return [str(path.relative_to(docs)) for path in found]
+
+
 def blocks(page: str) -> list[Block]:
     """The code blocks of a page below docs/, as they come."""
     found = []

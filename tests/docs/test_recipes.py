@@ -12,7 +12,9 @@ import httpx
 import pytest
 from django.db import connection
 from httpx_sse import connect_sse
+from playwright.sync_api import expect
 
+from tests.browser.chromium import EXECUTABLE, chromium, playing
 from tests.servers import free_port
 
 from .recipes import ROOT, Project, blocks
@@ -21,10 +23,11 @@ pytestmark = pytest.mark.usefixtures("processes")
 
 PAGE_SECONDS = 15
 # tests/docs/test_tenants.py has a project of its own, tests/realtime/test_docs.py runs its tests,
-# and below are the servers of wsgi.md.
+# and below are the servers of wsgi.md. See test_blocks.py for what else is run.
 HOW_TOS = [
     "bell.md",
     "events.md",
+    "operations.md",
     "streams.md",
     *sorted(
         f"howto/{path.name}"
@@ -165,9 +168,18 @@ from django.contrib.auth import get_user_model
 from documents.models import Document
 from documents.pages import documents_page
 from documents.progress import tell_progress
+from documents.renaming import rename
 from documents.sharing import share
+rename(Document.objects.earliest("pk"), "Plan")
 share(Document.objects.earliest("pk"), get_user_model().objects.all())
 tell_progress(Document.objects.earliest("pk"), 99, 100)
+""",
+    "operations.md": """
+import io, json, logging
+[handler] = logging.getLogger().handlers
+handler.setStream(io.StringIO())
+logging.getLogger("realtime.streams").info("opened")
+assert json.loads(handler.stream.getvalue())["message"] == "opened"
 """,
     "streams.md": """
 from django.core.exceptions import PermissionDenied
@@ -430,6 +442,61 @@ def test_a_how_to_does_what_it_says(adopted, name):
             adopted.run(f"node --check --input-type=module < {block.path}")
     if name in EVENT_HOLDS:
         assert EVENT_HOLDS[name] in published(adopted)
+
+
+FOLLOWED = """
+from django.contrib.auth.decorators import login_required
+from django.shortcuts import get_object_or_404, render
+from documents.models import Document
+import realtime
+
+@login_required
+def followed(request, pk):
+    cursor = realtime.current_cursor()
+    document = get_object_or_404(Document, pk=pk, owner=request.user)
+    return render(request, "documents/followed.html", {"document": document, "cursor": cursor})
+
+urlpatterns += [path("documents/<int:pk>/followed/", followed)]
+"""
+SCRIPTS = """
+from django.core.management import call_command
+from django.template.loader import render_to_string
+call_command({collect!r}, interactive=False, verbosity=0)
+html = render_to_string("documents/script.html")
+for name in ("documents/follow.js", "realtime/live_stream.js", "realtime/connection.js"):
+    assert f'<link rel="modulepreload" href="/static/{{name}}">' in html, html
+"""
+
+
+@pytest.mark.skipif(
+    not EXECUTABLE or not shutil.which("node"), reason="no `chromium`, or no `node`"
+)
+def test_a_page_follows_in_a_browser_and_its_script_is_tested_without_one(adopted):
+    page = blocks("in-the-browser.md")
+    for block in page:
+        if block.path is not None:
+            adopted.write(block)
+    [commands] = [block.text for block in page if block.text.startswith("python manage.py collect")]
+    collect, test_scripts = commands.strip().split("\n")
+    adopted.add("mysite/urls.py", FOLLOWED)
+    adopted.add("mysite/settings.py", "STATIC_ROOT = BASE_DIR / 'static'\n")
+    adopted.shell(SCRIPTS.format(collect=collect.split()[2]))
+    assert "pass 2" in adopted.run(test_scripts)
+    [(name, value)] = sign_in(adopted).items()
+    with (
+        serving(adopted, "python manage.py runserver --noreload PORT", "PORT") as url,
+        playing() as playwright,
+        chromium(playwright) as browser,
+    ):
+        tab = browser.new_page()
+        tab.context.add_cookies([{"name": name, "value": value, "url": url}])
+        tab.goto(f"{url}/documents/1/followed/")
+        article = tab.locator("article")
+        expect(article).to_have_attribute("data-state", "live", timeout=PAGE_SECONDS * 1000)
+        adopted.shell(
+            "from documents.models import *\nwrite(Document.objects.get(pk=1), 'Seen in a browser')"
+        )
+        expect(article).to_have_text("Seen in a browser", timeout=PAGE_SECONDS * 1000)
 
 
 def test_pages_are_served_by_wsgi_and_streams_by_one_asgi_process(existing):
