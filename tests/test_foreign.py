@@ -13,7 +13,7 @@ from config.settings import LOCAL_DIR
 from .servers import ROOT
 
 SECONDS = 300
-pytestmark = pytest.mark.usefixtures("processes")
+pytestmark = pytest.mark.usefixtures("projects")
 
 
 @pytest.fixture

@@ -3,7 +3,12 @@
 unit        nothing
 database    PostgreSQL
 process     programs of its own: servers, commands, other clusters
-browser     Chromium, or another browser
+browser     Chromium
+
+Two more have a command of their own in CONTRIBUTING.md, and .ci/run runs them:
+
+projects        somebody else's project, made from the docs or with tests of its own
+other_browsers  Firefox or WebKit
 
 `versions` is what another Python or Django may change: no browser looks at it, and it isn't about
 PostgreSQL's life, nor about time.
@@ -17,8 +22,8 @@ from typing import Any
 import pytest
 
 UNIT, DATABASE, PROCESS, BROWSER = ("unit", "database", "process", "browser")
+PROJECTS, OTHER_BROWSERS = ("projects", "other_browsers")
 QUICK = {UNIT, DATABASE}
-BROWSERS = {"playwright", "other_browser"}
 OF_VERSIONS = ("tests/config/", "tests/orders/", "tests/realtime/", "tests/tools/")
 NOT_OF_VERSIONS = ("tests/config/test_runserver.py", "tests/realtime/postgres/test_embedded.py")
 
@@ -26,7 +31,11 @@ NOT_OF_VERSIONS = ("tests/config/test_runserver.py", "tests/realtime/postgres/te
 def tier_of(item: pytest.Item) -> str:
     """By all fixtures that it uses, those that its fixtures use among them."""
     fixtures = getattr(item, "fixturenames", ())
-    if BROWSERS.intersection(fixtures):
+    if "projects" in fixtures:
+        return PROJECTS
+    if "other_browser" in fixtures:
+        return OTHER_BROWSERS
+    if "playwright" in fixtures:
         return BROWSER
     if "processes" in fixtures:
         return PROCESS
@@ -36,13 +45,15 @@ def tier_of(item: pytest.Item) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each by its tier."""
+    """Mark each by its tier; what is slow is in none that has a command of its own."""
     for item in items:
         tier = tier_of(item)
-        item.add_marker(tier)
-        if tier in QUICK and not item.get_closest_marker("slow"):
+        is_slow = item.get_closest_marker("slow") is not None
+        if not is_slow or tier not in (PROJECTS, OTHER_BROWSERS):
+            item.add_marker(tier)
+        if tier in QUICK and not is_slow:
             item.add_marker("quick")
-        if tier != BROWSER and _is_of_versions(item):
+        if tier in (UNIT, DATABASE, PROCESS) and _is_of_versions(item):
             item.add_marker("versions")
 
 
@@ -57,6 +68,11 @@ def _is_of_versions(item: pytest.Item) -> bool:
 @pytest.fixture(scope="session")
 def processes() -> None:
     """Allows a test to start programs, and so puts it into a tier that isn't quick."""
+
+
+@pytest.fixture(scope="session")
+def projects(processes) -> None:
+    """Allows a test to make a project beside this one: minutes, all of them together."""
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
 from django.conf import settings
 from django.test import Client
 from playwright.sync_api import BrowserContext, Page, expect
@@ -11,8 +10,6 @@ from playwright.sync_api import BrowserContext, Page, expect
 from ..waiting import wait_until
 from .bells import badge, expect_live, move_on, place
 from .chromium import everyday_chromium
-
-pytestmark = pytest.mark.browser
 
 CHOICES = "/notifications/choices/"
 

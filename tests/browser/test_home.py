@@ -10,8 +10,6 @@ from orders.models import Order
 from ..orders.samples import an_order
 from .test_accessibility import violations
 
-pytestmark = pytest.mark.browser
-
 
 def expect_live(page: Page) -> None:
     state = page.locator("[data-bell-connection]").first

@@ -10,8 +10,6 @@ from ..orders.samples import an_order
 from .bells import expect_live, place, titles
 from .chromium import everyday_chromium
 
-pytestmark = pytest.mark.browser
-
 AWAY = "/notifications/choices/"
 
 

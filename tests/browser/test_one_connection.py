@@ -7,8 +7,6 @@ from ..orders.samples import an_order
 from .bells import expect_live
 from .following import is_question
 
-pytestmark = pytest.mark.browser
-
 PAGES = ["/orders/", "/notifications/", "/orders/transfers/", "/"]
 
 

@@ -15,7 +15,6 @@ from .bells import expect_live
 from .following import is_question
 from .test_accessibility import assert_inside, violations
 
-pytestmark = pytest.mark.browser
 LONG_MS = 60_000
 STRIP = "[data-transfers-strip]"
 # Of each of the strip's items, in their order.

@@ -20,7 +20,7 @@ from tests.servers import ROOT, database_url
 from .recipes import Project, blocks
 from .test_recipes import empty_database, expect_scripts, serving
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("processes")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("projects")]
 
 # “A live page in ten minutes” is for somebody who reads; this is what the machine takes of it.
 MOST_SECONDS = 240

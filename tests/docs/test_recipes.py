@@ -19,7 +19,7 @@ from tests.servers import free_port
 
 from .recipes import ROOT, Project, blocks
 
-pytestmark = pytest.mark.usefixtures("processes")
+pytestmark = pytest.mark.usefixtures("projects")
 
 PAGE_SECONDS = 15
 # tests/docs/test_tenants.py has a project of its own, tests/realtime/test_docs.py runs its tests,

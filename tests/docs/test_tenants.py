@@ -12,7 +12,7 @@ from httpx_sse import connect_sse
 from .recipes import ROOT, Project, blocks
 from .test_recipes import PAGE_SECONDS, empty_database, serving
 
-pytestmark = pytest.mark.usefixtures("processes")
+pytestmark = pytest.mark.usefixtures("projects")
 
 SETTINGS = """
 ORIGINAL_BACKEND = "realtime.postgres.embedded"
