@@ -1,7 +1,7 @@
 """The view of a stream."""
 
 from collections.abc import Callable, Collection
-from functools import partial, wraps
+from functools import lru_cache, partial, wraps
 from importlib import import_module
 from inspect import isawaitable
 from io import BytesIO
@@ -37,6 +37,12 @@ from .serving.rejections import (
 )
 from .serving.responses import EventStreamResponse
 from .serving.thread_loop import call_synchronously
+
+
+@lru_cache
+def _types(types: tuple[str, ...]) -> frozenset[str]:
+    """One set for all streams of a view, which costs each less memory and each event less time."""
+    return frozenset(types)
 
 
 def _dispatching_off_the_loop(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -223,7 +229,7 @@ class EventStreamView(View):
         everything = followed(EVERYTHING)
         if topics is EVERYTHING:
             return everything
-        return Selection(frozenset(self.view_all_types), named(topics))
+        return Selection(_types(tuple(self.view_all_types)), named(topics))
 
     @staticmethod
     def _check_page(rendered_for: set[str], topics: Topics) -> None:

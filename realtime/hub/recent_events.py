@@ -4,7 +4,7 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Sequence
 from time import perf_counter
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ..counts import counts
 from ..log.cursor import Cursor
@@ -20,6 +20,22 @@ JOINED_CHUNKS = 8
 
 # What wakes a follower: a topic by name, anything at all, or events of some types.
 Key = str | Everything | frozenset[str]
+
+# What comes after a position: of these types (None: of none), and of these topics (None: of all).
+Part = tuple[int, frozenset[str] | None, frozenset[str] | None]
+
+
+class Piece(NamedTuple):
+    """What a reader gets next.
+
+    chunk: the events as they are sent; empty: there is nothing for this reader.
+    cursor: where it leads to, which is what to read after next.
+    events: how many there are in the chunk.
+    """
+
+    chunk: bytes
+    cursor: Cursor
+    events: int
 
 
 class Follower(Protocol):
@@ -55,8 +71,12 @@ class RecentEvents:
         self._followers: dict[Key, set[Follower]] = {}
         # Those of its keys that are types.
         self._followed_types: set[frozenset[str]] = set()
-        # Clients that follow the same and stand at the same position get the same bytes.
-        self._joined: dict[tuple[Key, int], tuple[bytes, Cursor]] = {}
+        # What was added last: after which position, and of which topics. Whoever keeps up stands
+        # there, and differs from the others only in which of these topics are its own.
+        self._batch_after = cursor.position
+        self._batch_topics: frozenset[str] = frozenset()
+        # Clients to whom the same comes next get the same bytes.
+        self._joined: dict[Part, Piece] = {}
 
     @property
     def is_followed(self) -> bool:
@@ -124,13 +144,16 @@ class RecentEvents:
                 self._forget_all(Cursor(event.position - 1, None))
             self._add(event)
             added.append(event)
+        if added:
+            self._batch_after = added[0].position - 1
+            self._batch_topics = frozenset(event.topic for event in added)
         while len(self._events) > self._keep_events or self._bytes > self._keep_bytes:
             self._forget_oldest()
         woken = 0
         if added:
             types = {event.type for event in added}
             concerned = [one for one in self._followed_types if not one.isdisjoint(types)]
-            woken = self._wake({EVERYTHING, *concerned, *(event.topic for event in added)})
+            woken = self._wake({EVERYTHING, *concerned, *self._batch_topics})
             if logger.isEnabledFor(logging.DEBUG):
                 _tell(added, woken)
         return woken
@@ -141,47 +164,38 @@ class RecentEvents:
         self._forget_all(cursor)
         self._wake(set(self._followers))
 
-    def read(self, after: int, topics: Topics) -> tuple[bytes, Cursor]:
-        """What comes after a position for a reader of these topics, as one chunk.
+    def read(self, after: int, topics: Topics) -> Piece:
+        """What comes after a position for a reader of these topics.
 
-        `start.position <= after <= position`. Returns the chunk, empty if there is nothing, and the
-        cursor it leads to, which is the next one to read after.
+        `start.position <= after <= position`. The work is done once for all to whom the same
+        comes next, however many topics they follow that nothing has come for.
         """
-        if topics is EVERYTHING:
-            return self._shared(EVERYTHING, after)
-        if isinstance(topics, Selection):
-            if not any(self._has_newer(topic, after) for topic in topics.topics):
-                return self._shared(topics.types, after)
-            newer = self._newer(self._events, after)
-            return self._join(
-                [e for e in newer if e.type in topics.types or e.topic in topics.topics]
-            )
-        if len(topics) > 1:
-            own = [self._newer(self._by_topic.get(topic, ()), after) for topic in topics]
-            return self._join(sorted((e for events in own for e in events), key=_position))
-        [topic] = topics
-        if topic not in self._by_topic:
-            return b"", self.cursor
-        if len(self._followers.get(topic, ())) > 1:
-            return self._shared(topic, after)
-        return self._join(self._newer(self._by_topic[topic], after))
-
-    def _shared(self, key: Key, after: int) -> tuple[bytes, Cursor]:
-        """The same bytes for all that stand at the same position."""
-        joined = self._joined.get((key, after))
-        if joined is None:
+        types = own = None
+        if topics is not EVERYTHING:
+            if isinstance(topics, Selection):
+                types, topics = topics.types, topics.topics
+            keeps_up = after >= self._batch_after
+            own = self._batch_topics.intersection(topics) if keeps_up else frozenset(topics)
+        piece = self._joined.get((after, types, own))
+        if piece is None:
             if len(self._joined) >= JOINED_CHUNKS:
                 self._joined.clear()
-            events = self._by_topic[key] if isinstance(key, str) else self._events
-            newer = self._newer(events, after)
-            if isinstance(key, frozenset):
-                newer = [event for event in newer if event.type in key]
-            joined = self._joined[key, after] = self._join(newer)
-        return joined
+            piece = self._joined[after, types, own] = self._join(self._select(after, types, own))
+        return piece
 
-    def _has_newer(self, topic: str, after: int) -> bool:
-        own = self._by_topic.get(topic)
-        return own is not None and own[-1].position > after
+    def _select(
+        self, after: int, types: frozenset[str] | None, topics: frozenset[str] | None
+    ) -> list[RecentEvent]:
+        """The events of a part, see there."""
+        if topics is None:
+            return self._newer(self._events, after)
+        if types is not None:
+            newer = self._newer(self._events, after)
+            return [event for event in newer if event.type in types or event.topic in topics]
+        own = [self._newer(self._by_topic.get(topic, ()), after) for topic in topics]
+        if len(own) == 1:
+            return own[0]
+        return sorted((event for events in own for event in events), key=_position)
 
     @staticmethod
     def _newer(events: Sequence[RecentEvent], after: int) -> list[RecentEvent]:
@@ -193,13 +207,15 @@ class RecentEvents:
         newer.reverse()
         return newer
 
-    def _join(self, events: list[RecentEvent]) -> tuple[bytes, Cursor]:
-        size = 0
+    def _join(self, events: list[RecentEvent]) -> Piece:
+        size, cursor = 0, self.cursor
         for count, event in enumerate(events):
             size += len(event.chunk)
             if size > CHUNK_BYTES and count:
-                return b"".join(e.chunk for e in events[:count]), events[count - 1].cursor
-        return b"".join(event.chunk for event in events), self.cursor
+                events, cursor = events[:count], events[count - 1].cursor
+                break
+        chunks = [event.chunk for event in events if event.chunk]
+        return Piece(b"".join(chunks), cursor, len(chunks))
 
     def _add(self, event: RecentEvent) -> None:
         self._events.append(event)
@@ -234,14 +250,13 @@ class RecentEvents:
         self._joined.clear()
         self._bytes = 0
         self.start = self.cursor = cursor
+        self._batch_after, self._batch_topics = cursor.position, frozenset()
 
     def _wake(self, keys: Iterable[Key]) -> int:
         """Wake those who follow one of these; how many there were."""
-        # A copy, each follower once: who is woken may be written to, and leave, there and then.
-        woken: dict[Follower, None] = {}
         began = perf_counter()
-        for key in keys:
-            woken |= dict.fromkeys(self._followers.get(key, ()))
+        # A copy, each follower once: who is woken may be written to, and leave, there and then.
+        woken = set[Follower]().union(*(self._followers.get(key, ()) for key in keys))
         for follower in woken:
             follower.wake()
         if counts.is_on:

@@ -179,8 +179,6 @@ class EventStream:
             self._begun = True
             return self._opening()
         if chunk := self._read():
-            if counts.is_on:
-                counts.delivered(chunk)
             return chunk
         if self._beat_due or not (self._follow or self.is_behind):
             self._beat_due = False
@@ -237,18 +235,30 @@ class EventStream:
 
     def _read(self) -> bytes:
         """What comes after the cursor and is in memory, and move the cursor behind it."""
+        tail = self._tail
         if self._replayed:
             replayed, self._replayed = self._replayed, b""
-            return replayed
-        if self._restarts != self._tail.restarts and self._tail.contradicts(self._cursor):
-            return self._reset(HISTORY)
-        if self._cursor.position < self._tail.start.position:
+            return _counted(replayed)
+        if self._cursor is tail.cursor:  # as after nearly every read, so by a look at no more
+            return b""
+        if self._restarts != tail.restarts and tail.contradicts(self._cursor):
+            return _counted(self._reset(HISTORY))
+        if self._cursor.position < tail.start.position:
             return b""  # a replay finds out what becomes of the cursor
-        self._restarts = self._tail.restarts
-        chunk, self._cursor = self._tail.read(self._cursor.position, self.topics)
+        self._restarts = tail.restarts
+        chunk, self._cursor, events = tail.read(self._cursor.position, self.topics)
+        if counts.is_on:
+            counts.delivered_events += events
+            counts.delivered_bytes += len(chunk)
         return chunk
 
     def _reset(self, reason: str) -> bytes:
         counts.resets[reason] += 1
         self._cursor, self._restarts = self._tail.cursor, self._tail.restarts
         return wire.reset(reason, self._cursor)
+
+
+def _counted(chunk: bytes) -> bytes:
+    if counts.is_on:
+        counts.delivered(chunk)
+    return chunk

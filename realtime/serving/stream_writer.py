@@ -90,20 +90,17 @@ class StreamWriter:
 
     def _pour(self) -> Awaitable[None] | None:
         """Write until there is nothing more, or something to wait for: that is returned."""
-        stream, waits_for = self._stream, None
-        while waits_for is None:
-            if chunk := stream.take():
-                waits_for = self._connection.write(chunk)
-                if self._connection.is_server_ending:
-                    shutdown.drain()
-            elif stream.is_over:
-                self._is_ended = True
-                return self._connection.end()
-            elif stream.is_behind:
-                return stream.replay()
-            else:
-                return None
-        return waits_for
+        stream, connection = self._stream, self._connection
+        while chunk := stream.take():
+            waits_for = connection.write(chunk)
+            if connection.is_server_ending:
+                shutdown.drain()
+            if waits_for is not None:
+                return waits_for
+        if stream.is_over:
+            self._is_ended = True
+            return connection.end()
+        return stream.replay() if stream.is_behind else None
 
     async def _catch_up(self, waits_for: Awaitable[None] | None) -> None:
         try:

@@ -1,10 +1,20 @@
 """What an event and a stream cost, where that can be counted: so that nobody makes it dearer."""
 
+import sys
+from collections import Counter
 from contextlib import AsyncExitStack
 
 import pytest
 
+from realtime import EVERYTHING
+from realtime.hub.log_follower import LogFollower
+from realtime.hub.recent_events import RecentEvents
+from realtime.hub.stream import EventStream
 from realtime.log import event_log
+from realtime.log.cursor import Cursor
+from realtime.log.topics import Selection
+from realtime.serving.servers import UvicornConnection
+from realtime.serving.stream_writer import StreamWriter
 from tests.clients import bearer, open_stream
 from tests.realtime.serving.test_stream_writer import connect  # noqa: F401  a fixture
 from tests.waiting import until
@@ -53,6 +63,101 @@ async def test_an_event_costs_a_process_two_queries_however_many_come_at_once(
     # Many begin a watch: it may have looked once more already.
     assert about_events[:2] == [event_log.NUMBER_AND_READ, event_log.NOTIFY]
     assert len(about_events) <= (2 if count == 1 else 4), about_events
+
+
+SHOP = frozenset({"orders"})
+FOLLOWED = {
+    "the whole stream": lambda number: EVERYTHING,
+    "types, and their own": lambda number: Selection(SHOP, (f"auth.user:{number}",)),
+    "a topic": lambda number: ("public",),
+    "a topic, and their own": lambda number: ("public", f"auth.user:{number}"),
+}
+# All that is called in `realtime` once more, or twice, for each client that an event is told to.
+FOR_EACH_CLIENT = {
+    "EventStream.wake": 1,
+    "StreamWriter.flow": 1,
+    "StreamWriter._pour": 1,
+    "EventStream.take": 2,  # what there is, and that there is no more
+    "EventStream._read": 2,
+    "RecentEvents.read": 1,
+    "UvicornConnection.write": 1,
+    "_begin": 1,
+    "EventStream.is_over": 1,
+    "EventStream.is_behind": 1,
+}
+
+
+class Flow:
+    write_paused = False
+
+
+class Cycle:
+    """What uvicorn has for a request, as far as it matters here."""
+
+    keep_alive = True
+    flow = Flow()
+
+    def __init__(self):
+        self.chunks = []
+
+    async def send(self, message):
+        self.chunks.append(message["body"])
+
+
+class Source:
+    """A hub with one tail."""
+
+    def __init__(self, tail):
+        self.tail = lambda name: tail
+
+    def add(self, stream):
+        pass
+
+    remove = add
+
+
+async def calls_for(clients, topics):
+    """How often which function of `realtime` is called to tell so many clients of one event."""
+    tail = RecentEvents(Cursor(10, 1), keep_events=100, keep_bytes=10_000)
+    cycles = []
+    for number in range(clients):
+        cycles.append(Cycle())
+        stream = EventStream(Source(tail), "default", topics(number), Cursor(10, 1))
+        await stream.__aenter__()
+        stream.on_wake = StreamWriter(stream, UvicornConnection(cycles[-1].send, {})).flow
+        stream.wake()
+    # The first one finds out about the cursor as well, and lies before those that are alike.
+    LogFollower._deliver("default", tail, batch(11))
+    calls = Counter()
+
+    def count(frame, event, argument):
+        if event == "call" and frame.f_globals["__name__"].startswith("realtime."):
+            calls[frame.f_code.co_qualname] += 1
+
+    sys.setprofile(count)
+    try:
+        LogFollower._deliver("default", tail, batch(12))
+    finally:
+        sys.setprofile(None)
+    for cycle in cycles:
+        _opening, _first, second = cycle.chunks
+        assert second == b'event: orders\nid: 12-1\ndata: {"n": 12}\n\n'
+    return calls
+
+
+def batch(position):
+    """One event, as it is read from the table."""
+    own = (2, position - 1, 1, "public", "orders", None, "", 0.0, "")
+    event = (2, position, 1, "public", "orders", f'{{"n": {position}}}', "", 0.001, "")
+    return event_log._batch("default", [own, event], position - 1)
+
+
+@pytest.mark.parametrize("topics", FOLLOWED.values(), ids=FOLLOWED)
+async def test_an_event_is_encoded_chosen_and_counted_once_for_all_clients(topics):
+    few, many = await calls_for(10, topics), await calls_for(30, topics)
+    assert few["event"] == few["RecentEvents._join"] == 1  # wire.event()
+    more = {name: (many[name] - few[name]) / 20 for name in many if many[name] != few[name]}
+    assert more == FOR_EACH_CLIENT
 
 
 def test_an_idle_stream_costs_less_than_forty_kilobytes(server, alice):

@@ -176,14 +176,18 @@ def test_uvicorn_is_known_by_its_own_method():
 
 
 def test_uvicorn_says_by_its_keep_alive_that_it_ends():
+    from uvicorn.protocols.http.flow_control import FlowControl
     from uvicorn.protocols.http.h11_impl import RequestResponseCycle
 
     for kept in (True, False):  # a client may have asked for no more than one response
         cycle = object.__new__(RequestResponseCycle)
         cycle.transport, cycle.keep_alive = object(), kept
+        cycle.flow, cycle.disconnected = FlowControl(object()), True
         way = client_connection(cycle.send, {})
+        assert way.write(b"one") is None
         assert not way.is_server_ending
         cycle.keep_alive = False
+        assert way.write(b"two") is None
         assert way.is_server_ending is kept
 
 
