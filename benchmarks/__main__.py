@@ -1,68 +1,141 @@
-"""Measure this project's streams, and those of what else one could choose: see README.md.
+"""Measure this project's streams, beside another checkout of it and beside nchan: see README.md.
 
-python -m benchmarks quick                  two and a half minutes
-python -m benchmarks full                   fifty minutes
-python -m benchmarks full --only crowd,idle --sites ours-daphne,nchan --rounds 1
+python -m benchmarks compare ../before              the whole table, in 25 minutes
+python -m benchmarks compare --only idle --rounds 1   one part of this checkout alone
+python -m benchmarks compare ../before --resume       go on with a run that was interrupted
 """
 
 import argparse
-import dataclasses
-import functools
+import contextlib
 import os
+import shlex
 import signal
 import sys
 import threading
+import time
 import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from . import database, django_site, machine, places, report
-from .contestants import PEERS, package
-from .cores import Cores
-from .plan import OURS, PARTS, PLANS, Plan
-from .results import Results
+from . import nchan, page
+from .database import new_database
+from .machine import KEPT, ROOT, Cores, Noise, allow_many_files, description
+from .parts import PARTS, PEER_PARTS, Record, Sizes
+from .results import Results, Step
+from .trees import SERVERS, Tree
+
+# A step takes forty seconds at the most.
+STEP_SECONDS = 150
+
+
+class Task(NamedTuple):
+    step: Step
+    measure: Callable[[Record], None]
 
 
 def main() -> None:
     options = _options()
-    plan = _plan(options)
-    files = machine.open_files()
-    if files < plan.idle_streams + 100:
-        say(f"ulimit -n is {files}: too few for {plan.idle_streams} streams; raise the hard limit.")
+    allow_many_files()
+    interrupted = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, partial(_interrupt, interrupted))
     cores = Cores.of_this_machine()
     os.sched_setaffinity(0, cores.load)
-    interrupted = threading.Event()
-    signal.signal(signal.SIGINT, functools.partial(_interrupt, interrupted))
-    with database.new_database(cores.load) as ours_database:
-        if not ours_database.is_embedded:
-            say("The PostgreSQL of DATABASE_URL is not pinned to cores.")
-        django_site.set_up(ours_database)
-        from .suite import Suite  # which needs Django
-
-        results = Results(machine.description(ours_database.version()), plan.name)
-        results.skipped = _skipped(plan)
-        noise = machine.Noise()
-        suite = Suite(plan, ours_database, cores, results, say)
+    deadline = time.monotonic() + options.minutes * 60
+    with ExitStack() as resources:
+        trees = []
+        for name, path in (("this", ROOT), ("other", options.path)):
+            if path:
+                database = resources.enter_context(new_database(cores.load))
+                trees.append(Tree(name, path.resolve(), database, cores))
+                resources.callback(trees[-1].close)
+        results = Results(
+            options.to.with_suffix(".json"),
+            machine=description(trees[0].database.version()),
+            command=shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]),
+            commits={tree.name: tree.commit() for tree in trees},
+            resume=options.resume,
+        )
+        noise = Noise()
+        if cure := nchan.missing():
+            results.say(cure)
         try:
-            for step in suite.steps():
+            for task in _tasks(options, trees, cores):
                 if interrupted.is_set():
                     raise KeyboardInterrupt
-                say(f"-- {step.part}: {step.name}")
-                try:
-                    step.run()
-                except Exception as error:
-                    # The others' figures are no worse for it; the report names it.
-                    results.failed.append(f"{step.part}, {step.name}: {error}")
-                    say(traceback.format_exc())
+                if task.step in results.done:
+                    continue
+                if time.monotonic() > deadline:
+                    results.say(f"Ended after {options.minutes:g} minutes, before {task.step}.")
+                    break
+                _run(task, results)
+                for tree in trees if results.failed(task.step) else ():
+                    tree.close()  # an answer of its worker may still be on its way
         finally:
-            results.add_noise(noise)
-            report.write(results, options.to)
+            results.say(f"Noise: {noise}.")
+            text = page.page(results)
+            options.to.write_text(text)
+            print(text)
             say(f"Written to {options.to}.")
 
 
-def _interrupt(interrupted: threading.Event, *_: object) -> None:
+def _interrupt(interrupted: threading.Event, *_: Any) -> None:
     # Remembered, for Python drops an exception that is raised while it forks.
     interrupted.set()
     raise KeyboardInterrupt
+
+
+def _tasks(options: argparse.Namespace, trees: list[Tree], cores: Cores) -> Iterator[Task]:
+    """What takes turns has its share of whatever else the machine is at: A B, B A, A B."""
+    sizes = Sizes().times(options.share)
+    for number in range(1, options.rounds + 1):
+        for part in options.only:
+            servers = options.servers[:1] if part == "checkout" else options.servers
+            for server in servers:
+                for tree in trees if number % 2 else reversed(trees):
+                    yield Task(
+                        Step(part, number, tree.name, server),
+                        partial(PARTS[part], tree, server, sizes),
+                    )
+            if part in PEER_PARTS and not nchan.missing():
+                yield Task(
+                    Step(part, number, "nchan", "nchan"), partial(PEER_PARTS[part], cores, sizes)
+                )
+
+
+def _run(task: Task, results: Results) -> None:
+    """One that fails is told of in the table; the others' figures are no worse for it."""
+
+    def record(key: str, value: float) -> None:
+        results.add(task.step, key, value)
+        say(f"   {key} {value:.4g}")
+
+    say(f"-- {task.step}")
+    try:
+        with _at_most(STEP_SECONDS):
+            task.measure(record)
+    except Exception as error:
+        results.fail(task.step, f"{type(error).__name__}: {error}")
+        say(traceback.format_exc())
+    else:
+        results.finish(task.step)
+
+
+@contextmanager
+def _at_most(seconds: int) -> Iterator[None]:
+    def late(*_: Any) -> None:
+        raise TimeoutError(f"It took more than {seconds} seconds.")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _options() -> argparse.Namespace:
@@ -71,44 +144,34 @@ def _options() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("plan", choices=PLANS)
-    parser.add_argument("--only", type=_words(PARTS), help=f"of {', '.join(PARTS)}")
+    parser.add_argument("command", choices=["compare"])
+    parser.add_argument("path", nargs="?", type=Path, help="another checkout of this project")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each is measured")
     parser.add_argument(
-        "--sites", type=_words((*OURS, *PEERS)), help=f"of {', '.join((*OURS, *PEERS))}"
+        "--only", type=partial(_words, PARTS), default=list(PARTS), help=", ".join(PARTS)
     )
-    parser.add_argument("--rounds", type=int, help="how often each is measured")
     parser.add_argument(
-        "--to", type=Path, default=places.KEPT / "report", help="the folder to write to"
+        "--servers", type=partial(_words, SERVERS), default=list(SERVERS), help=", ".join(SERVERS)
+    )
+    parser.add_argument("--minutes", type=float, default=25, help="no part begins after so long")
+    parser.add_argument("--resume", action="store_true", help="leave out what has been measured")
+    parser.add_argument(
+        "--share", type=float, default=1.0, help="of the streams and the seconds, to try it out"
+    )
+    parser.add_argument(
+        "--to",
+        type=Path,
+        default=KEPT / "full.md",
+        help="the page; its figures go beside it, as JSON",
     )
     return parser.parse_args()
 
 
-def _words(known: tuple[str, ...]):
-    def words(text: str) -> tuple[str, ...]:
-        chosen = tuple(text.split(","))
-        for word in chosen:
-            if word not in known:
-                raise argparse.ArgumentTypeError(f"{word!r} is none of {', '.join(known)}")
-        return chosen
-
-    return words
-
-
-def _plan(options: argparse.Namespace) -> Plan:
-    changes = {"parts": options.only, "sites": options.sites, "rounds": options.rounds}
-    given = {name: value for name, value in changes.items() if value}
-    return dataclasses.replace(PLANS[options.plan], **given)
-
-
-def _skipped(plan: Plan) -> dict[str, str]:
-    """The sites of which something isn't installed, and what to do about it."""
-    skipped = {}
-    for name in plan.sites:
-        missing = package(name.removeprefix("ours-")) if name in OURS else PEERS[name].missing()
-        if missing:
-            skipped[name] = missing
-            say(f"{name} is skipped. To have it: {missing}")
-    return skipped
+def _words(known: dict[str, Any], text: str) -> list[str]:
+    for word in text.split(","):
+        if word not in known:
+            raise argparse.ArgumentTypeError(f"{word!r} is none of {', '.join(known)}")
+    return text.split(",")
 
 
 def say(text: str) -> None:
@@ -116,4 +179,5 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with contextlib.suppress(KeyboardInterrupt):
+        main()

@@ -6,34 +6,26 @@ stay in `.local/benchmarks/`; it ends with the last process that uses it, howeve
 
 import os
 import secrets
-import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
-from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from realtime.postgres.embedded.server import server_in
 
-from . import places
-from .processes import cpu_seconds
+from .machine import KEPT, cpu_seconds
 
 APPLICATION = "benchmark"
-LOOK_SECONDS = 0.01
 
 
 class Database:
-    """A database, and the server that it is on."""
+    """A database, and the server that it is on. folder: of the embedded one, else None."""
 
     def __init__(self, url: str, folder: Path | None) -> None:
         self.url = url
         self._folder = folder
-
-    @property
-    def is_embedded(self) -> bool:
-        return self._folder is not None
 
     def url_for(self, application: str) -> str:
         """For another process, whose sessions are to be told from ours."""
@@ -42,37 +34,9 @@ class Database:
     def connect(self) -> psycopg.Connection:
         return psycopg.connect(self.url, autocommit=True, application_name=APPLICATION)
 
-    def sessions(self, application: str) -> int:
-        """How many sessions a process has open."""
-        with self.connect() as connection:
-            query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
-            return connection.execute(query, [application]).fetchone()[0]
-
-    @contextmanager
-    def watching_queries(self, application: str) -> Iterator[Callable[[], int]]:
-        """Gives a function that says how many queries a process had at work at a time, at most."""
-        most, stop = [0], threading.Event()
-
-        def look() -> None:
-            query = (
-                "SELECT count(*) FROM pg_stat_activity"
-                " WHERE application_name = %s AND state = 'active'"
-            )
-            with self.connect() as connection:
-                while not stop.wait(LOOK_SECONDS):
-                    most[0] = max(most[0], connection.execute(query, [application]).fetchone()[0])
-
-        thread = threading.Thread(target=look, name="watch queries")
-        thread.start()
-        try:
-            yield lambda: most[0]
-        finally:
-            stop.set()
-            thread.join()
-
     def version(self) -> str:
         with self.connect() as connection:
-            return connection.execute("SHOW server_version").fetchone()[0].split()[0]
+            return connection.info.parameter_status("server_version").split()[0]
 
     def run_on(self, cores: Collection[int]) -> None:
         """Move the embedded server, and what it starts from now on; another stays where it is."""
@@ -101,28 +65,22 @@ class Database:
                 connection.execute("CHECKPOINT")
 
     @contextmanager
-    def commits_take(self, milliseconds: int) -> Iterator[None]:
+    def slower_commits(self, milliseconds: int) -> Iterator[None]:
         """Each flush of the log waits for so long first, as on a slower disk.
 
         https://www.postgresql.org/docs/current/wal-configuration.html: the sleep is under the
         lock that a flush holds, and commits that come meanwhile share the next one, as there.
+        It holds for sessions that begin meanwhile.
         """
-        name = sql.Identifier(conninfo_to_dict(self.url)["dbname"])
-        settings = {"commit_delay": milliseconds * 1000, "commit_siblings": 0}
+        alter = f"ALTER DATABASE {conninfo_to_dict(self.url)['dbname']}"
         with self.connect() as connection:
-            for setting, value in settings.items():
-                connection.execute(
-                    sql.SQL("ALTER DATABASE {} SET {} = {}").format(
-                        name, sql.Identifier(setting), sql.Literal(value)
-                    )
-                )
+            connection.execute(f"{alter} SET commit_siblings = 0")
+            connection.execute(f"{alter} SET commit_delay = {milliseconds * 1000}")
             try:
                 yield
             finally:
-                for setting in settings:
-                    connection.execute(
-                        sql.SQL("ALTER DATABASE {} RESET {}").format(name, sql.Identifier(setting))
-                    )
+                connection.execute(f"{alter} RESET commit_siblings")
+                connection.execute(f"{alter} RESET commit_delay")
 
 
 @contextmanager
@@ -131,17 +89,27 @@ def new_database(cores: Collection[int]) -> Iterator[Database]:
     folder = None
     server = os.environ.get("DATABASE_URL", "")
     if not server:
-        folder = places.KEPT / "postgres"
+        folder = KEPT / "postgres"
         parameters = server_in(folder).connection_parameters()
         server = make_conninfo(dbname="postgres", **parameters)
-    name = f"benchmark_{secrets.token_hex(4)}"
+    name = f"benchmark_{secrets.token_hex(4)}"  # needs no quotes
     database = Database(make_conninfo(server, dbname=name), folder and folder.resolve())
     with psycopg.connect(server, autocommit=True, application_name=APPLICATION) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        _drop_what_was_left(connection)
+        connection.execute(f"CREATE DATABASE {name}")
         try:
             database.run_on(cores)
-            yield database
+            with database.connect():  # by which other runs see that it is used
+                yield database
         finally:
-            connection.execute(
-                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
-            )
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _drop_what_was_left(connection: psycopg.Connection) -> None:
+    """Databases of a run that was killed: nobody is connected to them any more."""
+    left = connection.execute(
+        "SELECT datname FROM pg_database WHERE datname LIKE 'benchmark\\_%' AND NOT EXISTS"
+        " (SELECT FROM pg_stat_activity WHERE pg_stat_activity.datname = pg_database.datname)"
+    ).fetchall()
+    for (name,) in left:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -1,8 +1,8 @@
-"""What more than one database takes from a primary: `python -m benchmarks.databases`. A minute.
+"""What more than one database takes from a primary: `python -m benchmarks.databases`. 3 minutes.
 
-A storm of replays from the table, without and with a standby; and two streams that one process
-follows, in one database and in two. In seconds of CPU of each PostgreSQL, all with data of their
-own on a disk that they share.
+Ten streams that one process follows, in one, two and ten databases; and a storm of replays from the
+table, without and with a standby. In seconds of CPU of each PostgreSQL, all with data of their own
+on a disk that they share.
 """
 
 import asyncio
@@ -22,18 +22,20 @@ import psycopg
 
 from tests.storm.cluster import Cluster, running_cluster
 
+DATABASES = (1, 2, 10)
+STREAMS = 10
+EVENTS_PER_SECOND = 400
+FOLLOW_SECONDS = 10
 MISSED = 100
 TOPICS = 2000
 CLIENTS = 50  # at a time; they take turns at REPLAY_CONNECTIONS
 REPLAYS = 6000
-EVENTS_PER_SECOND = 400
-FOLLOW_SECONDS = 10
 
 FILL = """
     INSERT INTO realtime_event (stream, position, mark, topic, type, data, key)
-    SELECT 'replayed', position, 7, 'topic:' || position % %(topics)s, 'x',
+    SELECT 'replayed', position, 7, 'topic:' || position %% %s, 'x',
         '"' || repeat('x', 163) || '"', ''
-    FROM generate_series(1, %(events)s) AS position
+    FROM generate_series(1, %s) AS position
 """
 PUBLISH = "INSERT INTO realtime_outbox (stream, topic, type, data) VALUES (%s, 'x:7', 'x', '1')"
 HINT = "SELECT pg_notify('realtime_pending', %s)"
@@ -42,30 +44,27 @@ HINT = "SELECT pg_notify('realtime_pending', %s)"
 def main() -> None:
     with ExitStack() as running:
         folder = Path(running.enter_context(TemporaryDirectory(dir="/tmp")))
-        home = running.enter_context(running_cluster(folder / "home"))
-        west = running.enter_context(running_cluster(folder / "west"))
-        os.environ |= {
-            "DJANGO_SETTINGS_MODULE": "tests.storm.settings_of_two",
-            "DATABASE_URL": home.url("postgres"),
-            "WEST_DATABASE_URL": west.url("postgres"),
-        }
-        for alias in ("default", "west"):
-            migrate = ["manage.py", "migrate", "realtime", f"--database={alias}", "--verbosity=0"]
-            subprocess.run([sys.executable, *migrate], check=True)
+        clusters = [
+            running.enter_context(running_cluster(folder / f"cluster-{number}"))
+            for number in range(max(DATABASES))
+        ]
+        urls = [cluster.url("postgres") for cluster in clusters]
+        migrate = [sys.executable, "manage.py", "migrate", "realtime", "--verbosity=0"]
+        for url in urls:
+            subprocess.run(migrate, env={**os.environ, "DATABASE_URL": url}, check=True)
+        os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings_of_many"
+        os.environ["BENCHMARK_DATABASES"] = " ".join(urls)
         django.setup()
-        for streams in ({"one": "default", "two": "default"}, {"one": "default", "two": "west"}):
-            spent = asyncio.run(follow(streams, {"default": home, "west": west}))
-            print(f"Two streams in {len(set(streams.values()))}: {spent}", flush=True)
-        with home.connect("postgres") as session:
+        for count in DATABASES:
+            print(f"{STREAMS} streams in {count}: {asyncio.run(follow(clusters[:count]))}")
+        with clusters[0].connect("postgres") as session:
             events = MISSED * TOPICS
-            psycopg.ClientCursor(session).execute(
-                FILL.replace("position % %", "position %% %"), {"topics": TOPICS, "events": events}
-            )
+            psycopg.ClientCursor(session).execute(FILL, [TOPICS, events])
             session.execute("INSERT INTO realtime_stream VALUES ('replayed', %s, 7, 0)", [events])
             session.execute("VACUUM ANALYZE")
-        standby = running.enter_context(running_cluster(folder / "standby", standby_of=home))
+        standby = running.enter_context(running_cluster(folder / "standby", standby_of=clusters[0]))
         for of_use in (False, True, False, True):
-            spent = asyncio.run(replay_storm(home, standby if of_use else None))
+            spent = asyncio.run(replay_storm(clusters[0], standby if of_use else None))
             print(f"Replays {'with' if of_use else 'without'} a standby: {spent}", flush=True)
 
 
@@ -92,20 +91,15 @@ async def replay_storm(primary: Cluster, standby: Cluster | None) -> str:
 
         return of_now
 
-    replays = Replays(
-        EventLog(10.0),
-        parameters(primary),
-        10.0,
-        standby=None if standby is None else parameters(standby),
-    )
+    second = None if standby is None else parameters(standby)
+    replays = Replays(EventLog(10.0), parameters(primary), 10.0, standby=second)
     through = Cursor(MISSED * TOPICS, 7)
     numbers = iter(range(REPLAYS))
 
     async def client() -> None:
         for number in numbers:
-            await replays.read(
-                "replayed", (f"topic:{number % TOPICS}",), after=START, through=through
-            )
+            topics = (f"topic:{number % TOPICS}",)
+            await replays.read("replayed", topics, after=START, through=through)
 
     before, began = cpu_seconds(primary), time.monotonic()
     await asyncio.gather(*(client() for _ in range(CLIENTS)))
@@ -115,13 +109,17 @@ async def replay_storm(primary: Cluster, standby: Cluster | None) -> str:
     return f"{REPLAYS} in {seconds:.1f} s, the primary's CPU {spent:.2f} s"
 
 
-async def follow(streams: dict[str, str], clusters: dict[str, Cluster]) -> str:
+async def follow(clusters: list[Cluster]) -> str:
+    """Ten streams spread over these, all written to by a thread and read by one process."""
     from django.conf import settings
 
     from realtime.hub.hub import Hub
     from realtime.log.topics import EVERYTHING
 
-    settings.REALTIME = {**settings.REALTIME, "STREAMS": streams, "PRUNE": False}
+    aliases = list(settings.DATABASES)[: len(clusters)]
+    homes = {f"stream-{number}": number % len(clusters) for number in range(STREAMS)}
+    streams = {name: aliases[home] for name, home in homes.items()}
+    settings.REALTIME = {**settings.REALTIME, "STREAMS": streams}
     hub = Hub.current()
     told = dict.fromkeys(streams, 0)
 
@@ -134,11 +132,11 @@ async def follow(streams: dict[str, str], clusters: dict[str, Cluster]) -> str:
     readers = [asyncio.create_task(read(name), name=f"read {name}") for name in streams]
     ended = threading.Event()
     writers = [
-        threading.Thread(target=write, args=(clusters[alias], name, ended), name=f"write {name}")
-        for name, alias in streams.items()
+        threading.Thread(target=write, args=(clusters[home], name, ended), name=f"write {name}")
+        for name, home in homes.items()
     ]
-    await asyncio.sleep(1)
-    before = {alias: cpu_seconds(cluster) for alias, cluster in clusters.items()}
+    await asyncio.sleep(2)
+    before = [cpu_seconds(cluster) for cluster in clusters]
     for writer in writers:
         writer.start()
     await asyncio.sleep(FOLLOW_SECONDS)
@@ -146,13 +144,15 @@ async def follow(streams: dict[str, str], clusters: dict[str, Cluster]) -> str:
     for writer in writers:
         await asyncio.to_thread(writer.join)
     await asyncio.sleep(0.5)
-    spent = {alias: cpu_seconds(cluster) - before[alias] for alias, cluster in clusters.items()}
+    spent = [cpu_seconds(cluster) - busy for cluster, busy in zip(clusters, before, strict=True)]
     for reader in readers:
         reader.cancel()
     await asyncio.gather(*readers, return_exceptions=True)
     await Hub.close_current()
-    each = ", ".join(f"{alias} {seconds:.2f} s" for alias, seconds in spent.items())
-    return f"{sum(told.values())} events in {FOLLOW_SECONDS} s, CPU of PostgreSQL: {each}"
+    return (
+        f"{sum(told.values())} events in {FOLLOW_SECONDS} s, CPU of PostgreSQL: "
+        f"{sum(spent):.2f} s in all, {max(spent):.2f} s the busiest"
+    )
 
 
 def write(cluster: Cluster, stream: str, ended: threading.Event) -> None:
@@ -162,7 +162,7 @@ def write(cluster: Cluster, stream: str, ended: threading.Event) -> None:
             session.execute(PUBLISH, [stream])
             session.execute(HINT, [stream])
             written += 1
-            wait = began + written / (EVENTS_PER_SECOND / 2) - time.monotonic()
+            wait = began + written / (EVENTS_PER_SECOND / STREAMS) - time.monotonic()
             if wait > 0:
                 time.sleep(wait)
 

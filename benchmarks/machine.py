@@ -1,71 +1,182 @@
-"""On what machine it was measured, and how noisy that was."""
+"""The machine: its cores, the processes that are measured on them, and how noisy it was."""
 
+import contextlib
+import ctypes
 import os
 import platform
 import re
 import resource
-import shutil
+import signal
+import socket
 import subprocess
 import time
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-PACKAGES = [
-    "django",
-    "daphne",
-    "twisted",
-    "uvicorn",
-    "uvloop",
-    "httptools",
-    "psycopg",
-    "asgiref",
-    "django-eventstream",
-    "sse-starlette",
-]
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = ROOT / "benchmarks"
+# What running it makes, and git ignores; deleting it starts afresh.
+KEPT = ROOT / ".local" / "benchmarks"
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
+START_SECONDS = 30
+STOP_SECONDS = 10
+CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+PACKAGES = ("django", "daphne", "twisted", "uvicorn", "psycopg", "asgiref")
+
+libc = ctypes.CDLL(None, use_errno=True)
 
 
-def open_files() -> int:
+class Cores(NamedTuple):
+    """The server has one core to itself; all the rest share the others."""
+
+    all: frozenset[int]
+    server: frozenset[int]
+    load: frozenset[int]
+
+    @classmethod
+    def of_this_machine(cls) -> "Cores":
+        usable = sorted(os.sched_getaffinity(0))
+        if len(usable) < 2:
+            raise SystemExit("The benchmark needs two cores: one for the server, one for the load.")
+        return cls(frozenset(usable), frozenset(usable[-1:]), frozenset(usable[:-1]))
+
+
+def allow_many_files() -> None:
     """Raise this process's limit of open files, and so its children's, as far as it goes."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-    return limit
 
 
-def description(postgres: str) -> dict[str, Any]:
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "memory_gigabytes": round(
-            os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1
-        ),
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-        "postgresql": postgres,
-        "open_files": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
-        **{name: _version(name) for name in PACKAGES},
-        "nginx": _nginx(),
-    }
+# Processes
 
 
-def _processor() -> str:
-    found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
-    return found[1] if found else platform.machine()
+class DidNotStart(Exception):
+    """A process ended, or said nothing, before it was ready."""
 
 
-def _version(package: str) -> str | None:
+class Process:
+    """A running process, and what the kernel knows of it."""
+
+    def __init__(self, name: str, process: subprocess.Popen) -> None:
+        self.name = name
+        self.pid = process.pid
+        self._process = process
+
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+    @property
+    def memory_kilobytes(self) -> int:
+        """The proportional set size: its own pages, and its part of those that it shares."""
+        text = Path(f"/proc/{self.pid}/smaps_rollup").read_text()
+        return int(text.partition("Pss:")[2].split()[0])
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Of all its threads, in user space and in the kernel, so far."""
+        return cpu_seconds(self.pid)
+
+    def stop(self) -> None:
+        """Ask it to end, then make it; returns when it has."""
+        if not self.has_ended:
+            self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
+
+
+@contextmanager
+def running(
+    name: str,
+    command: Sequence[Any],
+    *,
+    cores: Collection[int],
+    port: int,
+    folder: Path = ROOT,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Process]:
+    """A server on these cores that listens on this port when the block begins, and ends with it.
+
+    What it prints goes to a log below `.local/benchmarks/`, whose end is in the error if it
+    doesn't start.
+    """
+    log = KEPT / f"{name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        process = Process(
+            name,
+            subprocess.Popen(
+                [str(part) for part in command],
+                cwd=folder,
+                env={**os.environ, **(environment or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                # SIGINT is how it is told to end: at once, without spreading its streams' ends.
+                preexec_fn=lambda: prepare_child(cores, interruptible=True),
+                start_new_session=True,
+            ),
+        )
     try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+        _wait_until_it_listens(process, port, log)
+        yield process
+    finally:
+        process.stop()
 
 
-def _nginx() -> str | None:
-    program = shutil.which("nginx")
-    if program is None:
-        return None
-    told = subprocess.run([program, "-v"], stderr=subprocess.PIPE, text=True).stderr
-    return told.strip().rpartition("/")[2]
+def prepare_child(cores: Collection[int], *, interruptible: bool = False) -> None:
+    """Between fork and exec: the child's cores, and its end should we be killed.
+
+    interruptible: it heeds SIGINT, whatever this process does. Otherwise Ctrl-C is for the
+    benchmark alone, which then ends its children in its own order.
+    """
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.default_int_handler if interruptible else signal.SIG_IGN)
+    os.sched_setaffinity(0, cores)
+
+
+def _wait_until_it_listens(process: Process, port: int, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and not process.has_ended:
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        time.sleep(0.02)
+    end = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+    raise DidNotStart(f"{process.name} does not listen on port {port}. The end of {log}:\n{end}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+# What it was measured on
+
+
+def description(postgres: str) -> str:
+    """One line: the machine and what it runs. postgres: the server's version."""
+    model = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
+    gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return (
+        f"{os.cpu_count()} cores of {model[1] if model else platform.machine()}, "
+        f"{gigabytes:.1f} GB, Linux {platform.release()}, Python {platform.python_version()}, "
+        f"PostgreSQL {postgres}, {packages}"
+    )
 
 
 class Noise:
@@ -74,19 +185,18 @@ class Noise:
     def __init__(self) -> None:
         self._began = time.monotonic()
         self._load_before = os.getloadavg()[0]
-        self._steal_before = _steal_seconds()
+        self._stolen_before = _stolen_seconds()
 
-    def so_far(self) -> dict[str, Any]:
-        """steal_percent: of one core, the time in which it had work and the host gave it none."""
+    def __str__(self) -> str:
+        """stolen: of one core, the time in which it had work and the host gave it none."""
         seconds = time.monotonic() - self._began
-        return {
-            "seconds": round(seconds, 1),
-            "load_average_before": round(self._load_before, 2),
-            "load_average_after": round(os.getloadavg()[0], 2),
-            "steal_percent": round(100 * (_steal_seconds() - self._steal_before) / seconds, 2),
-        }
+        stolen = 100 * (_stolen_seconds() - self._stolen_before) / seconds
+        return (
+            f"{seconds / 60:.0f} minutes, load average {self._load_before:.2f} before them, "
+            f"{stolen:.2f} % of a core stolen by the host"
+        )
 
 
-def _steal_seconds() -> float:
+def _stolen_seconds() -> float:
     # https://man7.org/linux/man-pages/man5/proc_stat.5.html: the eighth figure of “cpu”.
-    return int(Path("/proc/stat").read_text().split()[8]) / os.sysconf("SC_CLK_TCK")
+    return int(Path("/proc/stat").read_text().split()[8]) / CLOCK_TICKS

@@ -1,24 +1,27 @@
-"""What was measured: kept as it was, a line for each time it was, and added up when it is read."""
+"""What was measured: kept after each step, so that a run that ends early has lost nothing."""
 
 import json
 import statistics
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
-
-from .machine import Noise
+from typing import NamedTuple
 
 
-class Figure(NamedTuple):
-    """One measurement: of what, of whom, in which round, and what came of it."""
+class Step(NamedTuple):
+    """What can't be cut any smaller. who: this, other or nchan."""
 
-    measure: str
-    site: str
+    part: str
     round: int
-    values: dict[str, Any]
+    who: str
+    server: str
+
+    def __str__(self) -> str:
+        return f"{self.part}, round {self.round}, {self.who}, {self.server}"
 
 
 class Median(NamedTuple):
-    """Of the rounds; spread: the lowest and the highest."""
+    """Of the rounds, with the lowest and the highest."""
 
     value: float
     lowest: float
@@ -27,55 +30,79 @@ class Median(NamedTuple):
 
 
 class Results:
-    def __init__(self, machine: dict[str, Any], plan: str) -> None:
-        self.machine = machine
-        self.plan = plan
-        self.noise: list[dict[str, Any]] = []
-        self.skipped: dict[str, str] = {}
-        self.failed: list[str] = []
-        self.figures: list[Figure] = []
+    """path: where they are kept. resume: go on with what is kept there, if it is of these commits.
 
-    def add(self, measure: str, site: str, round: int, measured: tuple) -> None:
-        self.figures.append(Figure(measure, site, round, measured._asdict()))
+    Raises SystemExit if it is of others.
+    """
 
-    def add_noise(self, noise: Noise) -> None:
-        self.noise.append(noise.so_far())
+    def __init__(
+        self, path: Path, *, machine: str, command: str, commits: Mapping[str, str], resume: bool
+    ) -> None:
+        self._path = path
+        self.head = {
+            "date": datetime.now(UTC).date().isoformat(),
+            "machine": machine,
+            "command": command,
+            "commits": dict(commits),
+        }
+        self.figures: list[tuple[Step, str, float]] = []
+        self.failures: list[tuple[Step, str]] = []
+        self.done: list[Step] = []
+        self.notes: list[str] = []
+        if resume and path.exists():
+            self._read(json.loads(path.read_text()))
 
-    def sites(self, measure: str) -> list[str]:
-        return list(dict.fromkeys(f.site for f in self.figures if f.measure == measure))
+    def add(self, step: Step, key: str, value: float) -> None:
+        self.figures.append((step, key, value))
 
-    def all(self, measure: str, site: str, key: str) -> list[float]:
-        return [
-            figure.values[key]
-            for figure in self.figures
-            if figure.measure == measure and figure.site == site and figure.values[key] is not None
-        ]
+    def finish(self, step: Step) -> None:
+        self.done.append(step)
+        self._write()
 
-    def median(self, measure: str, site: str, key: str) -> Median | None:
+    def fail(self, step: Step, reason: str) -> None:
+        self.failures.append((step, reason))
+        self._write()
+
+    def failed(self, step: Step) -> bool:
+        return any(step == failed for failed, _ in self.failures)
+
+    def say(self, note: str) -> None:
+        self.notes.append(note)
+        self._write()
+
+    def median(self, key: str, who: str, server: str) -> Median | None:
         """None: it was not measured."""
-        values = self.all(measure, site, key)
+        values = [
+            value
+            for step, of, value in self.figures
+            if (of, step.who, step.server) == (key, who, server)
+        ]
         if not values:
             return None
         return Median(statistics.median(values), min(values), max(values), len(values))
 
-    def write(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        head = {
-            "plan": self.plan,
-            "machine": self.machine,
-            "noise": self.noise,
-            "skipped": self.skipped,
-            "failed": self.failed,
+    def _write(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        kept = {
+            "head": self.head,
+            "figures": self.figures,
+            "failures": self.failures,
+            "done": self.done,
+            "notes": self.notes,
         }
-        lines = ",\n".join(f"  {json.dumps(figure._asdict())}" for figure in self.figures)
-        text = json.dumps(head, indent=1)[:-2] + f',\n "figures": [\n{lines}\n ]\n}}\n'
-        path.write_text(text)
+        self._path.write_text(json.dumps(kept, indent=1))
 
-    @classmethod
-    def read(cls, path: Path) -> "Results":
-        kept = json.loads(path.read_text())
-        results = cls(kept["machine"], kept["plan"])
-        results.noise = kept["noise"]
-        results.skipped, results.failed = kept["skipped"], kept["failed"]
-        results.figures = [Figure(**figure) for figure in kept["figures"]]
-        return results
+    def _read(self, kept: dict) -> None:
+        if kept["head"]["commits"] != self.head["commits"]:
+            raise SystemExit(
+                f"{self._path} is of {kept['head']['commits']}, not of {self.head['commits']}: "
+                "run it without --resume."
+            )
+        self.done = [Step(*step) for step in kept["done"]]
+        # A step that failed is run again: what it had measured by then goes, and its failure.
+        self.figures = [
+            (Step(*step), key, value)
+            for step, key, value in kept["figures"]
+            if Step(*step) in self.done
+        ]
+        self.notes = kept["notes"]

@@ -1,7 +1,8 @@
 """What docs/scale.md reckons with: `python -m benchmarks.scale`. Two minutes, on all cores.
 
-What one stream's numbering carries, what hints cost with more and more processes listening, what
-each process that follows a stream costs itself and PostgreSQL, and what an event takes on disk.
+What a checkout pays in SQL, what one stream's numbering carries, what hints cost with more and
+more processes listening, what each process that follows a stream costs itself and PostgreSQL, and
+what an event takes on disk.
 """
 
 import subprocess
@@ -10,89 +11,128 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 from realtime.postgres.embedded import binaries
 
-from . import database, django_site, machine
-from .cores import Cores
-from .database import Database
-from .site import ours
+from . import machine
+from .database import Database, new_database
+from .machine import ROOT, Cores
+from .parts import opened
 from .streams import streams_to
+from .trees import Tree
 
 NUMBERED = 50_000
 BATCHES = (1, 10, 100, 1000)
 LISTENERS = (0, 1, 4, 16, 64)
-HINT_CLIENTS = 8
-HINT_SECONDS = 5
 PROCESSES = (1, 2, 4, 8)
-ORDERS_PER_SECOND = 500
+FOLLOWED_PER_SECOND = 500
 FOLLOW_SECONDS = 8
-STORED = 200_000
-HINT = "SELECT pg_notify('realtime_pending', 'default')"
+HINT = "SELECT pg_notify('realtime_pending', 'default');"
 NUMBER = "SELECT moved FROM realtime_number_events('default', %s, 4, '100 ms')"
+# As the shop's events are.
+DATA = """'{"order":1234567,"status":"placed","product":"Espresso cups","quantity":2,'
+    '"unit_price":"4.50","total":"9.00","customer":"customer-1",'
+    '"placed_at":"2026-11-22T13:59:42.492031Z","changed_at":"2026-11-22T13:59:42.492031Z"}'"""
+WAITING = """
+    INSERT INTO realtime_outbox (stream, topic, type, data)
+    SELECT 'default', 'auth.user:' || n %% 100, 'orders', DATA FROM generate_series(1, %s) AS n
+""".replace("DATA", DATA)
+ORDER = """
+    INSERT INTO orders_order (customer_id, product, quantity, unit_price, status, placed_at)
+    VALUES ((SELECT min(id) FROM auth_user), 'Espresso cups', 2, 4.50, 'placed',
+        statement_timestamp());
+"""
+# As realtime/log/publishing.py writes an event; pgbench has no clock to tell how long the commit
+# takes, so a quarter of a lease has to be left.
+EVENT = """
+    WITH written AS (
+        INSERT INTO realtime_outbox (stream, topic, type, data)
+        VALUES ('default', 'auth.user:1', 'orders', DATA)
+    )
+    SELECT coalesce((SELECT extract(epoch FROM until - clock_timestamp())
+        FROM realtime_pollinglease WHERE stream = 'default'), 0) < 0.05 AS is_hint_due \\gset
+""".replace("DATA", DATA)
 
 
 def main() -> None:
-    machine.open_files()
+    machine.allow_many_files()
     cores = Cores.of_this_machine()
-    with database.new_database(cores.all) as ours_database:
-        django_site.set_up(ours_database)
+    with new_database(cores.all) as database, ExitStack() as resources:
+        tree = Tree("this", ROOT, database, Cores(cores.all, cores.all, cores.all))
+        resources.callback(tree.close)
+        tree.worker.ask("people", kind="customer", count=100)
+        print("Checkouts in SQL, a second, 32 writers:")
+        with _servers(tree, 1):
+            print(f"  with their event: {_pgbench(database, _checkout(EVENT), 32):>8,.0f}")
+            print(f"  without:          {_pgbench(database, _checkout(''), 32):>8,.0f}")
         print("Numbering, events a second of one stream:")
         for batch in BATCHES:
-            print(f"  in batches of {batch:>4}: {_numbered_a_second(ours_database, batch):>8,.0f}")
+            print(f"  in batches of {batch:>4}: {_numbered_a_second(database, batch):>8,.0f}")
         print("Hints, a second:")
         for listeners in LISTENERS:
-            with _listening(ours_database, listeners):
-                rate = _hints_a_second(ours_database)
-            print(f"  with {listeners:>2} listeners: {rate:>8,.0f}")
-        print(f"Following, at {ORDERS_PER_SECOND} orders a second, ms of CPU for each order:")
+            with _listening(database, listeners):
+                print(f"  with {listeners:>2} listeners: {_pgbench(database, HINT, 8):>8,.0f}")
+        print(f"Following {FOLLOWED_PER_SECOND} events a second, ms of CPU for each:")
         for processes in PROCESSES:
-            server, postgres = _follow(ours_database, cores, processes)
-            print(
-                f"  with {processes} processes: {server:.3f} in each of them, "
-                f"{postgres:.3f} in PostgreSQL"
-            )
-        table, indexes = _bytes_an_event()
-        print(f"On disk, bytes an event: {table:.0f} in the table, {indexes:.0f} in its indexes")
+            server, postgres = _follow(tree, processes)
+            print(f"  with {processes}: {server:.3f} in each, {postgres:.3f} in PostgreSQL")
+        with database.connect() as session:
+            sizes = session.execute(
+                "SELECT pg_table_size('realtime_event') / count(*),"
+                " pg_indexes_size('realtime_event') / count(*) FROM realtime_event"
+            ).fetchone()
+        print("On disk, bytes an event: {} in the table, {} in its indexes".format(*sizes))
 
 
-def _numbered_a_second(on: Database, batch: int) -> float:
-    from . import people, placing
+def _checkout(event: str) -> str:
+    hint = f"\\if :is_hint_due\n{HINT}\n\\endif\n" if event else ""
+    return f"BEGIN;{ORDER}{event}COMMIT;\n{hint}"
 
-    customers = people.customers(100)
-    count = min(NUMBERED, batch * 500)
-    while count > 0:
-        placing.in_sql(min(1000, count), customers)
-        count -= 1000
+
+def _pgbench(database: Database, script: str, clients: int) -> float:
+    """Transactions a second. https://www.postgresql.org/docs/current/pgbench.html"""
+    with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
+        file.write(script)
+        file.flush()
+        command = [
+            *(binaries.installed() / "pgbench", "--no-vacuum", f"--file={file.name}"),
+            *(f"--client={clients}", "--jobs=2", "--time=5", "--protocol=prepared"),
+            database.url_for("writers"),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"pgbench failed:\n{done.stderr}")
+    return float(done.stdout.partition("tps = ")[2].split()[0])
+
+
+def _numbered_a_second(database: Database, batch: int) -> float:
     numbered = 0
-    with on.connect() as connection:
+    with database.connect() as session:
+        session.execute(WAITING, [min(NUMBERED, batch * 500)])
         began = time.monotonic()
-        while moved := connection.execute(NUMBER, [batch]).fetchone()[0]:
+        while moved := session.execute(NUMBER, [batch]).fetchone()[0]:
             numbered += moved
         return numbered / (time.monotonic() - began)
 
 
 @contextmanager
-def _listening(on: Database, count: int) -> Iterator[None]:
+def _listening(database: Database, count: int) -> Iterator[None]:
     """So many sessions that are told of each hint, and read it."""
-    stop = threading.Event()
+    stop, ready = threading.Event(), threading.Barrier(count + 1)
 
     def listen() -> None:
-        with on.connect() as connection:
-            connection.execute("LISTEN realtime_pending")
-            ready.release()
+        with database.connect() as session:
+            session.execute("LISTEN realtime_pending")
+            ready.wait()
             while not stop.is_set():
-                for _ in connection.notifies(timeout=0.1):
+                for _ in session.notifies(timeout=0.1):
                     pass
 
-    ready = threading.Semaphore(0)
     threads = [threading.Thread(target=listen, name="listen") for _ in range(count)]
     for thread in threads:
         thread.start()
     try:
-        for _ in threads:
-            ready.acquire()
+        ready.wait()
         yield
     finally:
         stop.set()
@@ -100,53 +140,37 @@ def _listening(on: Database, count: int) -> Iterator[None]:
             thread.join()
 
 
-def _hints_a_second(on: Database) -> float:
-    with tempfile.TemporaryDirectory(prefix="hints-") as folder:
-        script = Path(folder) / "hint.sql"
-        script.write_text(f"{HINT};\n")
-        command = [
-            *(binaries.installed() / "pgbench", "--no-vacuum", f"--file={script}"),
-            *(f"--client={HINT_CLIENTS}", f"--time={HINT_SECONDS}", on.url_for("writers")),
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return float(done.stdout.partition("tps = ")[2].split()[0])
-
-
-def _follow(on: Database, cores: Cores, processes: int) -> tuple[float, float]:
-    """Milliseconds of CPU for each order: of a server process, and of PostgreSQL."""
-    from . import people, placing
-
-    customers = people.customers(100)
+@contextmanager
+def _servers(tree: Tree, count: int) -> Iterator[list[machine.Process]]:
+    """So many processes that follow the stream, for one client each."""
     with ExitStack() as resources:
-        sites = []
-        for number in range(processes):
-            site = resources.enter_context(
-                ours(on, "daphne", cores.all, name=f"ours-daphne-{number}")
-            )
-            sites.append(site)
-            streams = resources.enter_context(streams_to(site.port, cores.all))
-            streams.open(site.requests(1))
+        processes = []
+        for _ in range(count):
+            server = resources.enter_context(tree.server("daphne"))
+            streams = resources.enter_context(streams_to(server.port, tree.cores.all))
+            opened(streams, tree.staff(1))
+            processes.append(server.process)
+        yield processes
+
+
+def _follow(tree: Tree, count: int) -> tuple[float, float]:
+    """Milliseconds of CPU for each event: of a server process, and of PostgreSQL."""
+    with _servers(tree, count) as processes, tree.database.connect() as session:
         time.sleep(1)
-        before = [site.process.cpu_seconds for site in sites], on.cpu_seconds()
-        placed = placing.place(ORDERS_PER_SECOND, FOLLOW_SECONDS, customers)
+        servers = sum(process.cpu_seconds for process in processes)
+        postgres = tree.database.cpu_seconds()
+        began, events = time.monotonic(), 0
+        while (elapsed := time.monotonic() - began) < FOLLOW_SECONDS:
+            due = int(elapsed * FOLLOWED_PER_SECOND) - events
+            if due:
+                session.execute(WAITING, [due])
+                session.execute(HINT)
+                events += due
+            time.sleep(0.01)
         time.sleep(0.5)
-        servers = [
-            site.process.cpu_seconds - busy for site, busy in zip(sites, before[0], strict=True)
-        ]
-        postgres = on.cpu_seconds() - before[1]
-    return 1000 * sum(servers) / processes / placed.events, 1000 * postgres / placed.events
-
-
-def _bytes_an_event() -> tuple[float, float]:
-    from django.db import connection
-
-    from .measurements import log_size
-
-    log_size.fill(STORED)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_table_size('realtime_event'), pg_indexes_size('realtime_event')")
-        table, indexes = cursor.fetchone()
-    return table / STORED, indexes / STORED
+        servers = sum(process.cpu_seconds for process in processes) - servers
+        postgres = tree.database.cpu_seconds() - postgres
+    return 1000 * servers / count / events, 1000 * postgres / events
 
 
 if __name__ == "__main__":

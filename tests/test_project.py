@@ -44,7 +44,7 @@ def names(path: Path) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("folder", [".", "tests", "benchmarks"])
+@pytest.mark.parametrize("folder", [".", "tests"])
 def test_all_that_is_required_is_pinned(folder):
     pinned = names(ROOT / folder / "requirements.txt")
     for required in (names(ROOT / "requirements.in"), names(ROOT / folder / "requirements.in")):

@@ -1,32 +1,32 @@
 """That the benchmark still runs and counts right; how fast things are is for the benchmark."""
 
-import dataclasses
 import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.db import connection
 
-from benchmarks import machine, places, placing, report
-from benchmarks.contestants import PEERS
-from benchmarks.cores import Cores
+from benchmarks import machine, nchan, page, parts, streams, trees
 from benchmarks.database import Database
-from benchmarks.measurements import delivery, idle, storm
-from benchmarks.plan import PLANS
-from benchmarks.processes import DidNotStart, running
-from benchmarks.results import Results
-from benchmarks.site import Ours, ours
-from benchmarks.streams import Streams, streams_to
-from benchmarks.suite import Suite
-from benchmarks.targets import TARGETS
-from orders.models import Order
-from realtime.models import OutboxEvent
+from benchmarks.machine import ROOT, Cores, DidNotStart, running
+from benchmarks.parts import PARTS, PEER_PARTS, Incomplete, Sizes
+from benchmarks.results import Results, Step
+from benchmarks.streams import streams_to
+from benchmarks.trees import Tree, WorkerFailed
 
 from ..servers import database_url
 
 CORES = Cores.of_this_machine()
+TINY = Sizes().times(0.005)
+# What each part measures.
+KEYS = {
+    "opening": {"opened", "opened_all"},
+    "delivery": {"p50", "p99"},
+    "storm": {"storm_recent", "storm_table"},
+    "idle": {"kilobytes", "cpu", "pause"},
+    "checkout": {"lone", "lone_ms", "lone_flat_out", "lone_flat_out_ms", "writers"},
+}
 
 pytestmark = [
     pytest.mark.usefixtures("processes"),
@@ -40,156 +40,92 @@ pytestmark = [
 @pytest.fixture(scope="session", autouse=True)
 def kept(tmp_path_factory) -> Iterator[Path]:
     """Not among what the benchmark itself keeps."""
+    folder = tmp_path_factory.mktemp("benchmarks")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(places, "KEPT", tmp_path_factory.mktemp("benchmarks"))
-        yield places.KEPT
+        for module in (machine, streams, trees):
+            patch.setattr(module, "KEPT", folder)
+        patch.setattr(parts, "SETTLE_SECONDS", 0.1)
+        yield folder
 
 
 @pytest.fixture
-def database(transactional_db) -> Database:
-    return Database(database_url(), None)
+def tree(transactional_db) -> Iterator[Tree]:
+    tree = Tree("this", ROOT, Database(database_url(), None), CORES)
+    yield tree
+    tree.close()
 
 
 @pytest.fixture
-def site(database) -> Iterator[Ours]:
-    with ours(database, "daphne", CORES.server) as running_site:
-        yield running_site
+def results(tmp_path) -> Results:
+    return results_in(tmp_path)
 
 
-@pytest.fixture
-def streams(site) -> Iterator[Streams]:
-    with streams_to(site.port, CORES.load) as program:
-        yield program
-
-
-def test_it_counts_each_delivery_to_each_stream(site, streams):
-    streams.open(site.requests(7))
-
-    delivered = delivery.measure(site, streams, 50, 0.4, readers=7)
-
-    assert delivered.arrived == delivered.expected == 20 * 7
-    assert delivered.in_time
-    assert 0 < delivered.p50_ms <= delivered.p99_ms <= delivered.slowest_ms
-
-
-def test_it_sees_what_is_lost(site, streams, monkeypatch):
-    monkeypatch.setattr(delivery, "LATE_SECONDS", 0.3)
-    monkeypatch.setattr(delivery, "LOST_SECONDS", 0.1)
-    streams.open(site.requests(3))
-
-    # Told of one reader more than there are.
-    delivered = delivery.measure(site, streams, 20, 0.1, readers=4)
-
-    assert delivered.lost == 2
-    assert not delivered.in_time
-
-
-def test_it_sees_what_comes_twice(site, streams):
-    streams.open(site.requests(2))
-    site.publish(10, 0.3)
-    assert streams.wait_for(2 * 3, 5).doubled == 0
-    OutboxEvent.objects.bulk_create(
-        OutboxEvent(stream="default", topic="once:more", type="orders", data=event)
-        for event in _first_of_the_log(1)
-    )
-    with connection.cursor() as sql:
-        sql.execute("NOTIFY realtime_pending, 'default'")
-
-    assert streams.wait_for(2, 5).doubled == 2
-
-
-def _first_of_the_log(count: int) -> list[str]:
-    with connection.cursor() as sql:
-        sql.execute(
-            "SELECT data FROM realtime_event WHERE stream = 'default' ORDER BY position LIMIT %s",
-            [count],
-        )
-        return [data for (data,) in sql.fetchall()]
-
-
-def test_it_counts_the_threads_and_sessions_of_a_server(site, streams, monkeypatch):
-    monkeypatch.setattr(idle, "SETTLE_SECONDS", 0.1)
-
-    found = idle.measure(site, streams, 12, cpu_seconds=0.1)
-
-    # How many there may be is for tests/realtime; here, that they are the server's and not ours.
-    assert found.threads_few == found.threads_many > 1
-    assert 2 <= found.sessions_many < 12
-
-
-def test_orders_placed_in_sql_are_those_that_the_orm_places(alice, transactional_db):
-    placing.in_sql(1, [alice])
-    placing.order(alice).save()
-
-    in_sql, through_orm = (
-        {
-            field: value
-            for field, value in Order.objects.filter(pk=order.pk).values().get().items()
-            if field not in ("id", "product", "placed_at")
-        }
-        for order in Order.objects.order_by("pk")
-    )
-    assert in_sql == through_orm
-    # The ORM writes a notification beside it, for the customer's bell.
-    events = list(OutboxEvent.objects.filter(type="orders").order_by("pk"))
-    assert len({(event.stream, event.type, event.topic) for event in events}) == 1
-    data_in_sql, data_through_orm = (json.loads(event.data) for event in events)
-    assert data_in_sql.keys() == data_through_orm.keys()
-    for field in data_in_sql.keys() - {"order", "product", "placed_at", "changed_at"}:
-        assert data_in_sql[field] == data_through_orm[field]
-    for field in ("placed_at", "changed_at"):
-        assert len(data_in_sql[field]) == len(data_through_orm[field])
-
-
-def test_a_run_leaves_figures_a_page_and_plots(database, tmp_path):
-    run(database, tmp_path, sites=("ours-daphne",), parts=("customers", "storm"))
-
-    page = (tmp_path / "tiny.md").read_text()
-    assert "reconnect storm, from the table" in page
-    assert "reconnect storm, what is recent" in page
-    assert (tmp_path / "tiny-storm.svg").read_text().startswith("<svg")
-
-
-@pytest.mark.slow
-def test_a_whole_run_leaves_a_value_for_every_target(database, tmp_path):
-    results = run(
-        database,
-        tmp_path,
-        customer_rates=(500, 3000),
-        checkout_rates=(None, 100),
-        lone_rates=(None, 20),
-        disks=(0, 1),
-        log_events=(10_000, 20_000),
+def results_in(folder: Path, *, commit: str = "abc", resume: bool = False) -> Results:
+    commits = {"this": commit, "other": "def"}
+    return Results(
+        folder / "kept.json", machine="two cores", command="run", commits=commits, resume=resume
     )
 
-    assert all(target.value(results, "ours-daphne") is not None for target in TARGETS)
+
+@pytest.mark.parametrize(
+    "part",
+    # Six workers that set up Django take their time.
+    [pytest.param(part, marks=pytest.mark.slow) if part == "checkout" else part for part in PARTS],
+)
+def test_each_part_measures_what_the_table_tells(tree, part):
+    figures: dict[str, float] = {}
+
+    PARTS[part](tree, "daphne", TINY, figures.__setitem__)
+
+    assert figures.keys() == KEYS[part]
+    # Nothing much is collected, and no memory taken, for ten streams.
+    assert all(value > 0 for value in figures.values()) or part == "idle"
+    told = {row.key for row in page.ROWS if row.part == part} - {page.RATIO}
+    assert told <= figures.keys()
 
 
-def run(database: Database, folder: Path, **changes) -> Results:
-    plan = dataclasses.replace(PLANS["tiny"], **changes)
-    results = Results(machine.description("18"), plan.name)
-    for step in Suite(plan, database, CORES, results, say=lambda text: None).steps():
-        step.run()
-    report.write(results, folder)
-    assert Results.read(folder / "tiny.json").figures == results.figures
-    return results
+@pytest.mark.parametrize("part", PEER_PARTS)
+def test_nchan_is_measured_by_the_same_clients(part):
+    if cure := nchan.missing():
+        pytest.skip(cure)
+    figures: dict[str, float] = {}
+
+    PEER_PARTS[part](CORES, TINY, figures.__setitem__)
+
+    assert figures.keys() <= KEYS[part]
+    assert figures
 
 
-@pytest.mark.parametrize("name", PEERS)
-def test_each_peer_delivers_what_is_published(name):
-    peer = PEERS[name]
-    if cure := peer.missing():
-        pytest.skip(f"not installed ({cure})")
-    with (
-        peer.start(CORES.server, peer.replays) as site,
-        streams_to(site.port, CORES.load) as streams,
-    ):
-        streams.open(site.requests(3))
+def test_the_clients_see_what_is_lost_and_what_comes_twice(tree, monkeypatch):
+    monkeypatch.setattr(parts, "LATE_SECONDS", 0.3)
+    with tree.server("daphne") as server, streams_to(server.port, CORES.load) as clients:
+        parts.opened(clients, tree.staff(3))
+        tree.worker.ask("people", kind="customer", count=1)
+        tree.worker.ask("publish", per_second=20, seconds=0.2)
 
-        delivered = delivery.measure(site, streams, 20, 0.2, readers=3)
+        assert clients.wait_for(3 * 4, 10)[0] == 3 * 4
+        with pytest.raises(Incomplete, match="0 of 1 events came"):
+            parts._all(clients, 1)
+        # The worker counts on, another one begins anew: to the clients, the same once more.
+        with tree.another_worker(CORES.load) as another:
+            another.ask("publish", per_second=20, seconds=0.1)
+            assert clients.wait_for(3 * 2, 10).doubled == 3
 
-    assert delivered.arrived == 4 * 3
-    assert delivered.lost == 0
+
+def test_a_storm_in_which_somebody_gets_nothing_has_no_figure(tree, monkeypatch):
+    monkeypatch.setattr(parts, "LATE_SECONDS", 0.3)
+    with tree.server("daphne") as server, streams_to(server.port, CORES.load) as clients:
+        requests = tree.customers(2, after=tree.worker.ask("cursor"))
+
+        with pytest.raises(Incomplete, match="0 of 4 missed events"):
+            parts._come_back(clients, requests, 2)
+
+
+def test_a_worker_says_what_went_wrong_and_works_on(tree):
+    with pytest.raises(WorkerFailed, match="KeyError: 'no-command'"):
+        tree.worker.ask("no-command")
+
+    assert len(tree.worker.ask("people", kind="customer", count=2)) == 2
 
 
 def test_a_server_that_does_not_start_is_an_error_with_its_own_words():
@@ -200,14 +136,43 @@ def test_a_server_that_does_not_start_is_an_error_with_its_own_words():
         pytest.fail("It runs.")
 
 
-def test_nothing_runs_on_after_the_block():
-    with running("sleeper", ["sleep", "60"], cores=CORES.load) as process:
-        assert not process.has_ended
-    assert process.has_ended
+def test_the_page_has_medians_with_their_range_and_what_was_reached(results):
+    for number, (this, other) in enumerate([(1700, 800), (1900, 900), (1500, 1000)], start=1):
+        for who, value in (("this", this), ("other", other)):
+            results.add(Step("opening", number, who, "daphne"), "opened", float(value))
+
+    text = page.page(results)
+
+    assert "| 900 (800–1,000) | 1,700 (1,500–1,900) | 1.89 | 1,600 | reached |" in text
+    assert "a thousand open pages are live again within 0.6 s" in text
 
 
-def test_a_storm_in_which_somebody_gets_nothing_has_no_figure(site, streams, monkeypatch):
-    monkeypatch.setattr(storm, "GIVE_UP_SECONDS", 0.3)
+def test_delivery_is_told_as_a_multiple_of_nchans(results):
+    results.add(Step("delivery", 1, "this", "daphne"), "p50", 8.0)
+    results.add(Step("delivery", 1, "nchan", "nchan"), "p50", 5.0)
 
-    with pytest.raises(storm.Incomplete, match="0 of 4 missed events"):
-        storm.come_back(streams, site.requests(2, after=site.cursor()), 2)
+    assert "p50 ÷ nchan's | daphne |  | 1.6 |  | 1.3 | missed |" in page.page(results)
+
+
+def test_a_part_that_failed_is_told_in_its_row_and_runs_again_when_resumed(results, tmp_path):
+    failed, done = (Step(part, 1, "this", "daphne") for part in ("storm", "idle"))
+    results.add(failed, "storm_recent", 0.5)
+    results.fail(failed, "Incomplete: 12 of 100 missed events came back.")
+    results.add(done, "cpu", 1.0)
+    results.finish(done)
+
+    text = page.page(results)
+    resumed = results_in(tmp_path, resume=True)
+
+    assert "from the table, s | daphne |  | failed, see below |" in text
+    assert "- storm, round 1, this, daphne: Incomplete: 12 of 100 missed" in text
+    assert resumed.done == [done]
+    assert resumed.figures == [(done, "cpu", 1.0)]
+
+
+def test_a_run_of_other_commits_is_not_resumed(results, tmp_path):
+    results.finish(Step("idle", 1, "this", "daphne"))
+
+    with pytest.raises(SystemExit, match="run it without --resume"):
+        results_in(tmp_path, commit="another", resume=True)
+    assert json.loads((tmp_path / "kept.json").read_text())["done"]

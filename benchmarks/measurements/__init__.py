@@ -1,1 +1,0 @@
-"""What is measured: a module for each question, a function that answers it for a running site."""

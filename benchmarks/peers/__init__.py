@@ -1,1 +1,0 @@
-"""What else a team could choose, each set up as its own documents say: see contestants.py."""
