@@ -90,7 +90,7 @@ def token_cookie(request: HttpRequest) -> SignedIn | None:
     """The user of the access token in the cookie that `TokenCookieView` has given."""
     token = request.COOKIES.get(TOKEN_COOKIE)
     try:
-        return user_of_token(token) if token else None
+        return user_of_token(token, prefetched(request)) if token else None
     except InvalidCredentials:
         # Nobody chooses to send a cookie: one that has outlived its token must not stand in the
         # way of a session.

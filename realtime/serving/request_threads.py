@@ -149,6 +149,9 @@ class RequestThreadHandler(ASGIHandler):
         return super().adapt_method_mode(is_async, method, method_is_async, debug, name)
 
     def resolve_request(self, request: Any) -> Any:
+        # Middleware has made the session by now, and most has not asked for what is in it.
+        if (known := prefetch.prefetched(request)) is not None:
+            known.give(request)
         view, args, kwargs = super().resolve_request(request)
         return run_in_this_thread(view) if iscoroutinefunction(view) else view, args, kwargs
 

@@ -2,14 +2,20 @@
 
 import asyncio
 import threading
+from typing import ClassVar
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.signals import request_started
 
 from realtime.log.topics import Selection
 from tests.clients import bearer
 from tests.waiting import soon, until
+
+from .conftest import session_cookie
 
 
 @pytest.fixture
@@ -141,3 +147,127 @@ async def test_who_is_deactivated_after_they_were_looked_up_loses_the_stream_at_
         request_started.disconnect(dispatch_uid="deactivate")
     assert statuses == [200, 200]
     assert len(started) == 3
+
+
+async def test_the_sessions_of_a_crowd_and_their_users_are_one_query_each(
+    crowd, alice, bob, hub, statements
+):
+    followed = []
+
+    async def look():
+        followed.extend((one.access.user, one.access.session_key) for one in hub.streams)
+
+    headers = [await session_cookie(user) for user in [alice, bob] * 5]
+    assert await crowd(headers[0], *headers, while_open=look) == [200] * 10
+    # One more of each for the first, if it was alone when the thread took it up.
+    assert len([one for one in statements if "django_session" in one]) <= 2
+    assert len([one for one in statements if "auth_user" in one]) <= 2
+    keys = [header["Cookie"].removeprefix("sessionid=") for header in headers]
+    expected = zip([str(alice.pk), str(bob.pk)] * 5, keys, strict=True)
+    assert sorted(followed) == sorted([*expected, (str(alice.pk), keys[0])])
+
+
+async def test_each_session_of_a_crowd_is_let_in_or_refused_as_django_does(
+    crowd, alice, bob, carol_who_left, statements
+):
+    gone, renewed = await session_cookie(bob), await session_cookie(alice)
+    await sync_to_async(end_session)(gone)
+    await sync_to_async(change_password)(alice)  # of which only the newest session knows
+    hers = await session_cookie(alice)
+    headers = [
+        await session_cookie(bob),
+        await session_cookie(carol_who_left),
+        gone,
+        renewed,
+        hers,
+        {"Cookie": "sessionid=../etc"},
+        {},
+    ]
+    assert await crowd(hers, *headers) == [200, 401, 401, 401, 200, 401, 401]
+
+
+def end_session(headers):
+    SessionStore(headers["Cookie"].removeprefix("sessionid=")).delete()
+
+
+def change_password(user):
+    user.set_password("another one")
+    user.save()
+
+
+async def test_two_requests_with_one_session_share_nothing(crowd, alice, settings, noted):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.Noting"]
+    hers = await session_cookie(alice)
+    assert await crowd(hers, hers, hers) == [200] * 2
+    data, users = zip(*noted[-2:], strict=True)
+    assert data[0] == data[1]
+    assert data[0] is not data[1]
+    assert users[0] == users[1]
+    assert users[0] is not users[1]
+
+
+async def test_a_permission_is_one_query_for_a_crowd_of_sessions(crowd, alice, shop, statements):
+    headers = [await session_cookie(user) for user in (shop, alice, shop)]
+    statuses = await crowd(headers[0], *headers, path="/orders/realtime", query_string=b"scope=all")
+    assert statuses == [200, 403, 200]
+    assert len([one for one in statements if "permission" in one]) <= 3
+
+
+class Choosy(ModelBackend):
+    def get_user(self, user_id):
+        user = super().get_user(user_id)
+        return user if user.username == "alice" else None
+
+
+class OwnAuthentication(AuthenticationMiddleware):
+    pass
+
+
+class Noting:
+    """A project's middleware, which notes what was found when the view has been."""
+
+    seen: ClassVar = []
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        response = self.get_response(request)
+        self.seen.append((request.session._session, request.user._wrapped))
+        return response
+
+
+@pytest.fixture
+def noted():
+    Noting.seen.clear()
+    return Noting.seen
+
+
+async def test_a_backend_of_a_projects_own_says_who_has_each_session(crowd, alice, bob, settings):
+    settings.AUTHENTICATION_BACKENDS = [f"{__name__}.Choosy"]
+    headers = [await session_cookie(alice), await session_cookie(bob)]
+    assert await crowd(headers[0], *headers) == [200, 401]
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"SESSION_ENGINE": "django.contrib.sessions.backends.cached_db"},
+        {"SESSION_SAVE_EVERY_REQUEST": True},
+        {
+            "MIDDLEWARE": [
+                "django.contrib.sessions.middleware.SessionMiddleware",
+                f"{__name__}.OwnAuthentication",
+            ]
+        },
+    ],
+    ids=lambda own: next(iter(own)),
+)
+async def test_sessions_are_looked_up_one_by_one_where_django_is_not_as_it_was(
+    crowd, alice, settings, statements, own
+):
+    for name, value in own.items():
+        setattr(settings, name, value)
+    headers = await session_cookie(alice)
+    assert await crowd(headers, headers, headers) == [200] * 2
+    assert len([one for one in statements if "SELECT" in one and "auth_user" in one]) == 3
