@@ -13,13 +13,14 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.db import connections, transaction
+from django.db.models.signals import post_init
 from django.test import AsyncClient
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework_simplejwt.models import TokenUser
 from rest_framework_simplejwt.tokens import AccessToken
 
-from realtime.access import revocation
+from realtime.access import grants, revocation
 from realtime.access.authentication import SignedIn
 from realtime.access.grants import Grant, ended
 from realtime.access.revocation import tell_of_deletion
@@ -420,6 +421,53 @@ async def test_thousands_of_streams_are_looked_at_with_one_query_for_each_500(
     await in_thread(look)
 
 
+@pytest.mark.parametrize("end", [change_password, deactivate, lambda user: user.delete()])
+async def test_a_user_who_is_as_at_the_last_look_is_not_loaded_again(
+    transactional_db, alice, bob, end, django_assert_num_queries
+):
+    """Nor is a digest of their password made, which takes as long."""
+    loaded = []
+    note = lambda instance, **_: loaded.append(instance.pk)  # noqa: E731
+    both = [
+        Grant(str(user.pk), True, auth_hash=user.get_session_auth_hash()) for user in (alice, bob)
+    ]
+
+    def look():
+        assert ended(both) == []
+        post_init.connect(note, sender=type(alice))
+        try:
+            with django_assert_num_queries(1):
+                assert ended(both) == []
+            assert loaded == []
+            key = alice.pk
+            end(alice)
+            assert ended(both) == both[:1]
+            assert set(loaded) <= {key}
+        finally:
+            post_init.disconnect(note, sender=type(alice))
+
+    await in_thread(look)
+
+
+async def test_a_user_model_with_rules_of_its_own_is_asked_at_each_look(
+    transactional_db, alice, monkeypatch
+):
+    own_hash = lambda user: f"hash of {user.first_name}"  # noqa: E731
+    monkeypatch.setattr(type(alice), "get_session_auth_hash", own_hash)
+    grants._are_active_by_row.cache_clear()
+    hers = Grant(str(alice.pk), True, auth_hash=alice.get_session_auth_hash())
+
+    def look():
+        assert ended([hers]) == []
+        type(alice).objects.filter(pk=alice.pk).update(first_name="Alice")
+        assert ended([hers]) == [hers]
+
+    try:
+        await in_thread(look)
+    finally:
+        grants._are_active_by_row.cache_clear()
+
+
 @pytest.mark.usefixtures("no_hints")
 async def test_looking_takes_one_session_and_keeps_it_while_there_are_streams(
     reads, alice, elsewhere
@@ -550,12 +598,13 @@ def test_a_user_without_a_row_is_not_looked_up(db):
 
 def test_a_session_key_that_was_replaced_is_as_good_as_the_new(db, alice, settings):
     """Django accepts the old hash as long as the old SECRET_KEY is named as a fallback."""
-    access = Grant(str(alice.pk), True, auth_hash=alice.get_session_auth_hash())
+    auth_hash = alice.get_session_auth_hash()
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
     settings.SECRET_KEY = "another key, of at least fifty characters, for all that is signed"
-    assert ended([access]) == []
+    assert ended([Grant(str(alice.pk), True, auth_hash=auth_hash)]) == []
     settings.SECRET_KEY_FALLBACKS = []
-    assert ended([access]) == [access]
+    in_another_process = Grant(str(alice.pk), True, auth_hash=auth_hash)
+    assert ended([in_another_process]) == [in_another_process]
 
 
 def test_a_session_that_was_prolonged_goes_on(db, alice):
