@@ -38,6 +38,23 @@ def test_open_streams_are_put_aside_a_few_hundred_at_a_time(aside):
     assert not any(type(one) is Cycle for one in gc.get_objects())
 
 
+def test_to_put_streams_aside_goes_through_what_is_new_only(aside):
+    generations = []
+
+    def note(phase, info):
+        if phase == "start":
+            generations.append(info["generation"])
+
+    gc.callbacks.append(note)
+    try:
+        for _ in range(3 * STEP):
+            aside.opened()
+    finally:
+        gc.callbacks.remove(note)
+    assert generations.count(1) >= 3
+    assert 2 not in generations
+
+
 def test_when_half_of_them_have_gone_all_is_taken_back_to_be_collected(aside):
     for _ in range(4 * STEP):
         aside.opened()
