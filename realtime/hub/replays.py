@@ -1,6 +1,7 @@
 """Replays: what clients missed and is no more in memory, read from the table."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import Context
 from functools import partial
@@ -12,14 +13,18 @@ from .. import conf
 from ..counts import counts
 from ..exceptions import DatabaseUnavailable
 from ..log.cursor import Cursor
-from ..log.event_log import EventLog, Replay
+from ..log.event_log import EventLog, Missed, Replay
 from ..log.topics import Topics
 from ..postgres.connections import CONNECTION_ERRORS, Parameters, PreparedConnection
 from ..postgres.deadlines import deadline
 from .standby import Standby
 
+# How many clients have their turn together: a bounded piece of memory, and of the loop's time.
+TOGETHER = 16
 # How long the pool may take to end what it is at: it may be connecting to a database that is away.
 CLOSE_SECONDS = 1.0
+
+Waiting = list[tuple[Missed, asyncio.Future[Replay]]]
 
 
 class Replays:
@@ -43,8 +48,12 @@ class Replays:
         # Whether some kinds of topics are kept for less long than their stream.
         self._prunes_kinds = any(isinstance(kept, dict) for kept in conf.get("RETENTION").values())
         self._pool: asyncio.Task[AsyncConnectionPool[PreparedConnection]] | None = None
-        places = conf.get("REPLAY_CONNECTIONS")
-        self._standby = None if standby is None else Standby(standby, places)
+        self._places = conf.get("REPLAY_CONNECTIONS")
+        self._standby = None if standby is None else Standby(standby, self._places)
+        # Who waits for their turn at the primary, and what reads for them.
+        self._waiting: deque[tuple[Missed, asyncio.Future[Replay]]] = deque()
+        self._readers: set[asyncio.Task[None]] = set()
+        self._reading = 0
 
     async def read(
         self,
@@ -60,40 +69,89 @@ class Replays:
         enough: an event before `through`, if the client is helped by coming that far. A standby is
             asked for no more: the newest events may be on their way to it.
         """
-        read = partial(self._read, stream, topics, after)
         began = asyncio.get_running_loop().time()
         replay = None
         if self._standby is not None:
-            up_to = through if enough is None else enough
-            replay = await self._standby.read(partial(read, up_to), self._query_seconds)
+            missed = Missed(stream, topics, after, through if enough is None else enough)
+            replay = await self._standby.read(partial(self._read, missed), self._query_seconds)
         answered_by = "standby"
         if replay is None:
             answered_by = "primary"
-            try:
-                pool = await self._opened_pool()
-                async with pool.connection(timeout=self._query_seconds) as connection:
-                    replay = await read(through, self._log, connection)
-            except (*CONNECTION_ERRORS, PoolTimeout) as error:
-                counts.failed_replays += 1
-                raise DatabaseUnavailable(f"Could not read the event log: {error}") from error
+            replay = await self._wait_for(Missed(stream, topics, after, through))
         counts.replays[answered_by] += 1
         counts.replay_seconds.observe(asyncio.get_running_loop().time() - began)
         return replay
 
     async def _read(
-        self,
-        stream: str,
-        topics: Topics,
-        after: Cursor,
-        through: Cursor,
-        log: EventLog,
-        connection: psycopg.AsyncConnection,
+        self, missed: Missed, log: EventLog, connection: psycopg.AsyncConnection
     ) -> Replay:
-        replay = await log.replay(connection, stream, topics, after=after, through=through)
-        if self._prunes_kinds and not replay.is_pruned:
-            is_pruned = await log.has_pruned_kinds(connection, stream, topics, after)
-            replay = replay._replace(is_pruned=is_pruned)
-        return replay
+        replay = await log.replay(connection, **missed._asdict())
+        return await self._with_kinds(missed, replay, log, connection)
+
+    async def _with_kinds(
+        self, missed: Missed, replay: Replay, log: EventLog, connection: psycopg.AsyncConnection
+    ) -> Replay:
+        if not self._prunes_kinds or replay.is_pruned:
+            return replay
+        is_pruned = await log.has_pruned_kinds(
+            connection, missed.stream, missed.topics, missed.after
+        )
+        return replay._replace(is_pruned=is_pruned)
+
+    async def _wait_for(self, missed: Missed) -> Replay:
+        """What the primary says, when it is this client's turn. Raises DatabaseUnavailable."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Replay] = loop.create_future()
+        self._waiting.append((missed, answer))
+        if self._reading < self._places:
+            self._reading += 1
+            # In a context of its own: whichever request came first must not live on in it.
+            reader = loop.create_task(
+                self._read_in_turn(), name="realtime-replays", context=Context()
+            )
+            self._readers.add(reader)
+            reader.add_done_callback(self._readers.discard)
+        try:
+            # For its turn, and for an answer.
+            async with asyncio.timeout(2 * self._query_seconds):
+                return await answer
+        except TimeoutError as error:
+            counts.failed_replays += 1
+            raise DatabaseUnavailable("The event log was not read in time.") from error
+
+    async def _read_in_turn(self) -> None:
+        try:
+            while several := self._next(TOGETHER):
+                await self._answer(several)
+        finally:
+            # Here, not when the task is seen to be done: who comes until then must not be missed.
+            self._reading -= 1
+
+    async def _answer(self, several: Waiting) -> None:
+        try:
+            pool = await self._opened_pool()
+            async with pool.connection(timeout=self._query_seconds) as connection:
+                replays = await self._log.replays(connection, [missed for missed, _ in several])
+                for (missed, answer), replay in zip(several, replays, strict=True):
+                    found = await self._with_kinds(missed, replay, self._log, connection)
+                    if not answer.done():
+                        answer.set_result(found)
+        except (*CONNECTION_ERRORS, PoolTimeout) as error:
+            _fail(several, DatabaseUnavailable(f"Could not read the event log: {error}"))
+        except asyncio.CancelledError:
+            _fail(several, DatabaseUnavailable("The event log is not read any more."))
+            raise
+        except Exception as error:
+            _fail(several, error)
+
+    def _next(self, most: int) -> Waiting:
+        """Whose turn it is: those of them who haven't left."""
+        several: Waiting = []
+        while self._waiting and len(several) < most:
+            missed, answer = self._waiting.popleft()
+            if not answer.done():
+                several.append((missed, answer))
+        return several
 
     async def _opened_pool(self) -> AsyncConnectionPool[PreparedConnection]:
         if self._pool is None:
@@ -130,9 +188,21 @@ class Replays:
         """Close the connections. Who waits for one gets DatabaseUnavailable, or is cancelled."""
         if self._standby is not None:
             await self._standby.close()
+        for reader in self._readers:
+            reader.cancel()
+        await asyncio.gather(*self._readers, return_exceptions=True)
+        rest = self._next(len(self._waiting))
+        _fail(rest, DatabaseUnavailable("The event log is not read any more."))
         if self._pool is None:
             return
         self._pool.cancel()  # in vain once it is open
         [pool] = await asyncio.gather(self._pool, return_exceptions=True)
         if isinstance(pool, AsyncConnectionPool):
             await pool.close(timeout=CLOSE_SECONDS)
+
+
+def _fail(several: Waiting, error: Exception) -> None:
+    for _, answer in several:
+        if not answer.done():
+            counts.failed_replays += isinstance(error, DatabaseUnavailable)
+            answer.set_exception(error)

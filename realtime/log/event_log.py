@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from time import perf_counter
@@ -138,6 +138,60 @@ class Replay(NamedTuple):
     is_whole: bool
 
 
+class Missed(NamedTuple):
+    """What one client has missed: what lies after one event up to another."""
+
+    stream: str
+    topics: Topics
+    after: Cursor
+    through: Cursor
+
+    @property
+    def query(self) -> tuple[str, dict[str, Any]]:
+        """For at most a batch of it: statement and parameters."""
+        parameters: dict[str, Any] = {
+            "stream": self.stream,
+            "after": self.after.position,
+            "through": self.through.position,
+            "batch_rows": REPLAY_ROWS,
+            "batch_bytes": CHUNK_BYTES,
+        }
+        if self.topics is EVERYTHING:
+            return REPLAY_EVERYTHING, parameters
+        if isinstance(self.topics, Selection):
+            types, topics = list(self.topics.types), list(self.topics.topics)
+            return REPLAY_SELECTION, {**parameters, "types": types, "topics": topics}
+        return REPLAY_TOPICS, {**parameters, "topics": list(named(self.topics))}
+
+    def replay(self, rows: Rows) -> Replay:
+        """Of what the query returns."""
+        after, through = self.after, self.through
+        if not rows:  # the stream has not had its first event yet
+            return Replay(
+                b"",
+                through,
+                is_pruned=False,
+                is_other_history=after != START,
+                is_whole=through == START,
+            )
+        _, pruned_through, pruned_mark, own_mark, reached_mark, *_ = rows[0]
+        if after.position == pruned_through:
+            own_mark = pruned_mark
+        events = [
+            (Cursor(position, mark), type, data)
+            for *_, position, mark, type, data in rows
+            if position is not None
+        ]
+        return Replay(
+            chunk=b"".join(_chunk(self.stream, *event) for event in events),
+            cursor=through if not events or _is_all(rows, REPLAY_ROWS) else events[-1][0],
+            is_pruned=after.position < pruned_through,
+            is_other_history=after != START and after.mark != own_mark,
+            is_whole=through == START
+            or (reached_mark is not None and reached_mark == through.mark),
+        )
+
+
 class EventLog:
     """What a process asks about the event log, over the connection that is given each time.
 
@@ -224,46 +278,27 @@ class EventLog:
         through: Cursor,
     ) -> Replay:
         """What lies after one event up to another, at most a batch of it."""
-        parameters: dict[str, Any] = {
-            "stream": stream,
-            "after": after.position,
-            "through": through.position,
-            "batch_rows": REPLAY_ROWS,
-            "batch_bytes": CHUNK_BYTES,
-        }
-        if topics is EVERYTHING:
-            statement = REPLAY_EVERYTHING
-        elif isinstance(topics, Selection):
-            statement = REPLAY_SELECTION
-            parameters |= {"types": list(topics.types), "topics": list(topics.topics)}
-        else:
-            statement = REPLAY_TOPICS
-            parameters["topics"] = list(topics)
-        rows = await self._query(connection, statement, parameters)
-        if not rows:  # the stream has not had its first event yet
-            return Replay(
-                b"",
-                through,
-                is_pruned=False,
-                is_other_history=after != START,
-                is_whole=through == START,
-            )
-        _, pruned_through, pruned_mark, own_mark, reached_mark, *_ = rows[0]
-        if after.position == pruned_through:
-            own_mark = pruned_mark
-        events = [
-            (Cursor(position, mark), type, data)
-            for *_, position, mark, type, data in rows
-            if position is not None
-        ]
-        return Replay(
-            chunk=b"".join(_chunk(stream, *event) for event in events),
-            cursor=through if not events or _is_all(rows, REPLAY_ROWS) else events[-1][0],
-            is_pruned=after.position < pruned_through,
-            is_other_history=after != START and after.mark != own_mark,
-            is_whole=through == START
-            or (reached_mark is not None and reached_mark == through.mark),
-        )
+        missed = Missed(stream, topics, after, through)
+        return missed.replay(await self._query(connection, *missed.query))
+
+    async def replays(
+        self, connection: psycopg.AsyncConnection, several: Sequence[Missed]
+    ) -> list[Replay]:
+        """The same for several clients, in one round trip: most of a query's cost is to wait."""
+        if len(several) == 1:
+            return [await self.replay(connection, **several[0]._asdict())]
+        cursors = [psycopg.AsyncCursor(connection) for _ in several]
+        with deadline(self._query_seconds, connection):
+            async with connection.pipeline():
+                for cursor, missed in zip(cursors, several, strict=True):
+                    await cursor.execute(*missed.query)
+                answers = [await cursor.fetchall() for cursor in cursors]
+        self.last_answer = asyncio.get_running_loop().time()
+        replays = []
+        for missed, rows in zip(several, answers, strict=True):
+            replays.append(missed.replay(rows))
+            await asyncio.sleep(0)  # hundreds of events each: others have their turn between them
+        return replays
 
     async def has_pruned_kinds(
         self, connection: psycopg.AsyncConnection, stream: str, topics: Topics, after: Cursor
