@@ -135,6 +135,11 @@ class EventStreamView(View):
         answer = partial(self._answer, request, hub, kwargs)
         return await call_synchronously(answer, conf.get("QUERY_SECONDS"))
 
+    async def head(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        # Django would give each view its own `get` by this name: it would know itself, and be left
+        # to the garbage collector with its request.
+        return await self.get(request, *args, **kwargs)
+
     def topics(self, request: HttpRequest, **kwargs: Any) -> Any:
         """What this request may follow: a topic or several, or realtime.EVERYTHING.
 

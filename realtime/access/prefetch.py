@@ -42,7 +42,7 @@ class Prefetched:
     __slots__ = ("_together", "claims", "session", "session_key", "token", "user")
 
     def __init__(self, together: "Prefetch", scope: dict[str, Any]) -> None:
-        self._together = together
+        self._together: Prefetch | None = together
         self.token, self.session_key = _credentials(scope)
         self.claims: Any = None
         self.session: sessions.Data | None = None
@@ -53,11 +53,16 @@ class Prefetched:
         if self.session_key is not None and self.session is not None:
             sessions.give(request, self.session_key, self.session, self.user)
 
+    def forget(self) -> None:
+        """The request has been answered: nothing of it is left to the garbage collector."""
+        self.token = self.session_key = self.claims = self.session = self.user = None
+        self._together = None
+
     def holds(self, user: Any, permission: str) -> bool:
         """Whether a user holds a permission, as `user.has_perm` says."""
         # A session's user is wrapped by Django's middleware, and has been asked for by now.
         plain = user._wrapped if isinstance(user, LazyObject) else user
-        if self.user is None or plain is not self.user:
+        if self._together is None or self.user is None or plain is not self.user:
             return bool(user.has_perm(permission))
         return user.pk in self._together.holders(permission)
 
@@ -106,7 +111,8 @@ class Prefetch:
         """The keys of those of these users who hold a permission."""
         with self._lock:
             if permission not in self._holders:
-                users = [one.user for one in self._prefetched if one.user is not None]
+                # Those who have been answered meanwhile have none any more.
+                users = [user for one in self._prefetched if (user := one.user) is not None]
                 self._holders[permission] = holders(users, permission)
             return self._holders[permission]
 

@@ -1,6 +1,6 @@
 """Access tokens of simplejwt: where a request carries one, and whose it is."""
 
-from typing import Any
+from typing import Any, Self
 
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import DataError
@@ -114,8 +114,11 @@ class _Found:
     DoesNotExist = ObjectDoesNotExist
 
     def __init__(self, user: Any) -> None:
-        self.objects = self
         self._user = user
+
+    @property
+    def objects(self) -> Self:
+        return self
 
     def get(self, **lookup: Any) -> Any:
         return self._user

@@ -38,7 +38,7 @@ from ..log.notifications import (
 )
 from ..log.topics import LONGEST, named
 from ..postgres.connections import NOTICE_DEATH, keep_django_connections
-from ..postgres.deadlines import django_deadline
+from ..postgres.deadlines import DjangoDeadline
 from .open_streams import ACCESS_ENDED, UNVERIFIED, OpenStream, OpenStreams
 
 logger = logging.getLogger("realtime")
@@ -325,7 +325,7 @@ class AccessMonitor:
         self._next_end = 0.0  # of a session the look may have found another end
 
     async def _in_thread(self, function: Callable[[], Result]) -> Result:
-        with django_deadline(self._query_seconds, hang_up_if_cancelled=True) as timed:
+        with DjangoDeadline(self._query_seconds, hang_up_if_cancelled=True) as timed:
             answer: Result = await asyncio.wrap_future(self._thread.submit(timed(function)))
             return answer
 

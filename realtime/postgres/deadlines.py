@@ -35,13 +35,10 @@ def deadline(seconds: float, connection: psycopg.AsyncConnection) -> Iterator[No
         timer.cancel()
 
 
-@contextmanager
-def django_deadline(
-    seconds: float, *, hang_up_if_cancelled: bool = False
-) -> Iterator[Callable[[Callable[..., Any]], Callable[..., Any]]]:
+class DjangoDeadline:
     """The same for what Django's connections are asked in a thread: gives a wrapper for it.
 
-        with django_deadline(seconds) as timed:
+        with DjangoDeadline(seconds) as timed:
             user = await asyncio.to_thread(timed(get_user), key)
 
     Otherwise that thread would be lost until TCP gives up, which may take hours. The time counts
@@ -50,44 +47,50 @@ def django_deadline(
     hang_up_if_cancelled: also when the block is cancelled, where nobody else uses the thread: a
         process that ends waits for its threads.
     """
-    loop = asyncio.get_running_loop()
-    began: list[float] = []
-    of_thread: list[Any] = []
-    timer: asyncio.TimerHandle
 
-    def timed(function: Callable[..., Any]) -> Callable[..., Any]:
+    __slots__ = ("_began", "_hangs_up_if_cancelled", "_loop", "_of_thread", "_seconds", "_timer")
+    _timer: asyncio.TimerHandle
+
+    def __init__(self, seconds: float, *, hang_up_if_cancelled: bool = False) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._seconds = seconds
+        self._hangs_up_if_cancelled = hang_up_if_cancelled
+        self._began: float | None = None
+        self._of_thread: list[Any] = []
+
+    def __enter__(self) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        self._timer = self._loop.call_later(self._seconds, self._look)
+        return self._timed
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        # It forgets what it was to call, too: nothing is left to the garbage collector.
+        self._timer.cancel()
+        if self._hangs_up_if_cancelled and error is asyncio.CancelledError:
+            self._hang_up()
+
+    def _timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any) -> Any:
-            of_thread.extend(connections.all())
-            began.append(loop.time())
+            self._of_thread = list(connections.all())
+            self._began = self._loop.time()
             with sessions.noticing_hang_ups():
                 return function(*args)
 
         return call
 
-    def look() -> None:
-        nonlocal timer
-        due = (began[0] if began else loop.time()) + seconds
-        if loop.time() < due:
-            timer = loop.call_at(due, look)
+    def _look(self) -> None:
+        now = self._loop.time()
+        due = (now if self._began is None else self._began) + self._seconds
+        if now < due:
+            self._timer = self._loop.call_at(due, self._look)
         else:
-            hang_up()
+            self._hang_up()
             # Whoever was hung up on may ask again, over another connection.
-            timer = loop.call_later(AGAIN_SECONDS, look)
+            self._timer = self._loop.call_later(AGAIN_SECONDS, self._look)
 
-    def hang_up() -> None:
-        for wrapper in of_thread:
+    def _hang_up(self) -> None:
+        for wrapper in self._of_thread:
             if isinstance(wrapper.connection, psycopg.Connection):
                 _hang_up(wrapper.connection)
-
-    timer = loop.call_later(seconds, look)
-    try:
-        yield timed
-    except asyncio.CancelledError:
-        if hang_up_if_cancelled:
-            hang_up()
-        raise
-    finally:
-        timer.cancel()
 
 
 def _hang_up(connection: psycopg.BaseConnection) -> None:

@@ -29,7 +29,7 @@ from .. import conf
 from ..access import prefetch
 from ..access.prefetch import Prefetch
 from ..postgres.connections import keep_django_connections
-from ..postgres.deadlines import django_deadline
+from ..postgres.deadlines import DjangoDeadline
 from .thread_loop import ThreadLoop, run_in_this_thread
 
 Scope = dict[str, Any]
@@ -72,7 +72,7 @@ class RequestThreads:
     async def answer(self, scope: Scope) -> HttpResponseBase:
         """Django's response to a request that has no body."""
         answer: asyncio.Future[HttpResponseBase] = asyncio.get_running_loop().create_future()
-        with django_deadline(self._query_seconds) as timed:
+        with DjangoDeadline(self._query_seconds) as timed:
             self._add(WaitingRequest(scope, answer, timed(self._respond)))
             return await answer
 
@@ -122,7 +122,8 @@ class RequestThreads:
             outcome = partial(answer.set_result, self.handler.respond(request.scope))
         except Exception as error:
             outcome = partial(answer.set_exception, error)
-        request.scope.pop(prefetch.SCOPE_KEY, None)
+        if (known := request.scope.pop(prefetch.SCOPE_KEY, None)) is not None:
+            known.forget()
         # The client, or the whole loop, may have left meanwhile.
         with suppress(RuntimeError):
             answer.get_loop().call_soon_threadsafe(lambda: answer.done() or outcome())

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext, async_to_sync, sync_to_async
 from django.db import connections
 
-from ..postgres.deadlines import django_deadline
+from ..postgres.deadlines import DjangoDeadline
 
 Result = TypeVar("Result")
 
@@ -110,7 +110,7 @@ async def call_synchronously(function: Callable[[], Result], seconds: float) -> 
     thread = _current()
     if thread is not None and thread.is_running:
         return await thread.call(function)
-    with django_deadline(seconds) as timed:
+    with DjangoDeadline(seconds) as timed:
         result: Result = await sync_to_async(timed(function))()
         return result
 

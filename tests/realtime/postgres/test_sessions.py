@@ -13,7 +13,7 @@ from psycopg import sql
 from realtime.hub.hub import Hub
 from realtime.log.cursor import START, Cursor
 from realtime.postgres.connections import connect, connection_parameters
-from realtime.postgres.deadlines import deadline, django_deadline
+from realtime.postgres.deadlines import DjangoDeadline, deadline
 from tests.realtime.conftest import following, publish
 from tests.waiting import soon, until
 
@@ -165,7 +165,7 @@ async def test_a_query_of_django_that_we_gave_up_ends_in_the_server(
 
     with other.transaction():
         other.execute("LOCK TABLE auth_user")
-        with django_deadline(0.3) as watched, pytest.raises(OperationalError):
+        with DjangoDeadline(0.3) as watched, pytest.raises(OperationalError):
             await sync_to_async(watched(count), thread_sensitive=False)()
         await until(lambda: waiting() == 0)
 

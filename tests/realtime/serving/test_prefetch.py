@@ -1,6 +1,7 @@
 """A crowd's requests: who they are is looked up for all at once, and decided for each."""
 
 import asyncio
+import gc
 import threading
 from typing import ClassVar
 
@@ -271,3 +272,29 @@ async def test_sessions_are_looked_up_one_by_one_where_django_is_not_as_it_was(
     headers = await session_cookie(alice)
     assert await crowd(headers, headers, headers) == [200] * 2
     assert len([one for one in statements if "SELECT" in one and "auth_user" in one]) == 3
+
+
+@pytest.mark.parametrize("credentials", [sync_to_async(bearer), session_cookie])
+async def test_a_crowd_leaves_nothing_to_the_garbage_collector(crowd, alice, bob, credentials):
+    """What refers to itself stays for as long as open streams are put aside, see garbage.py."""
+    headers = [await credentials(user) for user in [alice, bob] * 5]
+    of_a_request = {
+        *("ASGIRequest", "DjangoDeadline", "EventStreamResponse", "EventStreamView", "Handover"),
+        *("Prefetch", "Prefetched", "SessionStore", "User", "WaitingRequest"),
+    }
+    found = []
+
+    async def look():
+        gc.collect()
+        found.extend(of_a_request.intersection(type(one).__name__ for one in gc.garbage))
+
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        assert await crowd(headers[0], *headers, while_open=look) == [200] * 10
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert found == []
