@@ -397,6 +397,7 @@ class LogFollower:
         self._leases.looked(
             stream,
             began=began,
+            found=numbered.moved or 0,
             finished=numbered.moved is not None,
             leased=numbered.leased,
             more=numbered.more,
@@ -428,7 +429,10 @@ class LogFollower:
         """
         for is_last_attempt in (False, True):
             try:
-                return await self._log.number(connection, stream, read_after=after)
+                busy_rows = self._leases.busy_rows(stream)
+                return await self._log.number(
+                    connection, stream, busy_rows=busy_rows, read_after=after
+                )
             except dead_letters.ERRORS as error:
                 await connection.rollback()
                 reason = " ".join(str(error).split())

@@ -205,16 +205,22 @@ class EventLog:
         self._query_seconds = query_seconds
 
     async def number(
-        self, connection: psycopg.AsyncConnection, stream: str, *, read_after: int | None = None
+        self,
+        connection: psycopg.AsyncConnection,
+        stream: str,
+        *,
+        busy_rows: int = BUSY_ROWS,
+        read_after: int | None = None,
     ) -> Numbered:
         """Number what waits in a stream, at most a batch of it.
 
+        busy_rows: how many at once are the beginning of a lease, see polling_lease.py.
         read_after: read what comes after this position, too, in the same round trip.
         """
         parameters = {
             "stream": stream,
             "number_rows": NUMBER_ROWS,
-            "busy_rows": BUSY_ROWS,
+            "busy_rows": busy_rows,
             "lease_seconds": LEASE_SECONDS,
         }
         if read_after is None:

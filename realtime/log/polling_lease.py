@@ -1,17 +1,22 @@
 """Polling leases: while many events come, a process polls instead of hearing of each.
 
-A hint for every commit is cheap until there are thousands: each is a statement of its own for who
-commits, and wakes every process that listens. So a process that finds several events at once takes
-out a lease: it goes on looking, and for as long nobody needs to hint. The lease stands in a table
-(`models.PollingLease`), where `publish()` finds it as it writes an event.
+A hint for every commit is cheap until there are hundreds: each is a statement of its own for who
+commits, and wakes every process that listens. So a process that finds several events at once, or
+many one after the other, takes out a lease: it goes on looking, and for as long nobody needs to
+hint. The lease stands in a table (`models.PollingLease`), where who would hint finds it, and
+remembers it for as long as it lasts.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 
 # So many events at one look are the beginning of a lease, and prolong it.
 BUSY_ROWS = 8
+# So many within the time of a lease are, too, however few come at once: those of one busy writer.
+# At that rate nearly every look finds something, so that they cost no more than hints would.
+BUSY_EVENTS = 64
 # Longer than nearly every commit takes from its event on: who needs more time hints after all.
 LEASE_SECONDS = 0.2
 # A look is followed by a rest of so many times what it took, so that the busier the database is,
@@ -34,6 +39,10 @@ class PollingLeases:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._leases: dict[str, PollingLease] = {}
+        # How many events of each stream came since then, and which were busy in the time before.
+        self._came: Counter[str] = Counter()
+        self._came_since = clock()
+        self._busy: set[str] = set()
 
     def __contains__(self, stream: str) -> bool:
         return stream in self._leases
@@ -47,11 +56,22 @@ class PollingLeases:
         now = self._clock()
         return {name for name, lease in self._leases.items() if lease.next_look <= now}
 
+    def busy_rows(self, stream: str) -> int:
+        """How many events at a look now would be the beginning of a lease, or prolong it."""
+        elapsed = self._clock() - self._came_since
+        if elapsed >= LEASE_SECONDS:
+            many = BUSY_EVENTS * elapsed / LEASE_SECONDS
+            self._busy = {name for name, count in self._came.items() if count >= many}
+            self._came.clear()
+            self._came_since += elapsed
+        return 1 if stream in self._busy else BUSY_ROWS
+
     def looked(
         self,
         stream: str,
         *,
         began: float,
+        found: int,
         finished: bool,
         leased: bool,
         more: bool,
@@ -59,11 +79,13 @@ class PollingLeases:
     ) -> None:
         """There was a look at a stream.
 
-        began: when. finished: not if another session was at it, that might have looked earlier.
+        began: when. found: how many events.
+        finished: not if another session was at it, that might have looked earlier.
         leased: to be polled from now on. more: it took no more than a batch of what there is.
         replaced: it found events that newer ones had replaced: the longer the rest, the more of
             them never need a position.
         """
+        self._came[stream] += found
         now = self._clock()
         shortest, longest = REST_SECONDS
         if more:

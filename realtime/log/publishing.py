@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterable, Sequence
 from functools import cache
-from math import inf
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -25,16 +24,8 @@ from .topics import topics_of
 DEFAULT_STREAM = "default"
 LONGEST_NAME = 100
 
-# Returns for how many more seconds somebody polls the outbox for events of this stream, see
-# polling_lease.py: nothing, or less than 0, if nobody does. In the statement that writes, for each
-# checkout waits for it. Not as a function, which each new connection would have to compile.
 WRITE = """
-    WITH written AS (
-        INSERT INTO realtime_outbox (stream, trace_parent, type, topic, format, data, key) {events}
-    )
-    SELECT extract(epoch FROM until - clock_timestamp())::float
-    FROM realtime_pollinglease
-    WHERE stream = %(stream)s
+    INSERT INTO realtime_outbox (stream, trace_parent, type, topic, format, data, key) {events}
 """
 # Of many. Of few each is a row of parameters of its own: binding lists takes psycopg as long as
 # writing one row takes PostgreSQL.
@@ -49,6 +40,24 @@ WRITE_EVENTS = WRITE.format(
     """
 )
 FEW = 8
+# Hints, unless somebody polls the stream, see polling_lease.py: then it returns for how many more
+# seconds. A statement of its own after the commit: in the one that writes, this would make it half
+# as dear again for each checkout. Not a function, which each new connection would have to compile.
+# Longer than a lease? Then a clock was set back, and that is not to be relied on.
+HINT = """
+    SELECT coalesce(
+        (
+            SELECT extract(epoch FROM until - clock_timestamp())::text
+            FROM realtime_pollinglease
+            WHERE stream = %(stream)s
+                AND until BETWEEN clock_timestamp()
+                    AND clock_timestamp() + make_interval(secs => %(lease_seconds)s)
+        ),
+        pg_notify(%(channel)s, %(stream)s)::text
+    )
+"""
+
+ABOUT_HINTS = {"channel": PENDING_CHANNEL, "lease_seconds": LEASE_SECONDS}
 
 JSON = DjangoJSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
@@ -139,21 +148,13 @@ def publish_many(
     if not rows:
         return
     connection = connections[using or conf.database_of(stream)]
-    asked = time.monotonic()
     with tracing.publishing(stream, rows[0].type or None, len(rows)) as trace_parent:
-        lease = _write(connection, {"stream": stream, "trace_parent": trace_parent}, rows)
+        _write(connection, {"stream": stream, "trace_parent": trace_parent}, rows)
     counts.published[stream] += len(rows)
-    leased_seconds: float = 0.0 if lease is None else lease[0]
-    # Much longer than a lease? Then a clock was set back, and that is not to be relied on.
-    if leased_seconds > LEASE_SECONDS:
-        leased_seconds = 0.0
-    _notify_after_commit(connection, stream, leased_until=asked + leased_seconds)
+    _notify_after_commit(connection, stream)
 
 
-def _write(
-    connection: BaseDatabaseWrapper, parameters: dict[str, Any], rows: list[_Row]
-) -> tuple[float] | None:
-    """For how many more seconds somebody polls the stream; None: nobody does."""
+def _write(connection: BaseDatabaseWrapper, parameters: dict[str, Any], rows: list[_Row]) -> None:
     with connection.cursor() as cursor:
         try:
             statement, values = _statement(rows)
@@ -162,8 +163,6 @@ def _write(
             if isinstance(error.__cause__, UndefinedTable):
                 raise NotMigrated(NO_TABLES.format(database=connection.alias)) from error
             raise
-        lease: tuple[float] | None = cursor.fetchone()
-        return lease
 
 
 async def apublish(**arguments: Any) -> None:
@@ -282,15 +281,20 @@ def encode_text(text: str | None) -> str:
     return lines
 
 
-# Streams written by the transaction that each connection has open, and until when each is polled,
-# by our clock. After a rollback a name may stay behind: it costs one needless hint after the next
-# commit, and nothing else.
-_streams_to_hint: WeakKeyDictionary[Any, dict[str, float]] = WeakKeyDictionary()
+# Streams written by the transaction that each connection has open. After a rollback a name may stay
+# behind: it costs one needless hint after the next commit, and nothing else.
+_streams_to_hint: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
+# Until when somebody polls a stream of a database, by our clock, as far as this process was told.
+_leased_until: dict[tuple[str, str], float] = {}
 
 
-def _notify_after_commit(connection: Any, stream: str, *, leased_until: float) -> None:
-    streams = _streams_to_hint.setdefault(connection, {})
-    streams[stream] = min(leased_until, streams.get(stream, inf))
+def forget_leases() -> None:
+    """Who has promised to poll, as far as this process knows, may do so no longer."""
+    _leased_until.clear()
+
+
+def _notify_after_commit(connection: Any, stream: str) -> None:
+    _streams_to_hint.setdefault(connection, set()).add(stream)
     # After the commit, never inside: a NOTIFY in a transaction that wrote holds one lock for the
     # whole cluster until that commit is on disk, and makes checkouts queue for one another.
     # robust: the order stands even if the hint fails; the poll will find its event.
@@ -301,12 +305,19 @@ def _send_hints(connection: Any) -> None:
     committed = time.monotonic()
     streams = [
         stream
-        for stream, leased_until in _streams_to_hint.pop(connection, {}).items()
-        if leased_until < committed  # else the last look of that lease will find the event
+        for stream in _streams_to_hint.pop(connection, ())
+        # else the last look of that lease will find the event
+        if _leased_until.get((connection.alias, stream), committed) <= committed
     ]
     if not streams:
         return
     # A statement each, for there is nearly always one: binding a list takes longer than sending it.
     with connection.cursor() as cursor:
         for stream in sorted(streams):
-            cursor.execute("SELECT pg_notify(%s, %s)", [PENDING_CHANNEL, stream])
+            asked = time.monotonic()
+            cursor.execute(HINT, {**ABOUT_HINTS, "stream": stream})
+            [leased_seconds] = cursor.fetchone()
+            if leased_seconds:
+                _leased_until[connection.alias, stream] = asked + float(leased_seconds)
+            else:
+                _leased_until.pop((connection.alias, stream), None)

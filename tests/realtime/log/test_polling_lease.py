@@ -1,5 +1,7 @@
 """A process that looks for events by itself while many come, so that nobody needs to hint."""
 
+import asyncio
+import math
 import random
 import threading
 import time
@@ -10,7 +12,14 @@ from django.db import connections, transaction
 import realtime
 from realtime import PUBLIC
 from realtime.hub.hub import Hub
-from realtime.log.polling_lease import BUSY_ROWS, LEASE_SECONDS, REST_SECONDS, PollingLeases
+from realtime.log import publishing
+from realtime.log.polling_lease import (
+    BUSY_EVENTS,
+    BUSY_ROWS,
+    LEASE_SECONDS,
+    REST_SECONDS,
+    PollingLeases,
+)
 from tests.realtime.conftest import in_thread, publish
 from tests.waiting import until
 
@@ -35,11 +44,11 @@ def leases(clock):
     return PollingLeases(clock)
 
 
-def look(leases, clock, *, seconds=0.0, leased=False, finished=True, more=False):
+def look(leases, clock, *, seconds=0.0, found=0, leased=False, finished=True, more=False):
     """A look at the orders that takes so long."""
     began = clock.now
     clock.now += seconds
-    leases.looked("default", began=began, finished=finished, leased=leased, more=more)
+    leases.looked("default", began=began, found=found, finished=finished, leased=leased, more=more)
 
 
 def test_without_a_promise_there_is_no_lease(leases, clock):
@@ -96,6 +105,28 @@ def test_every_promise_prolongs_it(leases, clock):
     assert "default" in leases
 
 
+def test_many_events_one_after_the_other_are_the_beginning_of_a_lease(leases, clock):
+    assert leases.busy_rows("default") == BUSY_ROWS
+    for _ in range(BUSY_EVENTS):
+        look(leases, clock, seconds=LEASE_SECONDS / BUSY_EVENTS, found=2)
+    clock.now += SHORTEST_REST
+    assert leases.busy_rows("default") == 1
+    assert leases.busy_rows("imports") == BUSY_ROWS
+
+
+def test_as_many_in_a_longer_time_are_not(leases, clock):
+    for _ in range(BUSY_EVENTS):
+        look(leases, clock, seconds=2 * LEASE_SECONDS / BUSY_EVENTS, found=1)
+        assert leases.busy_rows("default") == BUSY_ROWS
+
+
+def test_after_a_rest_a_single_event_is_not(leases, clock):
+    look(leases, clock, seconds=LEASE_SECONDS, found=2 * BUSY_EVENTS)
+    assert leases.busy_rows("default") == 1
+    clock.now += 10 * LEASE_SECONDS
+    assert leases.busy_rows("default") == BUSY_ROWS
+
+
 @pytest.fixture
 async def hub(transactional_db, settings):
     """One that finds nothing by its poll."""
@@ -125,6 +156,16 @@ async def test_while_it_leases_it_finds_what_nobody_hints_at(hub, elsewhere, log
     await until(lambda: log_length() == BUSY_ROWS + 1)
 
 
+async def test_a_single_busy_writer_is_polled_too(hub, monkeypatch, log_length):
+    monkeypatch.setattr("realtime.log.polling_lease.BUSY_EVENTS", 0)
+    async with asyncio.timeout(30):
+        count = 0
+        while "default" not in hub.home._leases:
+            await publish("7", count)
+            count += 1
+            await until(lambda: log_length() == count)  # noqa: B023
+
+
 async def test_a_hint_of_what_is_leaseed_waits_for_the_next_look(
     hub, elsewhere, log_length, monkeypatch
 ):
@@ -145,6 +186,12 @@ async def test_it_ends_when_fewer_come_and_is_hinted_at_again(hub, log_length):
     await until(lambda: "default" not in hub.home._leases)
     await publish("7", "afterwards")
     await until(lambda: log_length() == BUSY_ROWS + 1)
+
+
+async def test_who_closes_the_hub_relies_on_its_lease_no_longer(hub, monkeypatch):
+    monkeypatch.setitem(publishing._leased_until, ("default", "default"), math.inf)
+    await Hub.close_current()
+    assert publishing._leased_until == {}
 
 
 async def test_whenever_they_commit_no_event_waits_for_the_poll(hub, log_length):

@@ -1,3 +1,4 @@
+import time
 from decimal import Decimal
 from uuid import UUID
 
@@ -5,11 +6,13 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import AnonymousUser, Group
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils.functional import SimpleLazyObject
 
 import realtime
 from realtime import EVERYTHING, PUBLIC, InvalidEvent, InvalidTopic, Topic
 from realtime.exceptions import NotMigrated
+from realtime.log import publishing
 from realtime.log.notifications import PENDING_CHANNEL
 from realtime.log.topics import followed
 from realtime.models import Event, OutboxEvent
@@ -257,6 +260,7 @@ class TestHints:
 
     @pytest.fixture
     def listener(self, elsewhere):
+        publishing.forget_leases()
         # Takes along what a rollback in another test may have left to hint at.
         realtime.publish(to=PUBLIC, stream="default", data=0)
         session = elsewhere()
@@ -304,13 +308,28 @@ class TestHints:
 
     def test_a_commit_after_the_lease_is_hinted(self, listener):
         leased("default", seconds=0.1)
+        realtime.publish(to=PUBLIC, stream="default", data=1)
         with transaction.atomic():
-            realtime.publish(to=PUBLIC, stream="default", data=1)
-            leased("default", seconds=0.19)  # what is promised later does not count
             realtime.publish(to=PUBLIC, stream="default", data=2)
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_sleep(0.11)")
         assert self.heard(listener) == ["default"]
+
+    def test_who_knows_of_a_lease_asks_no_more_until_it_is_over(self, listener, monkeypatch):
+        leased("default", seconds=0.19)
+        realtime.publish(to=PUBLIC, stream="default", data=1)
+        known = publishing._leased_until
+        assert known["default", "default"] <= time.monotonic() + 0.19
+        monkeypatch.setitem(known, ("default", "default"), time.monotonic() + 60)
+        with CaptureQueriesContext(connection) as queries:
+            realtime.publish(to=PUBLIC, stream="default", data=2)
+        assert len(queries) == 1
+        assert self.heard(listener) == []
+        monkeypatch.setitem(known, ("default", "default"), time.monotonic())
+        realtime.publish(to=PUBLIC, stream="imports-1", data=3)
+        leased("default", seconds=-1)
+        realtime.publish(to=PUBLIC, stream="default", data=4)
+        assert self.heard(listener) == ["imports-1", "default"]
 
     def test_a_lease_longer_than_any_is_not_relied_on(self, listener):
         """The database's clock was set back since."""
