@@ -13,10 +13,12 @@ other_browsers  Firefox or WebKit
 `versions` is what another Python or Django may change: no browser looks at it, and it isn't about
 PostgreSQL's life, nor about time.
 
-`quick` are the first two. In them a test can't start a program, so that none is there by mistake.
+`quick` are the first two, but for what waits for seconds: until a database that is away comes back,
+or a deadline ends. In them a test can't start a program, so that none is there by mistake.
 """
 
 import subprocess
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -30,7 +32,7 @@ NOT_OF_VERSIONS = ("tests/config/test_runserver.py", "tests/realtime/postgres/te
 
 def tier_of(item: pytest.Item) -> str:
     """By all fixtures that it uses, those that its fixtures use among them."""
-    fixtures = getattr(item, "fixturenames", ())
+    fixtures = _fixtures(item)
     if "projects" in fixtures:
         return PROJECTS
     if "other_browser" in fixtures:
@@ -44,6 +46,10 @@ def tier_of(item: pytest.Item) -> str:
     return UNIT
 
 
+def _fixtures(item: pytest.Item) -> Collection[str]:
+    return getattr(item, "fixturenames", ())
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each by its tier; what is slow is in none that has a command of its own."""
     for item in items:
@@ -51,7 +57,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         is_slow = item.get_closest_marker("slow") is not None
         if not is_slow or tier not in (PROJECTS, OTHER_BROWSERS):
             item.add_marker(tier)
-        if tier in QUICK and not is_slow:
+        if tier in QUICK and not is_slow and "takes_seconds" not in _fixtures(item):
             item.add_marker("quick")
         if tier in (UNIT, DATABASE, PROCESS) and _is_of_versions(item):
             item.add_marker("versions")
@@ -68,6 +74,11 @@ def _is_of_versions(item: pytest.Item) -> bool:
 @pytest.fixture(scope="session")
 def processes() -> None:
     """Allows a test to start programs, and so puts it into a tier that isn't quick."""
+
+
+@pytest.fixture(scope="session")
+def takes_seconds() -> None:
+    """What a test waits for takes seconds, on any machine: it isn't quick."""
 
 
 @pytest.fixture(scope="session")

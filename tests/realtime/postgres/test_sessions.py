@@ -31,7 +31,7 @@ def waiting(elsewhere):
 
 
 @pytest.fixture
-def set_for_all(elsewhere):
+def set_for_all(takes_seconds, elsewhere):
     """ALTER DATABASE … SET, undone after the test."""
     session, names = elsewhere(), []
 

@@ -29,8 +29,8 @@ END_THE_MONITORS = """
 
 
 @pytest.fixture(autouse=True)
-def quick(settings, monkeypatch):
-    """As in production, only ten times as fast, and nothing is notified."""
+def ten_times_as_fast(takes_seconds, settings, monkeypatch):
+    """As in production but for that, and nothing is notified."""
     settings.ROOT_URLCONF = "tests.realtime.serving.urls"
     settings.REALTIME = {**settings.REALTIME, "ACCESS_CHECK_SECONDS": 0.5}
     monkeypatch.setattr(access_monitor, "CLOCK_SECONDS", 0.1)
