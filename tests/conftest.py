@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
+from django.utils import translation
 
 from .emptying import emptied_by_deleting  # noqa: F401
 from .servers import ServerProcess, running_server
@@ -28,7 +29,10 @@ PBKDF2PasswordHasher.iterations = 1
 
 
 def pytest_runtest_setup() -> None:
-    """The test before may have ended all sessions of a database, this process's own among them."""
+    """Nothing of the test before: it may have ended all sessions of a database, this process's own
+    among them, or have asked for a page in another language, which stays the thread's.
+    """
+    translation.deactivate()
     is_open = connection.connection is not None and not connection.in_atomic_block
     if is_open and not connection.is_usable():
         connection.close()
