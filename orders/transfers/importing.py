@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.utils.translation import gettext
 
 from orders.models import Order
@@ -24,7 +25,7 @@ class UnreadableFile(Exception):
 
 def read_header(content: str) -> None:
     """Raise UnreadableFile unless the first line names the columns."""
-    header = next(csv.reader(io.StringIO(content)), [])
+    header = next(csv.reader(io.StringIO(content, newline="")), [])
     missing = [column for column in COLUMNS if column not in header]
     if missing:
         raise UnreadableFile(
@@ -34,45 +35,78 @@ def read_header(content: str) -> None:
 
 
 def count_rows(content: str) -> int:
-    return sum(1 for _ in csv.DictReader(io.StringIO(content)))
+    """How many orders the file has. Raises UnreadableFile if it isn't CSV to its end."""
+    reader = _rows(content)
+    try:
+        return sum(1 for _ in reader)
+    except csv.Error as error:
+        raise UnreadableFile(
+            gettext("Line %(line)s is not CSV: %(reason)s.")
+            % {"line": reader.line_num + 1, "reason": error}
+        ) from error
+
+
+def _rows(content: str) -> "csv.DictReader[str]":
+    return csv.DictReader(io.StringIO(content, newline=""))
 
 
 def import_rows(transfer: Transfer) -> Iterator[None]:
     """Place the orders of the file, and yield after each batch of them."""
-    reader = csv.DictReader(io.StringIO(transfer.content))
+    reader = _rows(transfer.content)
     customers: dict[str, Any] = {}
     batch: list[Order] = []
+    errors: list[tuple[int, ValidationError]] = []
     seen = 0
-    for row in reader:
-        seen += 1
+    for seen, row in enumerate(reader, start=1):
         try:
             batch.append(_order_of(row, customers))
         except ValidationError as error:
-            transfer.error_count += 1
-            if len(transfer.errors) < MOST_ERRORS:
-                transfer.errors.append([reader.line_num, " ".join(error.messages)])
+            errors.append((reader.line_num, error))
         if seen % BATCH == 0:
-            _place(transfer, batch, seen)
+            _place(transfer, batch, errors, seen)
+            batch, errors = [], []
             yield
-    _place(transfer, batch, seen)
+    _place(transfer, batch, errors, seen)
     yield
 
 
-def _place(transfer: Transfer, batch: list[Order], seen: int) -> None:
-    Order.objects.bulk_create(batch)
-    batch.clear()
-    transfer.done = seen
+def _place(
+    transfer: Transfer, batch: list[Order], errors: list[tuple[int, ValidationError]], seen: int
+) -> None:
+    """Place a batch and note how far the file is through: both, or neither.
+
+    errors: with the numbers of their lines. seen: rows, up to the end of this batch.
+    """
+    reasons = [
+        [line, column, " ".join(messages)]
+        for line, error in errors
+        for column, messages in error.message_dict.items()
+    ]
+    values = {
+        "done": seen,
+        "error_count": transfer.error_count + len(errors),
+        "errors": [*transfer.errors, *reasons][:MOST_ERRORS],
+    }
+    with transaction.atomic():
+        transfer.hold(**values)
+        Order.objects.bulk_create(batch)
+    for name, value in values.items():
+        setattr(transfer, name, value)
 
 
 def _order_of(row: dict[str, str], customers: dict[str, Any]) -> Order:
-    """The order of one line. Raises ValidationError, in words for whoever has to mend the file."""
+    """The order of one line.
+
+    Raises ValidationError, by column, in words for whoever has to mend the file.
+    """
     name = (row.get("customer") or "").strip()
     if name not in customers:
         users = get_user_model().objects
         customers[name] = users.filter(**{users.model.USERNAME_FIELD: name}).first()
     customer = customers[name]
     if customer is None:
-        raise ValidationError(gettext("There is no customer “%(name)s”.") % {"name": name})
+        problem = gettext("There is no customer “%(name)s”.") % {"name": name}
+        raise ValidationError({"customer": problem})
     order = Order(
         customer=customer,
         product=(row.get("product") or "").strip(),

@@ -17,6 +17,10 @@ from realtime.bell import notify
 MOST_ERRORS = 100
 
 
+class NoLongerRunning(Exception):
+    """It has been ended meanwhile, for its worker was taken to be dead: nothing may be written."""
+
+
 class Transfer(models.Model):
     """One import or export. A task of Django's Tasks framework works on it, see tasks.py."""
 
@@ -40,11 +44,14 @@ class Transfer(models.Model):
     content = models.TextField(blank=True, help_text="The file, as CSV.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     started_at = models.DateTimeField(null=True, editable=False)
+    heard_at = models.DateTimeField(
+        null=True, editable=False, help_text="When its worker has said last that it lives."
+    )
     finished_at = models.DateTimeField(null=True, editable=False)
     done = models.PositiveIntegerField(default=0, help_text="Rows that are through.")
     total = models.PositiveIntegerField(default=0)
     error_count = models.PositiveIntegerField(default=0)
-    errors = models.JSONField(default=list, blank=True, help_text="Lines and reasons.")
+    errors = models.JSONField(default=list, blank=True, help_text="Line, column and reason.")
     is_cancel_wanted = models.BooleanField(default=False)
     changes = models.PositiveIntegerField(
         default=0, help_text="Grows with each event: a page drops what is older than what it shows."
@@ -70,6 +77,11 @@ class Transfer(models.Model):
     def has_file(self) -> bool:
         """Whether there is something to download: what was exported."""
         return self.kind == self.Kind.EXPORT and self.state == self.State.DONE
+
+    @property
+    def placed(self) -> int:
+        """How many orders an import has placed."""
+        return self.done - self.error_count
 
     def rate(self) -> float:
         """Rows a second since it began; 0 before that."""
@@ -98,6 +110,17 @@ class Transfer(models.Model):
             "changes": self.changes,
         }
 
+    def hold(self, **values: Any) -> None:
+        """Note that its worker lives, and keep others from ending it, in the transaction of now.
+
+        values: of other fields, which are saved with that.
+
+        Raises NoLongerRunning: it has been ended.
+        """
+        running = Transfer.objects.filter(pk=self.pk, state=self.State.RUNNING)
+        if not running.update(heard_at=timezone.now(), **values):
+            raise NoLongerRunning
+
     def save_and_publish(self, *fields: str) -> None:
         """Save these fields, and publish how it stands, in one transaction.
 
@@ -115,7 +138,15 @@ class Transfer(models.Model):
         with transaction.atomic():
             self.save_and_publish("state", "finished_at", *fields)
             if self.state != self.State.CANCELLED:  # they know
-                notify(self.started_by, f"transfers.{self.state}", self, title=self.name)
+                notify(
+                    self.started_by,
+                    f"transfers.{self.kind}_{self.state}",
+                    self,
+                    title=self.name,
+                    rows=self.done,
+                    placed=self.placed,
+                    errors=self.error_count,
+                )
 
     def publish(self) -> None:
         """Publish how it stands, in the transaction that is open now."""

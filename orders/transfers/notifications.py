@@ -4,21 +4,20 @@ from django.utils.translation import gettext_lazy as _
 
 from realtime.bell import Kind, register_kind
 
-register_kind(
-    Kind(
-        "transfers.done",
-        label=_("Done"),
-        icon="done",
-        tone="green",
-        group=_("Imports and exports"),
+for name, label in {
+    "import_done": _("Import done"),
+    "export_done": _("Export done"),
+    "import_failed": _("Import failed"),
+    "export_failed": _("Export failed"),
+}.items():
+    is_done = name.endswith("done")
+    register_kind(
+        Kind(
+            f"transfers.{name}",
+            label=label,
+            template="orders/transfers/notification.html",
+            icon="done" if is_done else "failed",
+            tone="green" if is_done else "red",
+            group=_("Imports and exports"),
+        )
     )
-)
-register_kind(
-    Kind(
-        "transfers.failed",
-        label=_("Failed"),
-        icon="failed",
-        tone="red",
-        group=_("Imports and exports"),
-    )
-)

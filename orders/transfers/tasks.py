@@ -2,12 +2,14 @@
 
 import logging
 import time
+from datetime import timedelta
 
+from django.db import transaction
 from django.utils import timezone
 
 from .exporting import export_rows
 from .importing import import_rows
-from .models import Transfer
+from .models import NoLongerRunning, Transfer
 
 try:
     from django.tasks import task
@@ -18,32 +20,87 @@ logger = logging.getLogger("orders")
 
 # How often it is told how far it has come; and at the end.
 TELL_EVERY_SECONDS = 0.1
+# A worker of which nothing was heard for so long is dead: each batch is a sign of life.
+SILENT = timedelta(minutes=1)
 WORK = {Transfer.Kind.IMPORT: import_rows, Transfer.Kind.EXPORT: export_rows}
 
 
 @task()
 def run_transfer(pk: int) -> None:
     """Work on a transfer that waits, batch by batch, until it is through or is to be cancelled."""
-    transfer = Transfer.objects.select_related("started_by").get(pk=pk)
-    if transfer.state != Transfer.State.WAITING:
+    transfer = _begin(pk)
+    if transfer is None:
         return
-    transfer.state, transfer.started_at = Transfer.State.RUNNING, timezone.now()
-    transfer.save_and_publish("state", "started_at")
+    try:
+        _work(transfer)
+    except NoLongerRunning:
+        logger.warning("The transfer %s was ended while its worker was away.", pk)
+
+
+def _begin(pk: int) -> Transfer | None:
+    """The transfer, which runs from now on; None if it waits no longer."""
+    with transaction.atomic():
+        transfer = _locked(pk)
+        if transfer.state != Transfer.State.WAITING:
+            return None
+        transfer.state = Transfer.State.RUNNING
+        transfer.started_at = transfer.heard_at = timezone.now()
+        transfer.save_and_publish("state", "started_at", "heard_at")
+        _look_later(pk)
+    return transfer
+
+
+def _work(transfer: Transfer) -> None:
+    """Raises NoLongerRunning."""
     told = time.monotonic()
     try:
         for _ in WORK[Transfer.Kind(transfer.kind)](transfer):
             if time.monotonic() - told < TELL_EVERY_SECONDS:
                 continue
             told = time.monotonic()
-            transfer.save_and_publish("done", "total", "error_count", "errors")
+            with transaction.atomic():
+                transfer.hold()
+                transfer.save_and_publish("done", "total", "error_count", "errors")
             transfer.refresh_from_db(fields=["is_cancel_wanted"])
             if transfer.is_cancel_wanted:
                 transfer.state = Transfer.State.CANCELLED
                 break
         else:
             transfer.state = Transfer.State.DONE
+    except NoLongerRunning:
+        raise
     except Exception:
         # Whoever started it is told; whoever runs the shop finds the reason in its log.
         logger.exception("The transfer %s has failed.", transfer.pk)
         transfer.state = Transfer.State.FAILED
-    transfer.finish("done", "total", "error_count", "errors", "content")
+    with transaction.atomic():
+        transfer.hold()
+        transfer.finish("done", "total", "error_count", "errors", "content")
+
+
+@task()
+def end_if_silent(pk: int) -> None:
+    """End a transfer of whose worker nothing is heard any more, or look again later.
+
+    It is a task of its own, for another worker: the first one has no say in it any more.
+    """
+    with transaction.atomic():
+        transfer = _locked(pk)
+        if transfer.is_over:
+            return
+        if transfer.heard_at is not None and timezone.now() - transfer.heard_at < SILENT:
+            _look_later(pk)
+            return
+        logger.error("The worker of the transfer %s is silent: it is ended.", pk)
+        wanted = transfer.is_cancel_wanted
+        transfer.state = Transfer.State.CANCELLED if wanted else Transfer.State.FAILED
+        transfer.finish()
+
+
+def _look_later(pk: int) -> None:
+    end_if_silent.using(run_after=timezone.now() + SILENT).enqueue(pk)
+
+
+def _locked(pk: int) -> Transfer:
+    """The transfer, which nobody else changes before the transaction of now ends."""
+    return Transfer.objects.select_for_update(of=("self",)).select_related("started_by").get(pk=pk)

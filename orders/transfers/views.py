@@ -31,8 +31,8 @@ may_add_orders = permission_required("orders.add_order", raise_exception=True)
 class ImportForm(forms.Form):
     file = forms.FileField(label=_("CSV file"))
 
-    def clean_file(self) -> tuple[str, str]:
-        """The file's name and text."""
+    def clean_file(self) -> tuple[str, str, int]:
+        """The file's name, its text, and how many orders it has."""
         file = self.cleaned_data["file"]
         if file.size > MOST_BYTES:
             raise forms.ValidationError(gettext("The file is larger than 5 MB."))
@@ -40,11 +40,14 @@ class ImportForm(forms.Form):
             content = file.read().decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise forms.ValidationError(gettext("The file is not text in UTF-8.")) from error
+        if "\0" in content:  # which PostgreSQL's text can't hold
+            raise forms.ValidationError(gettext("The file is not text in UTF-8."))
         try:
             read_header(content)
+            rows = count_rows(content)
         except UnreadableFile as error:
             raise forms.ValidationError(str(error)) from error
-        return file.name, content
+        return file.name, content, rows
 
 
 @require_safe
@@ -63,10 +66,8 @@ def start_import(request: HttpRequest) -> HttpResponse:
     form = ImportForm(request.POST, request.FILES)
     if not form.is_valid():
         return _page(request, form, status=400)
-    name, content = form.cleaned_data["file"]
-    return _start(
-        request, kind=Transfer.Kind.IMPORT, name=name, content=content, total=count_rows(content)
-    )
+    name, content, rows = form.cleaned_data["file"]
+    return _start(request, kind=Transfer.Kind.IMPORT, name=name, content=content, total=rows)
 
 
 @require_POST

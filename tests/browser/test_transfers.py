@@ -58,7 +58,7 @@ def test_a_bar_goes_along_in_every_tab_and_the_board_is_told(visit, shop, alice)
     assert len(values) >= 3
     assert Order.objects.count() == 2_000
     other.get_by_role("link", name="See what is wrong").click()
-    expect(other.get_by_text("Line 2002: There is no customer “bob”.")).to_be_visible()
+    expect(other.get_by_text("Line 2002, customer: There is no customer “bob”.")).to_be_visible()
 
 
 def test_it_can_be_cancelled(visit, shop, alice):

@@ -1,6 +1,10 @@
 """Imports and exports of orders, by the worker of a task."""
 
 import json
+import os
+import subprocess
+import sys
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -8,15 +12,21 @@ from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.urls import reverse
+from django.utils import timezone
+from django_tasks_db.models import DBTaskResult
 
 from orders.models import Order
 from orders.transfers import importing, tasks
 from orders.transfers.models import Transfer
-from orders.transfers.tasks import run_transfer
+from orders.transfers.tasks import SILENT, end_if_silent, run_transfer
 from realtime import topic_of
+from realtime.bell import notify
 from realtime.models import OutboxEvent
 
-from .samples import an_order
+from ..servers import ROOT, database_url
+from ..waiting import wait_until
+from .pages import page_of, shown_text
+from .samples import an_order, number_waiting
 
 pytestmark = pytest.mark.django_db
 HEADER = "customer,product,quantity,unit_price"
@@ -72,7 +82,7 @@ def test_whoever_has_started_it_is_told_by_the_bell_when_it_is_through(clerk, sh
     send(clerk, HEADER, "alice,Tea,2,4.50", name="tea.csv")
     work()
     page = reverse("transfers")
-    assert told_by_the_bell() == [(topic_of(shop), "transfers.done", "tea.csv", page)]
+    assert told_by_the_bell() == [(topic_of(shop), "transfers.import_done", "tea.csv", page)]
 
 
 def test_the_notification_of_an_export_leads_to_the_file(clerk, shop, alice):
@@ -80,7 +90,7 @@ def test_the_notification_of_an_export_leads_to_the_file(clerk, shop, alice):
     clerk.post(reverse("transfer_export"))
     transfer = work()
     [(_, kind, title, url)] = told_by_the_bell()
-    assert (kind, title) == ("transfers.done", transfer.name)
+    assert (kind, title) == ("transfers.export_done", transfer.name)
     assert b"alice,Tea" in clerk.get(url).content
 
 
@@ -92,7 +102,7 @@ def test_one_that_fails_is_told_of_and_one_that_was_cancelled_is_not(clerk, shop
     monkeypatch.setitem(tasks.WORK, "export", break_off)
     clerk.post(reverse("transfer_export"))
     name = work().name
-    told = [(topic_of(shop), "transfers.failed", name, reverse("transfers"))]
+    told = [(topic_of(shop), "transfers.export_failed", name, reverse("transfers"))]
     assert told_by_the_bell() == told
     cancelled = Transfer.objects.create(kind="export", started_by=shop, name="x", state="cancelled")
     cancelled.finish()
@@ -113,9 +123,49 @@ def test_a_line_with_an_error_is_named_and_the_others_stand(clerk, alice):
     transfer = work()
     assert [order.product for order in Order.objects.order_by("pk")] == ["Tea", "Coffee"]
     assert transfer.error_count == 4
-    assert [line for line, _ in transfer.errors] == [3, 4, 5, 6]
-    page = clerk.get(reverse("transfers")).content.decode()
-    assert "Line 3: There is no customer “nobody”." in page
+    assert [(line, column) for line, column, _ in transfer.errors] == [
+        (3, "customer"),
+        (4, "product"),
+        (5, "quantity"),
+        (6, "quantity"),
+    ]
+    page = shown_text(page_of(clerk.get(reverse("transfers"))))
+    assert "Line 3, customer : There is no customer “nobody”." in page
+
+
+def test_of_a_line_with_several_errors_each_column_is_named_and_the_line_counts_once(clerk, alice):
+    send(clerk, HEADER, "alice,,many,4.50")
+    transfer = work()
+    assert transfer.error_count == 1
+    assert [(line, column) for line, column, _ in transfer.errors] == [
+        (2, "product"),
+        (2, "quantity"),
+    ]
+
+
+def test_the_bell_says_whether_it_was_an_import_and_how_many_lines_were_wrong(clerk, alice):
+    send(clerk, HEADER, *["alice,Tea,2,4.50"] * 3, "nobody,Tea,2,4.50")
+    work()
+    number_waiting()
+    page = shown_text(page_of(clerk.get("/notifications/")))
+    assert "Import done · orders.csv 3 orders placed · 1 line with errors" in page
+
+
+def test_the_bell_says_how_many_orders_an_export_has(clerk, alice):
+    an_order(alice).save()
+    clerk.post(reverse("transfer_export"))
+    name = work().name
+    number_waiting()
+    page = shown_text(page_of(clerk.get("/notifications/")))
+    assert f"Export done · {name} 1 order " in page
+
+
+def test_a_notification_that_somebody_has_written_by_hand_breaks_no_page(clerk, shop):
+    transfer = Transfer.objects.create(kind="import", started_by=shop, name="x")
+    notify(shop, "transfers.import_done", transfer, title="x", placed="many", errors=None)
+    number_waiting()
+    page = shown_text(page_of(clerk.get("/notifications/")))
+    assert "Import done · x 0 orders placed" in page
 
 
 @pytest.mark.parametrize(
@@ -123,6 +173,8 @@ def test_a_line_with_an_error_is_named_and_the_others_stand(clerk, alice):
     [
         (["customer,product"], "it lacks quantity, unit_price"),
         ([""], "The submitted file is empty"),
+        ([HEADER, "alice,Tea\0,1,1"], "not text in UTF-8"),
+        ([HEADER, "alice,Tea,1,1", "alice," + "x" * 200_000 + ",1,1"], "Line 3 is not CSV"),
     ],
 )
 def test_a_file_that_cant_be_read_is_refused_with_the_reason(clerk, lines, problem):
@@ -168,6 +220,101 @@ def test_an_import_is_cancelled_where_it_is(clerk, alice, monkeypatch):
     transfer = work()
     assert (transfer.state, transfer.done) == ("cancelled", 100)
     assert Order.objects.count() == 100
+
+
+def started(shop, **fields) -> Transfer:
+    """An import that a worker has worked on until two minutes ago."""
+    return Transfer.objects.create(
+        **{
+            "kind": "import",
+            "state": "running",
+            "name": "orders.csv",
+            "started_by": shop,
+            "started_at": timezone.now() - 2 * SILENT,
+            "heard_at": timezone.now() - 2 * SILENT,
+            "done": 100,
+            "total": 500,
+            **fields,
+        }
+    )
+
+
+def looks() -> int:
+    """How often it is to be looked later whether a worker lives."""
+    later = DBTaskResult.objects.filter(run_after__gt=timezone.now() + SILENT / 2)
+    return later.filter(task_path__endswith="end_if_silent").count()
+
+
+def test_whoever_works_on_one_is_looked_after_by_another_worker(clerk, alice):
+    send(clerk, HEADER, "alice,Tea,1,1")
+    work()
+    assert looks() == 1
+
+
+def test_one_whose_worker_has_died_ends_as_failed_and_its_user_is_told(clerk, shop):
+    transfer = started(shop)
+    end_if_silent.call(transfer.pk)
+    assert told()[-1]["state"] == "failed"
+    kind = "transfers.import_failed"
+    assert told_by_the_bell() == [(topic_of(shop), kind, "orders.csv", reverse("transfers"))]
+    assert "It has stopped early" in shown_text(page_of(clerk.get(reverse("transfers"))))
+    assert looks() == 0
+
+
+def test_one_that_was_to_be_cancelled_and_whose_worker_has_died_is_cancelled(clerk, shop):
+    transfer = started(shop, is_cancel_wanted=True)
+    end_if_silent.call(transfer.pk)
+    assert told()[-1]["state"] == "cancelled"
+    assert told_by_the_bell() == []
+
+
+def test_one_whose_worker_lives_goes_on_and_is_looked_at_again(shop):
+    transfer = started(shop, heard_at=timezone.now() - SILENT / 2)
+    end_if_silent.call(transfer.pk)
+    transfer.refresh_from_db()
+    assert transfer.state == "running"
+    assert looks() == 1
+
+
+def test_a_worker_that_was_only_away_places_nothing_more(clerk, alice, monkeypatch, caplog):
+    send(clerk, HEADER, *["alice,Tea,1,1"] * 500)
+    transfer = Transfer.objects.get()
+    place = importing._place
+
+    def be_away(*batch):
+        place(*batch)
+        Transfer.objects.update(heard_at=timezone.now() - 2 * SILENT)
+        end_if_silent.call(transfer.pk)
+
+    monkeypatch.setattr(importing, "_place", be_away)
+    assert (work().state, Order.objects.count()) == ("failed", 100)
+    assert len(told_by_the_bell()) == 1
+    assert "was ended while its worker was away" in caplog.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_a_worker_that_is_killed_the_next_one_says_so(clerk, shop, alice, processes):
+    send(clerk, HEADER, *["alice,Tea,1,1"] * 20_000)
+    command = [sys.executable, "manage.py", "db_worker", "--interval", "0.1", "--no-startup-delay"]
+    environment = {**os.environ, "DATABASE_URL": database_url()}
+    with subprocess.Popen([*command, "--no-reload"], cwd=ROOT, env=environment) as worker:
+        try:
+            wait_until(lambda: Transfer.objects.values_list("done", flat=True).get(), 60)
+        finally:
+            worker.kill()
+    transfer = Transfer.objects.get()
+    assert transfer.state == "running"
+    # A minute later:
+    Transfer.objects.update(heard_at=transfer.heard_at - SILENT)
+    DBTaskResult.objects.filter(task_path__endswith="end_if_silent").update(
+        run_after=timezone.now() - timedelta(seconds=1)
+    )
+    call_command("db_worker", batch=True, interval=0, startup_delay=False, reload=False)
+    transfer.refresh_from_db()
+    assert transfer.state == "failed"
+    # What it says of itself is what is there.
+    assert 0 < transfer.done == Order.objects.count() < 20_000
+    assert [kind for _, kind, *_ in told_by_the_bell()] == ["transfers.import_failed"]
 
 
 def test_what_waits_is_cancelled_at_once(clerk, alice):

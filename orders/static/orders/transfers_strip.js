@@ -14,8 +14,8 @@ const STRIP = "[data-transfers-strip]";
 const UNDER_WAY = ["waiting", "running"];
 /** How long it is said of one that it is over. */
 const OVER_MS = 5_000;
-/** A worker tells ten times a second: one of which nothing was heard for so long has died. */
-const SILENT_MS = 60_000;
+/** So long after its last word even one whose worker has died was told of as failed, see tasks.py. */
+const SILENT_MS = 180_000;
 
 const strip = find(document, STRIP);
 /** When each item goes, unless it is told of again. @type {WeakMap<HTMLElement, number>} */

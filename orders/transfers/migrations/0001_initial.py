@@ -52,6 +52,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("started_at", models.DateTimeField(editable=False, null=True)),
+                (
+                    "heard_at",
+                    models.DateTimeField(
+                        editable=False,
+                        help_text="When its worker has said last that it lives.",
+                        null=True,
+                    ),
+                ),
                 ("finished_at", models.DateTimeField(editable=False, null=True)),
                 (
                     "done",
@@ -61,7 +69,9 @@ class Migration(migrations.Migration):
                 ("error_count", models.PositiveIntegerField(default=0)),
                 (
                     "errors",
-                    models.JSONField(blank=True, default=list, help_text="Lines and reasons."),
+                    models.JSONField(
+                        blank=True, default=list, help_text="Line, column and reason."
+                    ),
                 ),
                 ("is_cancel_wanted", models.BooleanField(default=False)),
                 (

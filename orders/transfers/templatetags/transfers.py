@@ -5,7 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 from django import template
-from django.utils import timezone
+from django.utils import formats, timezone
+from django.utils.translation import gettext, ngettext
 
 import realtime
 from orders.events import STREAM
@@ -36,3 +37,31 @@ def transfers_strip(context: template.Context) -> dict[str, Any]:
         "cursor": cursor,
         "now": json.dumps([transfer.event_data() for transfer in under_way]),
     }
+
+
+@register.simple_tag
+def transfer_outcome(notification: Any) -> str:
+    """What became of an import or export, by its notification: “40 orders placed”."""
+    said = notification.context
+    if notification.kind == "transfers.export_failed":
+        return gettext("There is no file.")
+    if notification.kind == "transfers.export_done":
+        rows = _number(said.get("rows"))
+        return ngettext("%(n)s order", "%(n)s orders", rows) % {"n": grouped(rows)}
+    placed, errors = _number(said.get("placed")), _number(said.get("errors"))
+    words = ngettext("%(n)s order placed", "%(n)s orders placed", placed) % {"n": grouped(placed)}
+    if errors:
+        wrong = ngettext("%(n)s line with errors", "%(n)s lines with errors", errors)
+        words += " · " + wrong % {"n": grouped(errors)}
+    return words
+
+
+def _number(value: Any) -> int:
+    """Whoever may write to the table may have written anything."""
+    return value if isinstance(value, int) else 0
+
+
+@register.filter
+def grouped(number: int) -> str:
+    """A number in the form of the page's language, as the page's script writes it."""
+    return formats.number_format(number, use_l10n=True, force_grouping=True)
