@@ -37,6 +37,7 @@ NOT_INSTALLED = "Metrics need prometheus-client: pip install 'django-postgres-re
 NO_TOKEN = "Set REALTIME = {'METRICS_TOKEN': …}, and send it: Authorization: Bearer <token>\n"
 
 SIZES = load("table_sizes")
+KINDS = "topics, types of events (of all topics), or everything"
 
 _Sizes = list[tuple[str, int, int]]
 # What was counted, and what holds now in each process, see Hub.gauges().
@@ -128,10 +129,18 @@ class _Collector:
         for gauges in self._gauges:
             open_streams.update(gauges["open"])
         yield _metric(
-            "gauge", "realtime_streams_open", "Streams that are open.", ["kind"], open_streams
+            "gauge",
+            "realtime_streams_open",
+            f"Streams that are open, by what they follow: {KINDS}.",
+            ["kind"],
+            open_streams,
         )
         yield _metric(
-            "counter", "realtime_streams_opened", "Streams opened.", ["kind"], counts.opened
+            "counter",
+            "realtime_streams_opened",
+            f"Streams opened, by what they follow: {KINDS}.",
+            ["kind"],
+            counts.opened,
         )
         yield _metric(
             "counter",

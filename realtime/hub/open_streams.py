@@ -84,7 +84,7 @@ class OpenStreams:
         return [stream for stream, number in self._numbers.items() if number % parts == part]
 
     def by_kind(self) -> Counter[str]:
-        """How many follow everything in their stream, and how many some topics."""
+        """How many follow everything in their stream, types of events, or topics alone."""
         return Counter(map(_kind, self._numbers))
 
     def by_user(self) -> Counter[str]:
@@ -145,5 +145,7 @@ class OpenStreams:
 
 
 def _kind(stream: OpenStream) -> str:
-    is_of_all = stream.topics is EVERYTHING or isinstance(stream.topics, Selection)
-    return "everything" if is_of_all else "topics"
+    """For the metrics, by what it follows."""
+    if stream.topics is EVERYTHING:
+        return "everything"
+    return "types" if isinstance(stream.topics, Selection) else "topics"

@@ -12,6 +12,7 @@ from realtime import counts as counting
 from realtime.counts import Counts
 from realtime.hub.stream import EventStream
 from realtime.log.cursor import START
+from realtime.log.topics import EVERYTHING, Selection
 from tests.realtime.conftest import following, publish
 from tests.waiting import soon, until
 
@@ -78,6 +79,24 @@ async def test_it_tells_what_has_happened(http, hub):
     assert after["realtime_hub_connected", "default"] == 1
     assert after["realtime_lag_seconds", "default"] == 0
     assert after["realtime_table_bytes", "default", "realtime_event"] > 0
+
+
+@pytest.mark.parametrize(
+    ("topics", "kind"),
+    [
+        (("test:7",), "topics"),
+        (Selection(frozenset({"orders"}), ("test:7",)), "types"),
+        (EVERYTHING, "everything"),
+    ],
+)
+async def test_streams_are_told_apart_by_what_they_follow(http, hub, topics, kind):
+    stream = EventStream(hub, "default", topics, await now(hub))
+    async with aclosing(stream.chunks()) as chunks:
+        await soon(anext(chunks))
+        told = await scrape(http)
+    assert {key: number for key, number in told.items() if key[0] == "realtime_streams_open"} == {
+        ("realtime_streams_open", kind): 1
+    }
 
 
 async def test_it_tells_of_replays_resets_and_rejections(http, hub, client):
