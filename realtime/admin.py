@@ -18,6 +18,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from . import conf
@@ -71,33 +73,35 @@ class StreamAdmin(ReadOnlyAdmin):
         )
         return streams
 
-    @admin.display(description="events kept")
+    @admin.display(description=_("events kept"))
     def kept(self, stream: Stream) -> int:
         return stream.position - stream.pruned_through
 
-    @admin.display(description="in the last minute")
+    @admin.display(description=_("in the last minute"))
     def a_minute(self, stream: Stream) -> int:
         return stream.position - retention.cut_by_age(stream.name, timedelta(minutes=1))
 
-    @admin.display(description="waiting for a position", ordering="waiting")
+    @admin.display(description=_("waiting for a position"), ordering="waiting")
     def waiting(self, stream: Any) -> int:
         return int(stream.waiting)
 
-    @admin.display(description="oldest of them", ordering="oldest")
+    @admin.display(description=_("oldest of them"), ordering="oldest")
     def lag(self, stream: Any) -> str:
         if stream.oldest is None:
             return "–"
         return f"{(timezone.now() - stream.oldest).total_seconds():.1f} s"
 
-    @admin.display(description="kept for")
+    @admin.display(description=_("kept for"))
     def retention(self, stream: Stream) -> str:
         ages = retention.ages(stream.name)
-        return ", ".join(f"{kind}: {age}" for kind, age in ages.items()) or "ever"
+        if set(ages) == {retention.OTHERS}:
+            return _days(ages[retention.OTHERS])
+        return ", ".join(f"{kind}: {_days(age)}" for kind, age in ages.items()) or gettext("ever")
 
-    @admin.display(description="log")
+    @admin.display(description=_("log"))
     def log(self, stream: Stream) -> SafeString:
         address = reverse("admin:realtime_stream_log", args=[stream.name])
-        return format_html('<a href="{}">Read the log</a>', address)
+        return format_html('<a href="{}">{}</a>', address, gettext("Read the log"))
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.log_view)
@@ -131,7 +135,7 @@ class StreamAdmin(ReadOnlyAdmin):
             older = lowest
         context = {
             **self.admin_site.each_context(request),
-            "title": f"The log of {name}",
+            "title": gettext("The log of %(stream)s") % {"stream": name},
             "opts": self.opts,
             "stream": stream,
             "events": rows,
@@ -140,6 +144,13 @@ class StreamAdmin(ReadOnlyAdmin):
             "older": older,
         }
         return TemplateResponse(request, "admin/realtime/stream/log.html", context)
+
+
+def _days(age: timedelta) -> str:
+    """“90 days”; of what isn't whole days, with hours."""
+    if age % timedelta(days=1):
+        return str(age)
+    return ngettext("%(days)s day", "%(days)s days", age.days) % {"days": age.days}
 
 
 def _position(text: str | None) -> int | None:
@@ -153,7 +164,7 @@ class ProcessAdmin(ReadOnlyAdmin):
     change_form_template = "admin/realtime/process/change_form.html"
     fields = ("host", "pid", "started_at", "beat_at", "streams")
 
-    @admin.display(boolean=True, description="alive")
+    @admin.display(boolean=True, description=_("alive"))
     def is_alive(self, process: Process) -> bool:
         return timezone.now() - process.beat_at < ALIVE
 
@@ -179,7 +190,8 @@ class ProcessAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         user = request.POST.get("user", "")
         end_streams(user)
-        messages.success(request, f"The streams of user {user} are being ended.")
+        said = gettext("The streams of user %(user)s are being ended.") % {"user": user}
+        messages.success(request, said)
         return HttpResponseRedirect(reverse("admin:realtime_process_changelist"))
 
     def _may_end(self, request: HttpRequest) -> bool:

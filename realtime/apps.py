@@ -1,5 +1,6 @@
 from django.apps import AppConfig
 from django.core.checks import register
+from django.utils.translation import gettext_lazy as _
 
 from . import installation
 
@@ -10,7 +11,7 @@ installation.refuse_unsupported()
 class RealtimeConfig(AppConfig):
     name = "realtime"
     default_auto_field = "django.db.models.BigAutoField"  # whatever the project's is
-    verbose_name = "Realtime streams"
+    verbose_name = _("Realtime streams")
 
     def ready(self) -> None:
         from . import checks

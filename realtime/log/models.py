@@ -10,6 +10,8 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from .topics import LONGEST
 
@@ -21,9 +23,11 @@ class Stream(models.Model):
     make every writer share-lock this one row until its commit.
     """
 
-    name = models.CharField(max_length=100, primary_key=True)
+    name = models.CharField(_("name"), max_length=100, primary_key=True)
     position = models.BigIntegerField(
-        default=0, help_text="The last position given out; the first event has position 1."
+        _("position"),
+        default=0,
+        help_text="The last position given out; the first event has position 1.",
     )
     mark = models.IntegerField(null=True, help_text="The mark of the event at that position.")
     pruned_through = models.BigIntegerField(
@@ -32,6 +36,10 @@ class Stream(models.Model):
     pruned_mark = models.IntegerField(
         null=True, help_text="The mark that the event at that position had."
     )
+
+    class Meta:
+        verbose_name = _("stream")
+        verbose_name_plural = _("streams")
 
     def __str__(self) -> str:
         return self.name
@@ -76,21 +84,24 @@ class Process(models.Model):
     """
 
     id = models.UUIDField(primary_key=True)
-    host = models.CharField(max_length=255)
-    pid = models.IntegerField()
-    started_at = models.DateTimeField(db_default=Now())
-    beat_at = models.DateTimeField(db_default=Now())
-    streams = models.IntegerField(default=0, help_text="How many are open.")
+    host = models.CharField(_("host"), max_length=255)
+    pid = models.IntegerField(_("process"))
+    started_at = models.DateTimeField(_("started"), db_default=Now())
+    beat_at = models.DateTimeField(_("last beat"), db_default=Now())
+    streams = models.IntegerField(_("streams"), default=0, help_text="How many are open.")
     users = models.JSONField(
-        default=dict, help_text="How many streams each user has open, by key; the first 500 users."
+        _("users"),
+        default=dict,
+        help_text="How many streams each user has open, by key; the first 500 users.",
     )
 
     class Meta:
-        verbose_name_plural = "processes"
+        verbose_name = _("server process")
+        verbose_name_plural = _("server processes")
         permissions: ClassVar = [("end_streams", "Can end the streams of a user")]
 
     def __str__(self) -> str:
-        return f"{self.host}, process {self.pid}"
+        return gettext("%(host)s, process %(pid)s") % {"host": self.host, "pid": self.pid}
 
 
 class EventFields(models.Model):
@@ -102,15 +113,19 @@ class EventFields(models.Model):
         JSON = "json"
         TEXT = "text"
 
-    stream = models.CharField(max_length=100)
+    stream = models.CharField(_("stream"), max_length=100)
     topic = models.CharField(
-        max_length=LONGEST, help_text="Who or what it concerns, as `topic_of()` has it."
+        _("topic"), max_length=LONGEST, help_text="Who or what it concerns, as `topic_of()` has it."
     )
     type = models.CharField(
-        max_length=100, blank=True, help_text="The `event:` field on the wire; empty: unnamed."
+        _("type"),
+        max_length=100,
+        blank=True,
+        help_text="The `event:` field on the wire; empty: unnamed.",
     )
     format = models.CharField(max_length=10, choices=Format, db_default=Format.JSON)
     key = models.CharField(
+        _("key"),
         max_length=100,
         blank=True,
         db_default="",
@@ -122,7 +137,7 @@ class EventFields(models.Model):
         db_default="",
         help_text="The trace in which it was published, see `tracing.py`; empty: none.",
     )
-    created_at = models.DateTimeField(db_default=Now())
+    created_at = models.DateTimeField(_("published"), db_default=Now())
 
     class Meta:
         abstract = True
@@ -146,12 +161,16 @@ class DeadLetter(EventFields):
     """An event that could not be numbered, see `dead_letters.py`. Nobody is told of it."""
 
     id = models.BigAutoField(primary_key=True)
-    outbox_id = models.BigIntegerField(help_text="The id that it had as it waited.")
+    outbox_id = models.BigIntegerField(
+        _("number in the outbox"), help_text="The id that it had as it waited."
+    )
     data = models.TextField()
-    set_aside_at = models.DateTimeField(db_default=Now())
-    reason = models.TextField(help_text="What the database said of it.")
+    set_aside_at = models.DateTimeField(_("set aside"), db_default=Now())
+    reason = models.TextField(_("reason"), help_text="What the database said of it.")
 
     class Meta:
+        verbose_name = _("event set aside")
+        verbose_name_plural = _("events set aside")
         ordering = ["-id"]
 
     def __str__(self) -> str:

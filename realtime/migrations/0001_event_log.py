@@ -29,12 +29,18 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Stream",
             fields=[
-                ("name", models.CharField(max_length=100, primary_key=True, serialize=False)),
+                (
+                    "name",
+                    models.CharField(
+                        max_length=100, primary_key=True, serialize=False, verbose_name="name"
+                    ),
+                ),
                 (
                     "position",
                     models.BigIntegerField(
                         default=0,
                         help_text="The last position given out; the first event has position 1.",
+                        verbose_name="position",
                     ),
                 ),
                 (
@@ -57,15 +63,21 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "verbose_name": "stream",
+                "verbose_name_plural": "streams",
+            },
         ),
         migrations.CreateModel(
             name="Event",
             fields=[
-                ("stream", models.CharField(max_length=100)),
+                ("stream", models.CharField(max_length=100, verbose_name="stream")),
                 (
                     "topic",
                     models.CharField(
-                        help_text="Who or what it concerns, as `topic_of()` has it.", max_length=200
+                        help_text="Who or what it concerns, as `topic_of()` has it.",
+                        max_length=200,
+                        verbose_name="topic",
                     ),
                 ),
                 (
@@ -74,6 +86,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         help_text="The `event:` field on the wire; empty: unnamed.",
                         max_length=100,
+                        verbose_name="type",
                     ),
                 ),
                 (
@@ -91,6 +104,7 @@ class Migration(migrations.Migration):
                         db_default="",
                         help_text="Of the events of a topic with the same key only the newest is kept; empty: all.",
                         max_length=100,
+                        verbose_name="key",
                     ),
                 ),
                 (
@@ -104,7 +118,10 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "created_at",
-                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        verbose_name="published",
+                    ),
                 ),
                 (
                     "pk",
@@ -155,11 +172,13 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="OutboxEvent",
             fields=[
-                ("stream", models.CharField(max_length=100)),
+                ("stream", models.CharField(max_length=100, verbose_name="stream")),
                 (
                     "topic",
                     models.CharField(
-                        help_text="Who or what it concerns, as `topic_of()` has it.", max_length=200
+                        help_text="Who or what it concerns, as `topic_of()` has it.",
+                        max_length=200,
+                        verbose_name="topic",
                     ),
                 ),
                 (
@@ -168,6 +187,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         help_text="The `event:` field on the wire; empty: unnamed.",
                         max_length=100,
+                        verbose_name="type",
                     ),
                 ),
                 (
@@ -191,6 +211,7 @@ class Migration(migrations.Migration):
                         db_default="",
                         help_text="Of the events of a topic with the same key only the newest is kept; empty: all.",
                         max_length=100,
+                        verbose_name="key",
                     ),
                 ),
                 (
@@ -204,7 +225,10 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "created_at",
-                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        verbose_name="published",
+                    ),
                 ),
                 ("id", models.BigAutoField(primary_key=True, serialize=False)),
             ],
@@ -219,27 +243,39 @@ class Migration(migrations.Migration):
             name="Process",
             fields=[
                 ("id", models.UUIDField(primary_key=True, serialize=False)),
-                ("host", models.CharField(max_length=255)),
-                ("pid", models.IntegerField()),
+                ("host", models.CharField(max_length=255, verbose_name="host")),
+                ("pid", models.IntegerField(verbose_name="process")),
                 (
                     "started_at",
-                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), verbose_name="started"
+                    ),
                 ),
                 (
                     "beat_at",
-                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        verbose_name="last beat",
+                    ),
                 ),
-                ("streams", models.IntegerField(default=0, help_text="How many are open.")),
+                (
+                    "streams",
+                    models.IntegerField(
+                        default=0, help_text="How many are open.", verbose_name="streams"
+                    ),
+                ),
                 (
                     "users",
                     models.JSONField(
                         default=dict,
                         help_text="How many streams each user has open, by key; the first 500 users.",
+                        verbose_name="users",
                     ),
                 ),
             ],
             options={
-                "verbose_name_plural": "processes",
+                "verbose_name": "server process",
+                "verbose_name_plural": "server processes",
                 "permissions": [("end_streams", "Can end the streams of a user")],
             },
         ),
@@ -275,12 +311,13 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="DeadLetter",
             fields=[
-                ("stream", models.CharField(max_length=100)),
+                ("stream", models.CharField(max_length=100, verbose_name="stream")),
                 (
                     "topic",
                     models.CharField(
                         help_text="Who or what it concerns, as `topic_of()` has it.",
                         max_length=200,
+                        verbose_name="topic",
                     ),
                 ),
                 (
@@ -289,6 +326,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         help_text="The `event:` field on the wire; empty: unnamed.",
                         max_length=100,
+                        verbose_name="type",
                     ),
                 ),
                 (
@@ -306,11 +344,15 @@ class Migration(migrations.Migration):
                         db_default="",
                         help_text="Of the events of a topic with the same key only the newest is kept; empty: all.",
                         max_length=100,
+                        verbose_name="key",
                     ),
                 ),
                 (
                     "created_at",
-                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        verbose_name="published",
+                    ),
                 ),
                 (
                     "trace_parent",
@@ -324,16 +366,29 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(primary_key=True, serialize=False)),
                 (
                     "outbox_id",
-                    models.BigIntegerField(help_text="The id that it had as it waited."),
+                    models.BigIntegerField(
+                        help_text="The id that it had as it waited.",
+                        verbose_name="number in the outbox",
+                    ),
                 ),
                 ("data", models.TextField()),
                 (
                     "set_aside_at",
-                    models.DateTimeField(db_default=django.db.models.functions.datetime.Now()),
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        verbose_name="set aside",
+                    ),
                 ),
-                ("reason", models.TextField(help_text="What the database said of it.")),
+                (
+                    "reason",
+                    models.TextField(
+                        help_text="What the database said of it.", verbose_name="reason"
+                    ),
+                ),
             ],
             options={
+                "verbose_name": "event set aside",
+                "verbose_name_plural": "events set aside",
                 "ordering": ["-id"],
             },
         ),
