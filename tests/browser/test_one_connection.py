@@ -7,7 +7,7 @@ from ..orders.samples import an_order
 from .bells import expect_live
 from .following import is_question
 
-PAGES = ["/orders/", "/notifications/", "/orders/transfers/", "/"]
+PAGES = ["/orders/", "/notifications/", "/orders/transfers/", "/", "/admin/"]
 
 
 @pytest.mark.parametrize("person", ["alice", "shop"])
