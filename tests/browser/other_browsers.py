@@ -42,6 +42,9 @@ class Tab(Protocol):
     def evaluate(self, expression: str) -> Any:
         """What the expression gives, as JSON can say it."""
 
+    def go_back(self) -> None:
+        """Press “Back”."""
+
     def close(self) -> None: ...
 
 
@@ -168,6 +171,9 @@ class FirefoxTab:
         assert answer["type"] == "success", answer
         return json.loads(answer["result"]["value"])
 
+    def go_back(self) -> None:
+        self._browser.command("browsingContext.traverseHistory", context=self._context, delta=-1)
+
     def close(self) -> None:
         self._browser.command("browsingContext.close", context=self._context)
 
@@ -260,6 +266,10 @@ class WebKitTab:
             "POST", "/execute/async", script=script.replace("{}", expression), args=[]
         )
         return json.loads(text)
+
+    def go_back(self) -> None:
+        self.choose()
+        self._browser.command("POST", "/back")
 
     def close(self) -> None:
         self.choose()

@@ -1,4 +1,4 @@
-"""In Firefox and WebKit: the bell, one connection for all tabs, and who takes it over.
+"""In Firefox and WebKit: the bell, one connection for all tabs, who takes it over, and “Back”.
 
 The rest of what a browser can do to a page is tested in Chromium.
 """
@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -25,6 +26,11 @@ TABS = 3
 
 STATE = "document.querySelector('[data-bell-connection]')?.dataset.state"
 BADGE = "document.querySelector('[data-bell-badge]:not([hidden])')?.textContent ?? ''"
+PLACE = "location.pathname"
+SHOWN_ROWS = (
+    "[...document.querySelectorAll('main [data-bell-title]')].filter(e => e.checkVisibility({"
+    "visibilityProperty: true})).map(e => e.textContent)"
+)
 NEWS = (
     "[...document.querySelectorAll('[data-bell-panel] [data-bell-title]')].map(e => e.textContent)"
 )
@@ -118,3 +124,33 @@ def test_when_the_tab_that_holds_the_connection_closes_another_goes_on(visit, si
     for tab in others:
         expect(tab, BADGE, "2")
         expect(tab, STATE, "live")
+
+
+def leave_the_inbox(tab: Tab, site: ServerProcess) -> None:
+    """Look at it and go on; whether the browser keeps such a page is its own affair."""
+    tab.goto(f"{site.url}/notifications/")
+    expect(tab, STATE, "live")
+    expect(tab, SHOWN_ROWS, ["2 × Teapot"])
+    tab.goto(f"{site.url}{ELSEWHERE}")
+    expect(tab, STATE, "live")
+
+
+def test_back_leads_to_the_page_with_what_has_come_since(visit, site, alice):
+    place(alice, "Teapot")
+    tab = visit()
+    leave_the_inbox(tab, site)
+    place(alice, "Milk jug")
+    tab.go_back()
+    expect(tab, SHOWN_ROWS, ["2 × Milk jug", "2 × Teapot"])
+    expect(tab, STATE, "live")
+
+
+def test_back_shows_nothing_to_whoever_is_no_longer_signed_in(visit, site, browser, alice):
+    place(alice, "Teapot")
+    tab = visit()
+    leave_the_inbox(tab, site)
+    Session.objects.all().delete()
+    tab.go_back()
+    expect(tab, PLACE, "/login/")
+    assert tab.evaluate(SHOWN_ROWS) == []
+    browser.errors.clear()  # that the stream is refused
