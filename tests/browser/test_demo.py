@@ -9,6 +9,7 @@ from playwright.sync_api import FrameLocator, Locator, Page, expect
 from config.demo import accounts
 from orders.models import Order
 
+from ..config.conftest import checkout  # noqa: F401  a fixture
 from .test_accessibility import violations
 
 # With a log of its own: what is counted is compared with what is in the table.
@@ -93,6 +94,21 @@ def test_the_server_is_restarted_and_nothing_is_lost(demo, complaints):
     press(demo, "Restart the server")
     expect(demo.locator("[data-demo-connection]")).not_to_have_attribute("data-state", "live")
     expect_healed(demo)
+
+
+@pytest.mark.slow  # a checkout with a PostgreSQL of its own, which is stopped for five seconds
+def test_the_database_is_stopped_and_nothing_is_lost(checkout, browser):  # noqa: F811
+    with checkout.runserver("--noreload") as site:
+        page = browser.new_context(base_url=site.url).new_page()
+        page.goto("/demo/")
+        expect_live(page)
+        press(page, "Stop the database for 5 s")
+        expect(page.locator("[data-word=broken-database]")).to_be_visible()
+        expect(page.locator("[data-word^=healed]")).to_be_visible(timeout=2 * HEALED_MS)
+        published = int(figure(page, "published").inner_text())
+        assert published >= 4  # it has gone on ordering
+        expect_counts(page, published)
+        site.end_by_ctrl_c(checkout)
 
 
 def test_the_network_is_cut_and_nothing_is_lost(demo):
