@@ -41,6 +41,9 @@ class Transfer(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+"
     )
     name = models.CharField(max_length=200, help_text="Of the file.")
+    language = models.CharField(
+        max_length=20, default="en", help_text="Of whoever has started it, for what is wrong."
+    )
     content = models.TextField(blank=True, help_text="The file, as CSV.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     started_at = models.DateTimeField(null=True, editable=False)

@@ -143,6 +143,12 @@ def test_of_a_line_with_several_errors_each_column_is_named_and_the_line_counts_
     ]
 
 
+def test_what_is_wrong_is_said_in_the_language_of_whoever_has_started_it(clerk):
+    file = SimpleUploadedFile("orders.csv", f"{HEADER}\nnobody,Tea,2,4.50".encode())
+    clerk.post(reverse("transfer_import"), {"file": file}, headers={"Accept-Language": "de"})
+    assert [reason for *_, reason in work().errors] == ["Es gibt keinen Kunden „nobody“."]
+
+
 def test_the_bell_says_whether_it_was_an_import_and_how_many_lines_were_wrong(clerk, alice):
     send(clerk, HEADER, *["alice,Tea,2,4.50"] * 3, "nobody,Tea,2,4.50")
     work()

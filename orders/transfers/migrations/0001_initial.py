@@ -44,6 +44,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("name", models.CharField(help_text="Of the file.", max_length=200)),
+                (
+                    "language",
+                    models.CharField(
+                        default="en",
+                        help_text="Of whoever has started it, for what is wrong.",
+                        max_length=20,
+                    ),
+                ),
                 ("content", models.TextField(blank=True, help_text="The file, as CSV.")),
                 (
                     "created_at",
