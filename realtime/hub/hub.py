@@ -16,7 +16,7 @@ from .. import conf
 from ..access.grants import Grant
 from ..log import wire
 from ..log.cursor import Cursor
-from ..log.publishing import forget_leases
+from ..log.polling_lease import forget_leases
 from ..log.topics import Topics
 from .access_monitor import AccessMonitor
 from .heartbeat import Heartbeat

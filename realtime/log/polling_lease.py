@@ -24,6 +24,14 @@ LEASE_SECONDS = 0.2
 REST = 4
 REST_SECONDS = (0.005, 0.05)
 
+# Until when somebody polls a stream of a database, by this process's clock, as far as it was told.
+leased_until: dict[tuple[str, str], float] = {}
+
+
+def forget_leases() -> None:
+    """Who has promised to poll, as far as this process knows, may do so no longer."""
+    leased_until.clear()
+
 
 @dataclass
 class PollingLease:

@@ -18,7 +18,7 @@ from ..exceptions import InvalidEvent, NotMigrated
 from . import wire
 from .models import EventFields
 from .notifications import PENDING_CHANNEL
-from .polling_lease import LEASE_SECONDS
+from .polling_lease import LEASE_SECONDS, leased_until
 from .topics import topics_of
 
 DEFAULT_STREAM = "default"
@@ -284,13 +284,6 @@ def encode_text(text: str | None) -> str:
 # Streams written by the transaction that each connection has open. After a rollback a name may stay
 # behind: it costs one needless hint after the next commit, and nothing else.
 _streams_to_hint: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
-# Until when somebody polls a stream of a database, by our clock, as far as this process was told.
-_leased_until: dict[tuple[str, str], float] = {}
-
-
-def forget_leases() -> None:
-    """Who has promised to poll, as far as this process knows, may do so no longer."""
-    _leased_until.clear()
 
 
 def _notify_after_commit(connection: Any, stream: str) -> None:
@@ -307,7 +300,7 @@ def _send_hints(connection: Any) -> None:
         stream
         for stream in _streams_to_hint.pop(connection, ())
         # else the last look of that lease will find the event
-        if _leased_until.get((connection.alias, stream), committed) <= committed
+        if leased_until.get((connection.alias, stream), committed) <= committed
     ]
     if not streams:
         return
@@ -318,6 +311,6 @@ def _send_hints(connection: Any) -> None:
             cursor.execute(HINT, {**ABOUT_HINTS, "stream": stream})
             [leased_seconds] = cursor.fetchone()
             if leased_seconds:
-                _leased_until[connection.alias, stream] = asked + float(leased_seconds)
+                leased_until[connection.alias, stream] = asked + float(leased_seconds)
             else:
-                _leased_until.pop((connection.alias, stream), None)
+                leased_until.pop((connection.alias, stream), None)

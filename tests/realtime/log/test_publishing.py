@@ -12,7 +12,7 @@ from django.utils.functional import SimpleLazyObject
 import realtime
 from realtime import EVERYTHING, PUBLIC, InvalidEvent, InvalidTopic, Topic
 from realtime.exceptions import NotMigrated
-from realtime.log import publishing
+from realtime.log import polling_lease
 from realtime.log.notifications import PENDING_CHANNEL
 from realtime.log.topics import followed
 from realtime.models import Event, OutboxEvent
@@ -260,7 +260,7 @@ class TestHints:
 
     @pytest.fixture
     def listener(self, elsewhere):
-        publishing.forget_leases()
+        polling_lease.forget_leases()
         # Takes along what a rollback in another test may have left to hint at.
         realtime.publish(to=PUBLIC, stream="default", data=0)
         session = elsewhere()
@@ -318,7 +318,7 @@ class TestHints:
     def test_who_knows_of_a_lease_asks_no_more_until_it_is_over(self, listener, monkeypatch):
         leased("default", seconds=0.19)
         realtime.publish(to=PUBLIC, stream="default", data=1)
-        known = publishing._leased_until
+        known = polling_lease.leased_until
         assert known["default", "default"] <= time.monotonic() + 0.19
         monkeypatch.setitem(known, ("default", "default"), time.monotonic() + 60)
         with CaptureQueriesContext(connection) as queries:
