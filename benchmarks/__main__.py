@@ -15,7 +15,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,6 +39,7 @@ class Task(NamedTuple):
 def main() -> None:
     options = _options()
     allow_many_files()
+    signal.signal(signal.SIGALRM, _late)
     interrupted = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, partial(_interrupt, interrupted))
@@ -55,7 +56,7 @@ def main() -> None:
         results = Results(
             options.to.with_suffix(".json"),
             machine=description(trees[0].database.version()),
-            command=shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]),
+            command=_command(options),
             commits={tree.name: tree.commit() for tree in trees},
             resume=options.resume,
         )
@@ -80,6 +81,12 @@ def main() -> None:
             options.to.write_text(text)
             print(text)
             say(f"Written to {options.to}.")
+
+
+def _command(options: argparse.Namespace) -> str:
+    """As anybody could give it: where the other checkout lies is nobody's business."""
+    arguments = ["../before" if text == str(options.path) else text for text in sys.argv[1:]]
+    return shlex.join(["python", "-m", "benchmarks", *arguments])
 
 
 def _interrupt(interrupted: threading.Event, *_: Any) -> None:
@@ -114,28 +121,20 @@ def _run(task: Task, results: Results) -> None:
         say(f"   {key} {value:.4g}")
 
     say(f"-- {task.step}")
+    signal.alarm(STEP_SECONDS)
     try:
-        with _at_most(STEP_SECONDS):
-            task.measure(record)
+        task.measure(record)
     except Exception as error:
         results.fail(task.step, f"{type(error).__name__}: {error}")
         say(traceback.format_exc())
     else:
         results.finish(task.step)
-
-
-@contextmanager
-def _at_most(seconds: int) -> Iterator[None]:
-    def late(*_: Any) -> None:
-        raise TimeoutError(f"It took more than {seconds} seconds.")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(seconds)
-    try:
-        yield
     finally:
         signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+
+
+def _late(*_: Any) -> None:
+    raise TimeoutError(f"It took more than {STEP_SECONDS} seconds.")
 
 
 def _options() -> argparse.Namespace:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -40,19 +41,21 @@ class Database:
 
     def run_on(self, cores: Collection[int]) -> None:
         """Move the embedded server, and what it starts from now on; another stays where it is."""
-        for pid in self._processes():
-            os.sched_setaffinity(pid, cores)
+        if server := self._server():
+            for process in (server, *server.children()):
+                process.cpu_affinity(list(cores))
 
     def cpu_seconds(self) -> float:
-        """Of the embedded server's processes that run now, so far; 0 for another server."""
-        return sum(cpu_seconds(pid) for pid in self._processes())
+        """Of the embedded server, so far; 0 for another one."""
+        server = self._server()
+        return cpu_seconds(server) if server else 0.0
 
-    def _processes(self) -> list[int]:
+    def _server(self) -> psutil.Process | None:
         if self._folder is None:
-            return []
-        postmaster = int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
-        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
-        return [postmaster, *map(int, children)]
+            return None
+        return psutil.Process(
+            int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+        )
 
     def settle(self) -> None:
         """Do now what was put off: vacuum and flush what the steps before have written.

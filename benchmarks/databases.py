@@ -22,6 +22,8 @@ import psycopg
 
 from tests.storm.cluster import Cluster, running_cluster
 
+from .machine import cpu_seconds
+
 DATABASES = (1, 2, 10)
 STREAMS = 10
 EVENTS_PER_SECOND = 400
@@ -68,15 +70,9 @@ def main() -> None:
             print(f"Replays {'with' if of_use else 'without'} a standby: {spent}", flush=True)
 
 
-def cpu_seconds(cluster: Cluster) -> float:
-    """Of a server and its sessions, those that have ended among them."""
-    postmaster = psutil.Process(cluster._process.pid)
-    own = postmaster.cpu_times()
-    total = own.user + own.system + own.children_user + own.children_system
-    for child in postmaster.children(recursive=True):
-        times = child.cpu_times()
-        total += times.user + times.system
-    return total
+def spent_by(cluster: Cluster) -> float:
+    """Seconds of CPU, so far."""
+    return cpu_seconds(psutil.Process(cluster._process.pid))
 
 
 async def replay_storm(primary: Cluster, standby: Cluster | None) -> str:
@@ -101,10 +97,10 @@ async def replay_storm(primary: Cluster, standby: Cluster | None) -> str:
             topics = (f"topic:{number % TOPICS}",)
             await replays.read("replayed", topics, after=START, through=through)
 
-    before, began = cpu_seconds(primary), time.monotonic()
+    before, began = spent_by(primary), time.monotonic()
     await asyncio.gather(*(client() for _ in range(CLIENTS)))
     seconds = time.monotonic() - began
-    spent = cpu_seconds(primary) - before
+    spent = spent_by(primary) - before
     await replays.close()
     return f"{REPLAYS} in {seconds:.1f} s, the primary's CPU {spent:.2f} s"
 
@@ -136,7 +132,7 @@ async def follow(clusters: list[Cluster]) -> str:
         for name, home in homes.items()
     ]
     await asyncio.sleep(2)
-    before = [cpu_seconds(cluster) for cluster in clusters]
+    before = [spent_by(cluster) for cluster in clusters]
     for writer in writers:
         writer.start()
     await asyncio.sleep(FOLLOW_SECONDS)
@@ -144,7 +140,7 @@ async def follow(clusters: list[Cluster]) -> str:
     for writer in writers:
         await asyncio.to_thread(writer.join)
     await asyncio.sleep(0.5)
-    spent = [cpu_seconds(cluster) - busy for cluster, busy in zip(clusters, before, strict=True)]
+    spent = [spent_by(cluster) - busy for cluster, busy in zip(clusters, before, strict=True)]
     for reader in readers:
         reader.cancel()
     await asyncio.gather(*readers, return_exceptions=True)

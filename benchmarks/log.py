@@ -89,8 +89,6 @@ def measure(cluster: Cluster, layout: str, events: int) -> None:
             took = seconds(lambda: [session.execute(NUMBER) for _ in range(NUMBERED)])
             print(f"  numbering {what}: {took / NUMBERED * 1000:.2f} ms")
         asyncio.run(replays(url, events, topics))
-        if layout == "long":
-            print(plan(session, events))
         if layout != "short":
             prune(session, layout, events)
     with cluster.connect("postgres") as administrator:
@@ -158,24 +156,6 @@ async def replay(source: Any, names: Sequence[str], each: int, events: int, topi
     if told != each * len(names):
         raise RuntimeError(f"{told} of {each * len(names)} missed events came back.")
     return time.perf_counter() - began
-
-
-def plan(session: psycopg.Connection, events: int) -> str:
-    """How PostgreSQL reads a hundred topics: a scan of the index for each, nothing of others."""
-    from realtime.log.event_log import REPLAY_ROWS
-    from realtime.log.sql import load
-    from realtime.log.wire import CHUNK_BYTES
-
-    parameters = {
-        "stream": "default",
-        "topics": [f"test:{number}" for number in range(FOLLOWED)],
-        "after": events - TOPICS,
-        "through": events,
-        "batch_rows": REPLAY_ROWS,
-        "batch_bytes": CHUNK_BYTES,
-    }
-    statement = f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) {load('replay_topics')}"
-    return "\n".join(line for (line,) in session.execute(statement, parameters))
 
 
 def prune(session: psycopg.Connection, layout: str, events: int) -> None:

@@ -16,6 +16,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
+
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "benchmarks"
 # What running it makes, and git ignores; deleting it starts afresh.
@@ -24,7 +26,6 @@ KEPT = ROOT / ".local" / "benchmarks"
 PR_SET_PDEATHSIG = 1  # prctl(2)
 START_SECONDS = 30
 STOP_SECONDS = 10
-CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 PACKAGES = ("django", "daphne", "twisted", "uvicorn", "psycopg", "asgiref")
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -58,43 +59,18 @@ class DidNotStart(Exception):
     """A process ended, or said nothing, before it was ready."""
 
 
-class Process:
-    """A running process, and what the kernel knows of it."""
-
-    def __init__(self, name: str, process: subprocess.Popen) -> None:
-        self.name = name
-        self.pid = process.pid
-        self._process = process
-
-    @property
-    def has_ended(self) -> bool:
-        return self._process.poll() is not None
-
-    @property
-    def memory_kilobytes(self) -> int:
-        """The proportional set size: its own pages, and its part of those that it shares."""
-        text = Path(f"/proc/{self.pid}/smaps_rollup").read_text()
-        return int(text.partition("Pss:")[2].split()[0])
-
-    @property
-    def cpu_seconds(self) -> float:
-        """Of all its threads, in user space and in the kernel, so far."""
-        return cpu_seconds(self.pid)
-
-    def stop(self) -> None:
-        """Ask it to end, then make it; returns when it has."""
-        if not self.has_ended:
-            self._process.send_signal(signal.SIGINT)
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+def cpu_seconds(process: psutil.Process) -> float:
+    """Of a process and all that it has started, what has ended among them, so far."""
+    own = process.cpu_times()
+    seconds = own.user + own.system + own.children_user + own.children_system
+    for child in process.children(recursive=True):
+        seconds += sum(child.cpu_times()[:2])
+    return seconds
 
 
-def cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
+def kilobytes(process: psutil.Process) -> float:
+    """The proportional set size: a process's own pages, and its part of those that it shares."""
+    return process.memory_full_info().pss / 1024
 
 
 @contextmanager
@@ -106,7 +82,7 @@ def running(
     port: int,
     folder: Path = ROOT,
     environment: Mapping[str, str] | None = None,
-) -> Iterator[Process]:
+) -> Iterator[psutil.Popen]:
     """A server on these cores that listens on this port when the block begins, and ends with it.
 
     What it prints goes to a log below `.local/benchmarks/`, whose end is in the error if it
@@ -115,25 +91,28 @@ def running(
     log = KEPT / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
-        process = Process(
-            name,
-            subprocess.Popen(
-                [str(part) for part in command],
-                cwd=folder,
-                env={**os.environ, **(environment or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                # SIGINT is how it is told to end: at once, without spreading its streams' ends.
-                preexec_fn=lambda: prepare_child(cores, interruptible=True),
-                start_new_session=True,
-            ),
+        process = psutil.Popen(
+            [str(part) for part in command],
+            cwd=folder,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            # SIGINT is how it is told to end: at once, without spreading its streams' ends.
+            preexec_fn=lambda: prepare_child(cores, interruptible=True),
+            start_new_session=True,
         )
     try:
-        _wait_until_it_listens(process, port, log)
+        _wait_until_it_listens(name, process, port, log)
         yield process
     finally:
-        process.stop()
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        try:
+            process.wait(STOP_SECONDS)
+        except psutil.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def prepare_child(cores: Collection[int], *, interruptible: bool = False) -> None:
@@ -147,15 +126,15 @@ def prepare_child(cores: Collection[int], *, interruptible: bool = False) -> Non
     os.sched_setaffinity(0, cores)
 
 
-def _wait_until_it_listens(process: Process, port: int, log: Path) -> None:
+def _wait_until_it_listens(name: str, process: psutil.Popen, port: int, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and not process.has_ended:
+    while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError):
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
             return
         time.sleep(0.02)
     end = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-    raise DidNotStart(f"{process.name} does not listen on port {port}. The end of {log}:\n{end}")
+    raise DidNotStart(f"{name} does not listen on port {port}. The end of {log}:\n{end}")
 
 
 def free_port() -> int:
@@ -170,7 +149,7 @@ def free_port() -> int:
 def description(postgres: str) -> str:
     """One line: the machine and what it runs. postgres: the server's version."""
     model = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
-    gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    gigabytes = psutil.virtual_memory().total / 2**30
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return (
         f"{os.cpu_count()} cores of {model[1] if model else platform.machine()}, "
@@ -185,18 +164,13 @@ class Noise:
     def __init__(self) -> None:
         self._began = time.monotonic()
         self._load_before = os.getloadavg()[0]
-        self._stolen_before = _stolen_seconds()
+        self._stolen_before = psutil.cpu_times().steal
 
     def __str__(self) -> str:
         """stolen: of one core, the time in which it had work and the host gave it none."""
         seconds = time.monotonic() - self._began
-        stolen = 100 * (_stolen_seconds() - self._stolen_before) / seconds
+        stolen = 100 * (psutil.cpu_times().steal - self._stolen_before) / seconds
         return (
             f"{seconds / 60:.0f} minutes, load average {self._load_before:.2f} before them, "
             f"{stolen:.2f} % of a core stolen by the host"
         )
-
-
-def _stolen_seconds() -> float:
-    # https://man7.org/linux/man-pages/man5/proc_stat.5.html: the eighth figure of “cpu”.
-    return int(Path("/proc/stat").read_text().split()[8]) / CLOCK_TICKS

@@ -12,7 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from . import nchan
-from .machine import Cores
+from .machine import Cores, cpu_seconds, kilobytes
 from .streams import Received, Request, Streams, streams_to
 from .trees import Tree, Worker
 
@@ -157,15 +157,15 @@ def idle(tree: Tree, server: str, sizes: Sizes, record: Record) -> None:
     with tree.server(server) as running, streams_to(running.port, tree.cores.load) as streams:
         opened(streams, customers[:FEW])
         time.sleep(SETTLE_SECONDS)
-        memory = running.process.memory_kilobytes
+        memory = kilobytes(running.process)
         running.forget_pauses()
         opened(streams, customers)
         time.sleep(SETTLE_SECONDS)
-        memory = running.process.memory_kilobytes - memory
+        memory = kilobytes(running.process) - memory
         record("kilobytes", memory / (len(customers) - FEW))
-        busy, began = running.process.cpu_seconds, time.monotonic()
+        busy, began = cpu_seconds(running.process), time.monotonic()
         time.sleep(sizes.idle_seconds)
-        busy = running.process.cpu_seconds - busy
+        busy = cpu_seconds(running.process) - busy
         record("cpu", 100 * busy / (time.monotonic() - began))
         record("pause", running.longest_pause)
 
@@ -246,9 +246,9 @@ def nchan_idle(cores: Cores, sizes: Sizes, record: Record) -> None:
     with nchan.running(cores) as running, streams_to(running.port, cores.load) as streams:
         requests = [Request(nchan.STREAM)] * sizes.idle
         opened(streams, requests[:FEW])
-        memory = running.process.memory_kilobytes
+        memory = kilobytes(running.process)
         opened(streams, requests)
-        memory = running.process.memory_kilobytes - memory
+        memory = kilobytes(running.process) - memory
         record("kilobytes", memory / (sizes.idle - FEW))
 
 

@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+import psutil
+
 from realtime.postgres.embedded import binaries
 
 from . import machine
@@ -148,7 +150,7 @@ def _listening(database: Database, count: int) -> Iterator[None]:
 
 
 @contextmanager
-def _servers(tree: Tree, count: int) -> Iterator[list[machine.Process]]:
+def _servers(tree: Tree, count: int) -> Iterator[list[psutil.Process]]:
     """So many processes that follow the stream, for one client each."""
     with ExitStack() as resources:
         processes = []
@@ -164,7 +166,7 @@ def _follow(tree: Tree, count: int) -> tuple[float, float]:
     """Milliseconds of CPU for each event: of a server process, and of PostgreSQL."""
     with _servers(tree, count) as processes, tree.database.connect() as session:
         time.sleep(1)
-        servers = sum(process.cpu_seconds for process in processes)
+        servers = sum(machine.cpu_seconds(process) for process in processes)
         postgres = tree.database.cpu_seconds()
         began, events = time.monotonic(), 0
         while (elapsed := time.monotonic() - began) < FOLLOW_SECONDS:
@@ -175,7 +177,7 @@ def _follow(tree: Tree, count: int) -> tuple[float, float]:
                 events += due
             time.sleep(0.01)
         time.sleep(0.5)
-        servers = sum(process.cpu_seconds for process in processes) - servers
+        servers = sum(machine.cpu_seconds(process) for process in processes) - servers
         postgres = tree.database.cpu_seconds() - postgres
     return 1000 * servers / count / events, 1000 * postgres / events
 

@@ -14,8 +14,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
+
 from .database import Database
-from .machine import KEPT, SOURCES, Cores, Process, free_port, prepare_child, running
+from .machine import KEPT, SOURCES, Cores, free_port, prepare_child, running
 from .streams import Request
 
 SERVERS = {
@@ -55,7 +57,7 @@ class Worker:
 class Server(NamedTuple):
     """A process of a tree's application. pauses: a file, see serve.py."""
 
-    process: Process
+    process: psutil.Popen
     port: int
     pauses: Path | None = None
 
