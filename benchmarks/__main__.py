@@ -72,9 +72,9 @@ def main() -> None:
                 if time.monotonic() > deadline:
                     results.say(f"Ended after {options.minutes:g} minutes, before {task.step}.")
                     break
-                _run(task, results)
-                for tree in trees if results.failed(task.step) else ():
-                    tree.close()  # an answer of its worker may still be on its way
+                if not _succeeds(task, results):
+                    for tree in trees:
+                        tree.close()  # an answer of its worker may still be on its way
         finally:
             results.say(f"Noise: {noise}.")
             text = page.page(results)
@@ -113,7 +113,7 @@ def _tasks(options: argparse.Namespace, trees: list[Tree], cores: Cores) -> Iter
                 )
 
 
-def _run(task: Task, results: Results) -> None:
+def _succeeds(task: Task, results: Results) -> bool:
     """One that fails is told of in the table; the others' figures are no worse for it."""
 
     def record(key: str, value: float) -> None:
@@ -125,12 +125,13 @@ def _run(task: Task, results: Results) -> None:
     try:
         task.measure(record)
     except Exception as error:
-        results.fail(task.step, f"{type(error).__name__}: {error}")
+        results.finish(task.step, failure=f"{type(error).__name__}: {error}")
         say(traceback.format_exc())
-    else:
-        results.finish(task.step)
+        return False
     finally:
         signal.alarm(0)
+    results.finish(task.step)
+    return True
 
 
 def _late(*_: Any) -> None:

@@ -55,20 +55,17 @@ class Results:
     def add(self, step: Step, key: str, value: float) -> None:
         self.figures.append((step, key, value))
 
-    def finish(self, step: Step) -> None:
-        self.done.append(step)
-        self._write()
-
-    def fail(self, step: Step, reason: str) -> None:
-        self.failures.append((step, reason))
-        self._write()
-
-    def failed(self, step: Step) -> bool:
-        return any(step == failed for failed, _ in self.failures)
+    def finish(self, step: Step, failure: str | None = None) -> None:
+        """failure: why it was of no use; None: it was."""
+        if failure is None:
+            self.done.append(step)
+        else:
+            self.failures.append((step, failure))
+        self.write()
 
     def say(self, note: str) -> None:
         self.notes.append(note)
-        self._write()
+        self.write()
 
     def median(self, key: str, who: str, server: str) -> Median | None:
         """None: it was not measured."""
@@ -81,15 +78,9 @@ class Results:
             return None
         return Median(statistics.median(values), min(values), max(values), len(values))
 
-    def _write(self) -> None:
+    def write(self) -> None:
+        kept = {name: value for name, value in vars(self).items() if name != "_path"}
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        kept = {
-            "head": self.head,
-            "figures": self.figures,
-            "failures": self.failures,
-            "done": self.done,
-            "notes": self.notes,
-        }
         self._path.write_text(json.dumps(kept, indent=1))
 
     def _read(self, kept: dict) -> None:

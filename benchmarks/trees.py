@@ -96,10 +96,14 @@ class Tree:
         self._worker: Worker | None = None
 
     def commit(self) -> str:
-        """Of the checkout, and whether it has changes of its own."""
-        command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-        done = subprocess.run(command, cwd=self.path, capture_output=True, text=True)
-        return done.stdout.strip() or "no commit"
+        """What is checked out, and whether what runs of it has been changed since."""
+
+        def git(*arguments: str) -> str:
+            command = ["git", "-C", self.path, *arguments]
+            return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+
+        changes = git("status", "--porcelain", "--", "config", "orders", "realtime")
+        return git("rev-parse", "--short=7", "HEAD") + (" with changes" if changes else "")
 
     @property
     def worker(self) -> Worker:

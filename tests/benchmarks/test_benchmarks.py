@@ -157,7 +157,7 @@ def test_delivery_is_told_as_a_multiple_of_nchans(results):
 def test_a_part_that_failed_is_told_in_its_row_and_runs_again_when_resumed(results, tmp_path):
     failed, done = (Step(part, 1, "this", "daphne") for part in ("storm", "idle"))
     results.add(failed, "storm_recent", 0.5)
-    results.fail(failed, "Incomplete: 12 of 100 missed events came back.")
+    results.finish(failed, failure="Incomplete: 12 of 100 missed events came back.")
     results.add(done, "cpu", 1.0)
     results.finish(done)
 
