@@ -54,8 +54,11 @@ def main() -> None:
         migrate = [sys.executable, "manage.py", "migrate", "realtime", "--verbosity=0"]
         for url in urls:
             subprocess.run(migrate, env={**os.environ, "DATABASE_URL": url}, check=True)
-        os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings_of_many"
-        os.environ["BENCHMARK_DATABASES"] = " ".join(urls)
+        os.environ |= {
+            "DJANGO_SETTINGS_MODULE": "benchmarks.settings_of_many",
+            "DATABASE_URL": urls[0],
+            "BENCHMARK_DATABASES": " ".join(urls),
+        }
         django.setup()
         for count in DATABASES:
             print(f"{STREAMS} streams in {count}: {asyncio.run(follow(clusters[:count]))}")
