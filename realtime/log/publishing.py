@@ -261,7 +261,8 @@ def encode_json(data: Any) -> str:
     try:
         text = JSON.encode(data)
         text.encode()
-    except (TypeError, ValueError) as error:  # UnicodeEncodeError is a ValueError
+    # UnicodeEncodeError is a ValueError.
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidEvent(f"This data can't be sent as JSON: {error}") from error
     return text
 
@@ -287,6 +288,9 @@ _streams_to_hint: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
 
 
 def _notify_after_commit(connection: Any, stream: str) -> None:
+    if not connection.in_atomic_block and not connection.get_autocommit():
+        # Managed by hand: Django knows of no commit then. The poll will find the event.
+        return
     _streams_to_hint.setdefault(connection, set()).add(stream)
     # After the commit, never inside: a NOTIFY in a transaction that wrote holds one lock for the
     # whole cluster until that commit is on disk, and makes checkouts queue for one another.

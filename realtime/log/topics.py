@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Any, Final, Literal
 from uuid import UUID
 
+from django.contrib.auth import get_user_model
 from django.db.models import Model, QuerySet
 from django.utils.module_loading import import_string
 
@@ -170,6 +171,9 @@ def _text_of_topic(topic: Topic) -> str:
 
 def _text_of_instance(instance: Model) -> str:
     model = instance._meta.concrete_model or type(instance)  # a proxy is what it stands for
+    if model._meta.parents and isinstance(instance, user_model := get_user_model()):
+        # By whatever model a user was loaded, it is as a user that they sign in and follow.
+        model = user_model._meta.concrete_model or user_model
     label = model._meta.label_lower
     if instance.pk is None:
         raise InvalidTopic(
@@ -181,8 +185,21 @@ def _text_of_instance(instance: Model) -> str:
             f"{instance!r} is not saved yet: save it first. A row that need not be loaded is "
             f"realtime.Topic({label!r}, key)."
         )
-    key = instance.pk
-    return f"{label}:{','.join(map(str, key)) if isinstance(key, tuple) else key}"
+    return f"{label}:{_key_text(instance, model)}"
+
+
+def _key_text(instance: Model, model: type[Model]) -> str:
+    """The primary key of a row of this model as text, the same for whoever names this row.
+
+    As the field has it: what was saved with the key "007", or a UUID without dashes, is read from
+    the table with another one. Of a composite key, its parts with commas between them.
+    """
+    fields: Any = model._meta.pk_fields
+    parts = [str(field.to_python(getattr(instance, field.attname))) for field in fields]
+    if len(parts) == 1:
+        return parts[0]
+    # A comma of their own is written as in a URL: ("a,b", "c") and ("a", "b,c") are two topics.
+    return ",".join(part.replace("%", "%25").replace(",", "%2C") for part in parts)
 
 
 def _tenant_prefix() -> str:

@@ -6,7 +6,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import AnonymousUser, Group
 from django.db import connection, transaction
-from django.test.utils import CaptureQueriesContext
+from django.test.utils import CaptureQueriesContext, isolate_apps
 from django.utils.functional import SimpleLazyObject
 
 import realtime
@@ -15,7 +15,7 @@ from realtime.exceptions import NotMigrated
 from realtime.log import polling_lease
 from realtime.log.notifications import PENDING_CHANNEL
 from realtime.log.topics import followed
-from realtime.models import Event, OutboxEvent
+from realtime.models import Event, OutboxEvent, Process, PrunedKind
 
 pytestmark = pytest.mark.django_db
 
@@ -97,6 +97,32 @@ class TestTopics:
                 app_label = "tests"
 
         assert realtime.topic_of(Customer.objects.get(pk=alice.pk)) == f"auth.user:{alice.pk}"
+
+    def test_a_user_is_a_user_by_whatever_model_they_were_loaded(self, alice, django_user_model):
+        """Whoever is signed in follows the user; to publish to the employee is to tell them."""
+        with isolate_apps("tests"):
+
+            class Employee(django_user_model):
+                class Meta:
+                    app_label = "tests"
+
+            employee = Employee(user_ptr=alice, id=alice.pk)
+            employee._state.adding = False
+            assert realtime.topic_of(employee) == f"auth.user:{alice.pk}"
+
+    def test_a_key_is_as_its_field_reads_it(self):
+        """Else what was just saved would be another topic than the same row in the next request."""
+        saved = Process.objects.create(pk=UUID(int=7).hex, host="localhost", pid=1)
+        assert realtime.topic_of(saved) == realtime.topic_of(Process.objects.get())
+
+    def test_the_parts_of_a_composite_key_can_not_be_mistaken(self):
+        parts = [("a,b", "c"), ("a", "b,c"), ("a%2Cb", "c"), ("a", "b")]
+        kinds = [PrunedKind(stream=stream, kind=kind) for stream, kind in parts]
+        for kind in kinds:
+            kind._state.adding = False
+        topics = [realtime.topic_of(kind) for kind in kinds]
+        assert topics[3] == "realtime.prunedkind:a,b"
+        assert len(set(topics)) == 4
 
     def test_what_is_no_row_is_named_by_the_project(self):
         assert realtime.topic_of(Topic("import", "2026-11 é:x")) == "import:2026-11 é:x"
@@ -202,6 +228,32 @@ def test_many_events_are_one_insert(django_assert_num_queries):
 def test_many_events_have_to_be_messages():
     with pytest.raises(InvalidEvent, match=r"no realtime\.Message"):
         realtime.publish_many([{"to": PUBLIC}])
+
+
+def test_what_is_nested_without_end_is_refused():
+    endless = []
+    endless.append(endless)
+    deep = nested = []
+    for _ in range(100_000):
+        nested.append([])
+        nested = nested[0]
+    for data in (endless, deep):
+        with pytest.raises(InvalidEvent, match="can't be sent as JSON"):
+            realtime.publish(to=PUBLIC, data=data)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_manages_transactions_by_hand_publishes_too():
+    """Django knows of no commit to hint after; the poll finds the event."""
+    connection.ensure_connection()
+    connection.set_autocommit(False)
+    try:
+        realtime.publish(to=PUBLIC, data=1)
+        connection.commit()
+    finally:
+        connection.rollback()
+        connection.set_autocommit(True)
+    assert waiting("data") == [("1",)]
 
 
 @pytest.mark.parametrize("data", [float("nan"), float("inf"), {1, 2}, object(), "\ud800"])
