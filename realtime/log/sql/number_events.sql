@@ -31,6 +31,10 @@
 -- other events than those that clients remember. Its flush makes durable what was committed before
 -- it, too. https://www.postgresql.org/docs/current/runtime-config-wal.html#GUC-SYNCHRONOUS-COMMIT
 --
+-- Where the row of the stream contradicts its events, as after a restore of one of the two tables
+-- or a DELETE by hand, the events are right. If there are some beyond it, it goes on after them. If
+-- the newest is missing, the log counts as pruned up to there: whoever missed what is gone is told.
+--
 -- FOR NO KEY UPDATE: the weakest lock that excludes another session that numbers.
 CREATE FUNCTION realtime_number_events(
     stream_name text, batch_rows integer, busy_rows integer, lease interval,
@@ -45,6 +49,9 @@ DECLARE
     ids bigint[];
     has_keys boolean;
     batch_mark integer := floor(random() * 2147483647);
+    gone_through bigint := 0;
+    newest_position bigint;
+    newest_mark integer;
 BEGIN
     -- Nothing to do costs no lock: a lock is written to the log, and its commit flushed to disk.
     IF NOT EXISTS (SELECT FROM realtime_outbox WHERE stream = stream_name) THEN
@@ -63,11 +70,11 @@ BEGIN
     END IF;
 
     IF wait THEN
-        SELECT position, mark INTO last_position, last_mark
+        SELECT position, mark, pruned_through INTO last_position, last_mark, gone_through
         FROM realtime_stream WHERE name = stream_name
         FOR NO KEY UPDATE;
     ELSE
-        SELECT position, mark INTO last_position, last_mark
+        SELECT position, mark, pruned_through INTO last_position, last_mark, gone_through
         FROM realtime_stream WHERE name = stream_name
         FOR NO KEY UPDATE SKIP LOCKED;
     END IF;
@@ -86,6 +93,22 @@ BEGIN
             RETURN;
         END IF;
         last_position := 0;
+        gone_through := 0;
+    END IF;
+
+    SELECT position, mark INTO newest_position, newest_mark
+    FROM realtime_event WHERE stream = stream_name
+    ORDER BY position DESC LIMIT 1;
+    IF newest_position > last_position THEN
+        last_position := newest_position;
+        last_mark := newest_mark;
+        UPDATE realtime_stream
+        SET pruned_through = oldest - 1, pruned_mark = NULL
+        FROM (SELECT min(position) FROM realtime_event WHERE stream = stream_name) AS log (oldest)
+        WHERE name = stream_name AND pruned_through < oldest - 1;
+    ELSIF coalesce(newest_position, 0) < last_position AND gone_through < last_position THEN
+        UPDATE realtime_stream SET pruned_through = last_position, pruned_mark = last_mark
+        WHERE name = stream_name;
     END IF;
 
     SELECT array_agg(id), coalesce(bool_or(key <> ''), false) INTO ids, has_keys
@@ -153,7 +176,8 @@ BEGIN
         SELECT stream_name, clock_timestamp() + lease
         WHERE lease IS NOT NULL
         ON CONFLICT (stream) DO UPDATE SET until = excluded.until
-        WHERE earlier.until < excluded.until - lease / 2;
+        -- Later than that: a clock was set back since.
+        WHERE earlier.until < excluded.until - lease / 2 OR earlier.until > excluded.until;
         leased := FOUND;
     END IF;
 END

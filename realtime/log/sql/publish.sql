@@ -7,7 +7,8 @@
 --
 -- The hint is sent as the transaction commits, for SQL knows no later moment: commits that notify
 -- queue for one another, in the whole cluster. So none is sent while somebody polls the stream,
--- and with `hint => false` never: then the event is told within REALTIME["POLL_SECONDS"].
+-- and with `hint => false` never: then the event is told within REALTIME["POLL_SECONDS"]. A lease
+-- that ends much later than any does is of a clock that was set back since, and isn't relied on.
 -- https://www.postgresql.org/docs/current/sql-notify.html
 CREATE FUNCTION realtime_publish(
     topic text, data text, type text DEFAULT '', format text DEFAULT 'json',
@@ -24,7 +25,9 @@ BEGIN
     );
     IF hint AND NOT EXISTS (
         SELECT FROM realtime_pollinglease AS lease
-        WHERE lease.stream = realtime_publish.stream AND lease.until > clock_timestamp()
+        WHERE lease.stream = realtime_publish.stream
+            AND lease.until > clock_timestamp()
+            AND lease.until < clock_timestamp() + interval '2 minutes'
     ) THEN
         PERFORM pg_notify('realtime_pending', realtime_publish.stream);
     END IF;

@@ -313,3 +313,58 @@ def test_who_waits_for_the_lock_numbers_what_the_other_could_not_see(elsewhere, 
         thread.start()
     thread.join(10)
     assert log() == [(1, "a"), (2, "b"), (3, "c")]
+
+
+STREAM = "SELECT position, pruned_through FROM realtime_stream WHERE name = 'default'"
+
+
+@pytest.mark.parametrize(
+    ("harm", "stream"),
+    [
+        ("DELETE FROM realtime_stream", (4, 0)),
+        ("UPDATE realtime_stream SET position = 1, mark = 7", (4, 0)),
+        ("DELETE FROM realtime_stream; DELETE FROM realtime_event WHERE position = 1", (4, 1)),
+        ("DELETE FROM realtime_event WHERE position = 3", (4, 3)),
+        ("DELETE FROM realtime_event", (4, 3)),
+    ],
+    ids=[
+        "its row is missing",
+        "its row is older",
+        "its row is missing, and the oldest event",
+        "its newest event is missing",
+        "all events are missing",
+    ],
+)
+def test_a_row_that_contradicts_its_events_is_made_to_fit_them(
+    elsewhere, write, number, harm, stream
+):
+    """No position is given out anew, and what is gone counts as pruned."""
+    session = elsewhere()
+    write(session, "a", "b", "c")
+    number()
+    session.execute(harm)
+    write(session, "d")
+    assert number() == (1, 4)
+    assert session.execute(STREAM).fetchone() == stream
+
+
+def test_what_was_pruned_to_the_last_event_stays_so(elsewhere, write, number):
+    session = elsewhere()
+    write(session, "a", "b")
+    number()
+    session.execute("DELETE FROM realtime_event")
+    session.execute("UPDATE realtime_stream SET pruned_through = 2, pruned_mark = 5")
+    write(session, "c")
+    assert number() == (1, 3)
+    assert session.execute("SELECT pruned_mark FROM realtime_stream").fetchone() == (5,)
+
+
+def test_a_promise_that_a_clock_set_back_has_made_long_is_made_anew(elsewhere, write):
+    session = elsewhere()
+    write(session, "a", "b", "c")
+    session.execute(NUMBER_AND_LEASE)
+    session.execute("UPDATE realtime_pollinglease SET until = until + interval '1 day'")
+    write(session, "d", "e", "f")
+    assert session.execute(NUMBER_AND_LEASE).fetchone() == (True,)
+    within = "SELECT until < clock_timestamp() + interval '2 hours' FROM realtime_pollinglease"
+    assert session.execute(within).fetchone() == (True,)

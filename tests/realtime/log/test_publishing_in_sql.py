@@ -65,6 +65,16 @@ def test_while_somebody_polls_the_stream_the_function_hints_nothing(session, els
     assert [hint.payload for hint in listener.notifies(timeout=5, stop_after=1)] == ["orders"]
 
 
+def test_a_lease_that_a_clock_set_back_has_made_long_is_not_relied_on(session, elsewhere):
+    listener = elsewhere()
+    listener.execute(f"LISTEN {PENDING_CHANNEL}")
+    session.execute(
+        "INSERT INTO realtime_pollinglease VALUES ('default', clock_timestamp() + interval '1 day')"
+    )
+    session.execute("SELECT realtime_publish('public', '1')")
+    assert [hint.payload for hint in listener.notifies(timeout=5, stop_after=1)] == ["default"]
+
+
 def test_a_trigger_publishes_what_a_table_says(session, outbox):
     session.execute(
         """
