@@ -35,7 +35,15 @@ class SignedIn(NamedTuple):
     secret: str | None = None
 
     def access(self, *, permission: str | None = None) -> Grant:
-        """What a stream for this user rests on; permission: what it takes beside being active."""
+        """What a stream for this user rests on; permission: what it takes beside being active.
+
+        Raises TypeError if `ends_at` is no number: told here, to whoever wrote the function.
+        """
+        if self.ends_at is not None and not isinstance(self.ends_at, (int, float)):
+            raise TypeError(
+                f"SignedIn(ends_at={self.ends_at!r}): it has to be seconds since the epoch, such "
+                "as datetime.timestamp() returns."
+            )
         return Grant(
             tenant=tenant_of_now(),
             user=str(self.user.pk),

@@ -40,6 +40,7 @@ from ..log.topics import LONGEST, named
 from ..postgres.connections import NOTICE_DEATH, keep_django_connections
 from ..postgres.deadlines import DjangoDeadline
 from .open_streams import ACCESS_ENDED, UNVERIFIED, OpenStream, OpenStreams
+from .unending import unending
 
 logger = logging.getLogger("realtime")
 
@@ -161,8 +162,10 @@ class AccessMonitor:
         # Two tasks: while a database that is away holds up a look, tokens run out all the same.
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._keep_time(), name="realtime-access-clock")
-                tasks.create_task(self._look_again(), name="realtime-access-look")
+                clock = unending("look when an access ends", self._keep_time)
+                look = unending("look whether open streams still may be", self._look_again)
+                tasks.create_task(clock, name="realtime-access-clock")
+                tasks.create_task(look, name="realtime-access-look")
         finally:
             # A thread can't be cancelled, and has a session to give back.
             closing = asyncio.wrap_future(self._thread.submit(connections.close_all))
@@ -188,17 +191,19 @@ class AccessMonitor:
     def _end_what_is_over(self, now: float) -> None:
         if now < self._next_end:
             return
-        self._next_end = math.inf
+        next_end = math.inf
         for stream in self._streams:
             ends_at = stream.access.ends_at
             if ends_at is None:
                 continue
             if ends_at > now:
-                self._next_end = min(self._next_end, ends_at)
+                next_end = min(next_end, ends_at)
             elif stream.access.session_key is None:
                 stream.close(ACCESS_ENDED)
             else:
                 self._due.add(stream)  # a session may have been prolonged
+        # Now that all were gone through.
+        self._next_end = next_end
 
     def _overdue_at(self, grant: Grant) -> float:
         return min(

@@ -1,8 +1,11 @@
 """The heartbeat of open streams: one task for all of them, spread over the period."""
 
 import asyncio
+import logging
 
 from .open_streams import OpenStreams
+
+logger = logging.getLogger("realtime")
 
 
 class Heartbeat:
@@ -20,4 +23,8 @@ class Heartbeat:
             for second in range(self._seconds):
                 await asyncio.sleep(1)
                 for stream in self._streams.share(second, self._seconds):
-                    stream.beat()
+                    try:
+                        stream.beat()
+                    except Exception:
+                        # The others are to beat all the same.
+                        logger.exception("The heartbeat of a stream failed")

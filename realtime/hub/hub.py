@@ -28,6 +28,7 @@ from .recent_events import RecentEvents
 from .replays import Replays
 from .shared_counts import SharedCounts, folder
 from .stream import EventStream
+from .unending import unending
 
 
 class Hub:
@@ -90,7 +91,7 @@ class Hub:
         )
 
     def _start(self) -> None:
-        self._run("heartbeat", self._heartbeat.run())
+        self._run("heartbeat", unending("let streams beat", self._heartbeat.run))
         self._run("access", self.access_monitor.run())
         if self.shared_counts is not None:
             self._run("counts", self.shared_counts.run())

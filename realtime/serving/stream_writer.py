@@ -114,7 +114,13 @@ class StreamWriter:
             self._catching_up = None
 
     def _hang_up(self) -> None:
-        if not self._connection.hang_up():
+        try:
+            is_cut = self._connection.hang_up()
+        except Exception as error:
+            # Whoever finds that a client is to be hung up on looks after the others, too.
+            logger.error("Could not hang up on a client", exc_info=error, extra=self._about)
+            is_cut = False
+        if not is_cut:
             self._stream.close(FAILED)
 
     def _give_up(self, error: Exception) -> None:

@@ -1,11 +1,12 @@
 """Access tokens as projects issue them, and as attackers do."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.test import Client
 from rest_framework_simplejwt.tokens import AccessToken
 
+from realtime.access.authentication import SignedIn
 from tests.clients import STREAM
 
 COOKIE_URL = f"{STREAM}/cookie"
@@ -60,3 +61,11 @@ def test_a_token_that_is_too_long_for_a_cookie_is_refused(db, alice):
     assert response.status_code == 400
     assert "4096" in response.json()["detail"]
     assert not response.cookies
+
+
+def test_an_end_that_is_no_number_is_told_to_whoever_wrote_it(alice):
+    """Else it would be found by the monitor, among the streams of everybody."""
+    end = datetime.now(UTC) + timedelta(hours=1)
+    with pytest.raises(TypeError, match="seconds since the epoch"):
+        SignedIn(alice, ends_at=end).access()
+    assert SignedIn(alice, ends_at=end.timestamp()).access().ends_at == end.timestamp()

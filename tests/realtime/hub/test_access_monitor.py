@@ -7,8 +7,9 @@ import pytest
 from django.db import OperationalError
 
 from realtime.access.grants import Grant
-from realtime.hub import access_monitor
+from realtime.hub import access_monitor, unending
 from realtime.hub.access_monitor import AccessMonitor
+from realtime.hub.heartbeat import Heartbeat
 from realtime.hub.open_streams import OpenStreams
 from tests.waiting import soon, until
 
@@ -90,6 +91,42 @@ async def test_it_goes_through_all_streams_only_when_one_of_them_may_have_ended(
 
     clock.now = 1030
     await soon(late.closed.wait())
+
+
+async def test_an_error_does_not_end_its_watch(watch, clock, monkeypatch, caplog):
+    """Nobody would notice: all streams would stay open, whatever ends."""
+    monkeypatch.setattr(unending, "RESTART_SECONDS", 0)
+    streams = OpenStreams()
+    broken, other = Stream(ends_at=1010), Stream(ends_at=1010)
+
+    def fail(reason, farewell=b""):
+        streams.remove(broken)
+        raise RuntimeError("A bug.")
+
+    broken.close = fail
+    for stream in (broken, other):
+        streams.add(stream)
+    watch(streams)
+    clock.now = 1010
+    await soon(other.closed.wait())
+    assert "Could not look when an access ends, trying again" in caplog.text
+
+
+async def test_streams_beat_whatever_one_of_them_does(monkeypatch, caplog):
+    streams, beats = OpenStreams(), asyncio.Event()
+    broken, other = Stream(), Stream()
+
+    def fail():
+        raise RuntimeError("A bug.")
+
+    broken.beat, other.beat = fail, beats.set
+    for stream in (broken, other):
+        streams.add(stream)
+    beating = asyncio.create_task(Heartbeat(streams, 1).run())
+    await soon(beats.wait())
+    beating.cancel()
+    await asyncio.gather(beating, return_exceptions=True)
+    assert "The heartbeat of a stream failed" in caplog.text
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from twisted.internet import tcp
 from twisted.web.http import HTTPChannel
 
+from realtime.serving import servers
 from realtime.serving.servers import (
     ClientConnection,
     DaphneConnection,
@@ -148,6 +149,15 @@ async def test_daphne_says_when_to_wait_and_when_to_go_on():
     request.producer.resumeProducing()
     await waits_for
     assert way.write(b"saucers") is None
+
+
+async def test_without_a_free_file_there_is_no_way_to_hang_up(monkeypatch):
+    def listdir(path):
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(servers.os, "listdir", listdir)
+    scope = {"client": ("127.0.0.1", 5), "server": ("127.0.0.1", 80)}
+    assert not client_connection(None, scope).hang_up()
 
 
 async def test_of_an_unknown_server_it_awaits_every_message():

@@ -145,6 +145,20 @@ async def test_a_client_that_can_not_be_written_to_is_cut_off_alone(connect, cap
     await soon(broken.pump)
 
 
+async def test_who_can_not_be_hung_up_on_is_closed_and_nobody_else_is_touched(connect, monkeypatch):
+    broken, alice = await connect("7"), await connect("7")
+    broken.error = RuntimeError("The server has a bug.")
+
+    def hang_up():
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(broken, "hang_up", hang_up)
+    await publish("7", "cups")
+    await until(lambda: alice.text.endswith(event(1, '"cups"')))
+    assert broken.stream.is_over
+    broken.left.set()
+
+
 async def test_a_client_that_has_left_is_nothing_to_log(connect, caplog):
     gone, alice = await connect("7"), await connect("7")
     gone.error = BrokenPipeError()
