@@ -18,6 +18,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import DatabaseError, connections, transaction
+from django.db.models import Model
 from django.db.models.signals import m2m_changed, post_delete, post_migrate, post_save
 
 from .. import conf
@@ -64,10 +65,15 @@ def recheck_when_changed(members: Any) -> None:
 
         realtime.recheck_when_changed(Team.members)     # in AppConfig.ready()
 
-    members: the field, as an attribute of its model.
+    members: the field, as an attribute of its model. If that has a model of its own between
+        (`through=Membership`), whatever saves or deletes one of those counts too.
     """
     through = members.through
     _connect(m2m_changed, _on_members_changed, through)
+    if not through._meta.auto_created:
+        for model in _with_subclasses(through):
+            _connect(post_save, _on_membership_saved, model)
+            _connect(post_delete, _on_membership_deleted, model)
 
 
 def _on_members_changed(
@@ -84,26 +90,61 @@ def _on_members_changed(
         recheck(*(Topic(user_model._meta.label_lower, pk) for pk in pk_set))
 
 
+def _on_membership_saved(instance: Any, created: bool, **kwargs: Any) -> None:
+    if created:
+        recheck(*_users_of(instance))
+    else:
+        recheck()  # it may have been somebody else's before
+
+
+def _on_membership_deleted(instance: Any, **kwargs: Any) -> None:
+    recheck(*_users_of(instance))
+
+
+def _users_of(membership: Any) -> list[Topic]:
+    """Those whom a row between two models names; none: it can't be told, so all are meant."""
+    user_model = get_user_model()
+    return [
+        Topic(user_model._meta.label_lower, str(key))
+        for field in membership._meta.fields
+        if isinstance(field.related_model, type)
+        and (
+            issubclass(user_model, field.related_model)
+            or issubclass(field.related_model, user_model)
+        )
+        and field.target_field.primary_key
+        and (key := getattr(membership, field.attname)) is not None
+    ]
+
+
 def _key_of_user(subject: Any) -> str | None:
     """The primary key, as text, of a user or the topic of one."""
     user_model = get_user_model()
     if isinstance(subject, user_model):
-        return str(subject.pk)
+        return _key(subject)
     if isinstance(subject, Topic) and subject.kind == user_model._meta.label_lower:
         return str(subject.key)
     return None
 
 
+def _key(user: Any) -> str:
+    """The primary key of a user, as a grant has it, though they may be of a subclass."""
+    key: Any = get_user_model()._meta.pk
+    return str(key.to_python(getattr(user, key.attname)))
+
+
 def connect() -> None:
     """Have Django tell of what ends an access. For `ready()`."""
     user_model = get_user_model()
-    _connect(post_save, _on_user_saved, user_model)
-    _connect(post_delete, _on_user_deleted, user_model)
+    for model in _with_subclasses(user_model):
+        _connect(post_save, _on_user_saved, model)
+        _connect(post_delete, _on_user_deleted, model)
     for model, field in _granting_fields(user_model):
         _connect(m2m_changed, _on_grants_changed, getattr(model, field).through)
     if apps.is_installed("django.contrib.auth"):
         for name in ("Group", "Permission"):
-            _connect(post_delete, _on_grant_deleted, apps.get_model("auth", name))
+            for model in _with_subclasses(apps.get_model("auth", name)):
+                _connect(post_delete, _on_grant_deleted, model)
     # What `flush` sends as well, which deletes all users without any other signal.
     post_migrate.connect(
         _on_migrated,
@@ -111,6 +152,11 @@ def connect() -> None:
         dispatch_uid="realtime._on_migrated",
     )
     tell_of_deletion(import_module(settings.SESSION_ENGINE).SessionStore)
+
+
+def _with_subclasses(model: type[Model]) -> list[type[Model]]:
+    """A model and its proxies and subclasses: Django's signals name the class of the instance."""
+    return [one for one in apps.get_models(include_auto_created=True) if issubclass(one, model)]
 
 
 def _connect(signal: Any, receiver: Callable[..., None], sender: Any) -> None:
@@ -132,12 +178,12 @@ def _on_user_saved(
     # Each login saves this one field, and takes nothing from anybody.
     if not created and update_fields != frozenset({"last_login"}):
         _notify_after_commit(
-            notifications.access(notifications.USER_CHANGED, str(instance.pk)), using
+            notifications.access(notifications.USER_CHANGED, _key(instance)), using
         )
 
 
 def _on_user_deleted(instance: Any, using: str, **kwargs: Any) -> None:
-    _notify_after_commit(notifications.access(notifications.USER_CHANGED, str(instance.pk)), using)
+    _notify_after_commit(notifications.access(notifications.USER_CHANGED, _key(instance)), using)
 
 
 def _on_grants_changed(action: str, using: str, **kwargs: Any) -> None:

@@ -3,9 +3,11 @@
 import asyncio
 import time
 from contextlib import aclosing
+from types import SimpleNamespace
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
+from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.contrib.sessions.backends import cache, cached_db, file, signed_cookies
@@ -13,13 +15,15 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.db import connections, transaction
-from django.db.models.signals import post_init
+from django.db.models.signals import m2m_changed, post_delete, post_init, post_save
 from django.test import AsyncClient
-from django.test.utils import CaptureQueriesContext
+from django.test.utils import CaptureQueriesContext, isolate_apps
 from django.utils import timezone
 from rest_framework_simplejwt.models import TokenUser
 from rest_framework_simplejwt.tokens import AccessToken
 
+import realtime
+from orders.models import Order
 from realtime.access import grants, revocation
 from realtime.access.authentication import SignedIn
 from realtime.access.grants import Grant, ended
@@ -616,3 +620,54 @@ def test_a_session_that_was_prolonged_goes_on(db, alice):
     assert access.ends_at > time.time()
     Session.objects.update(expire_date=timezone.now())
     assert ended([access]) == [access]
+
+
+@pytest.fixture
+def heard(monkeypatch):
+    """What is notified; and receivers that are connected meanwhile are taken away again."""
+    payloads = []
+    monkeypatch.setattr(
+        revocation, "_notify_after_commit", lambda payload, using=None: payloads.append(payload)
+    )
+    signals = [m2m_changed, post_save, post_delete]
+    receivers = [list(signal.receivers) for signal in signals]
+    yield payloads
+    for signal, own in zip(signals, receivers, strict=True):
+        signal.receivers = own
+        signal.sender_receivers_cache.clear()
+
+
+@pytest.mark.django_db
+def test_a_user_who_is_saved_as_a_proxy_is_looked_at(alice, heard, monkeypatch):
+    """As by an admin of its own: Django's signals name the class of the instance."""
+    user_model = get_user_model()
+    with isolate_apps("tests"):
+
+        class Customer(user_model):
+            class Meta:
+                proxy = True
+                app_label = "tests"
+
+    models = [*apps.get_models(include_auto_created=True), Customer]
+    monkeypatch.setattr(revocation.apps, "get_models", lambda **kwargs: models)
+    revocation.connect()
+    customer = Customer.objects.get(pk=alice.pk)
+    customer.is_active = False
+    customer.save()
+    assert heard == [f"user {alice.pk}"]
+    customer.delete()
+    assert heard[1:] == [f"user {alice.pk}"]
+
+
+@pytest.mark.django_db
+def test_members_by_a_model_of_its_own_are_looked_at(alice, heard):
+    """`through=`: to save or delete a row of it sends no m2m_changed. An order stands for one."""
+    realtime.recheck_when_changed(SimpleNamespace(through=Order))
+    order = Order.objects.create(customer=alice, product="Cups", quantity=1, unit_price="4.50")
+    assert f"user {alice.pk}" in heard
+    heard.clear()
+    order.save()
+    assert "permissions " in heard
+    heard.clear()
+    order.delete()
+    assert f"user {alice.pk}" in heard
