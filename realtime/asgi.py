@@ -26,7 +26,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest, get_script_prefix
 from django.http import HttpResponse
-from django.urls import Resolver404, resolve
+from django.urls import resolve
 from django.utils import translation
 
 from . import conf
@@ -63,17 +63,20 @@ def outlive_request(application: Application) -> Application:
         if scope["type"] == "lifespan":
             await _live(receive, send)
             return
+        # Under a server without lifespan, such as daphne, the hub starts with the first request,
+        # whatever that asks for: an order that it places is to be numbered, too.
+        hub = Hub.current()
+        shutdown.prepare()
+        garbage.put_start_aside()
         if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
             await application(scope, receive, send)
             return
-        shutdown.prepare()
-        garbage.put_start_aside()
         view = _probable_view(_path_info(scope), settings.ROOT_URLCONF)
         if view is not None and getattr(view, "skips_middleware", False):
             response = await view(ASGIRequest(scope, BytesIO()))
             await request_threads.handler.send_response(response, send)
             return
-        handover = Handover(Hub.current())
+        handover = Handover(hub)
         exchange = _Exchange(handover, receive, send)
         scope = handover.in_scope(scope)
         if getattr(view, "is_event_stream", False):
@@ -180,7 +183,9 @@ def _probable_view(path_info: str, urlconf: Any) -> Callable[..., Any] | None:
     with translation.override(language):
         try:
             return resolve(path_info, urlconf).func
-        except Resolver404:
+        except Exception:
+            # Not only Resolver404: a project's path converter may look a row up, which it can't on
+            # an event loop. What is wrong with a path is for Django to say.
             return None
 
 

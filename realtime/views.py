@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 from functools import lru_cache, partial, wraps
 from importlib import import_module
-from inspect import isawaitable
+from inspect import isawaitable, iscoroutinefunction
 from io import BytesIO
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.core.handlers.asgi import ASGIRequest
 from django.db import InterfaceError, OperationalError, connections
+from django.db.models import QuerySet
 from django.db.transaction import non_atomic_requests
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
@@ -46,18 +47,26 @@ def _types(types: tuple[str, ...]) -> frozenset[str]:
 
 
 def _dispatching_off_the_loop(view: Callable[..., Any]) -> Callable[..., Any]:
-    """For a subclass whose `dispatch` may query the database, as a decorator of it may."""
+    """For a subclass whose `dispatch` may query the database, as a decorator of it may; or whose
+    `get` is a plain function that returns what ours does.
+    """
 
     @wraps(view)
     async def dispatching(*args: Any, **kwargs: Any) -> HttpResponseBase:
-        response: Any = await call_synchronously(
-            partial(view, *args, **kwargs), conf.get("QUERY_SECONDS")
-        )
-        if isawaitable(response):
-            response = await response
-        return cast(HttpResponseBase, response)
+        return await _called_off_the_loop(view, *args, **kwargs)
 
     return dispatching
+
+
+async def _called_off_the_loop(
+    view: Callable[..., Any], *args: Any, **kwargs: Any
+) -> HttpResponseBase:
+    response: Any = await call_synchronously(
+        partial(view, *args, **kwargs), conf.get("QUERY_SECONDS")
+    )
+    if isawaitable(response):
+        response = await response
+    return cast(HttpResponseBase, response)
 
 
 class EventStreamView(View):
@@ -99,6 +108,8 @@ class EventStreamView(View):
     """
 
     http_method_names = ["get", "head"]
+    # A subclass may have a plain `get` all the same, see as_view().
+    view_is_async = True
     stream: str = "default"
     view_all_permission: str | None = None
     view_all_types: Collection[str] | None = None
@@ -110,8 +121,13 @@ class EventStreamView(View):
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., Any]:
+        if iscoroutinefunction(cls.topics):
+            raise TypeError(
+                f"{cls.__qualname__}.topics() has to be synchronous: it is called in a thread, "
+                "where it may query the database."
+            )
         view: Any = super().as_view(**initkwargs)
-        if cls.dispatch is not View.dispatch:
+        if cls.dispatch is not View.dispatch or not iscoroutinefunction(cls.get):
             view = _dispatching_off_the_loop(view)
         # It changes nothing; and a POST is to be told 405, not that it lacks a CSRF token.
         view.csrf_exempt = True
@@ -138,6 +154,8 @@ class EventStreamView(View):
     async def head(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         # Django would give each view its own `get` by this name: it would know itself, and be left
         # to the garbage collector with its request.
+        if not iscoroutinefunction(self.get):
+            return await _called_off_the_loop(self.get, request, *args, **kwargs)
         return await self.get(request, *args, **kwargs)
 
     def topics(self, request: HttpRequest, **kwargs: Any) -> Any:
@@ -150,7 +168,8 @@ class EventStreamView(View):
         kwargs: of the URL.
 
         Raises PermissionDenied: 401 for an anonymous user, 403 for others; Http404: 404. To name
-        `request.user` of a request that nobody has signed in to is the same as PermissionDenied.
+        `request.user` of a request that nobody has signed in to is the same as PermissionDenied,
+        and so is an empty list or queryset.
         """
         if not request.user.is_authenticated:
             raise PermissionDenied
@@ -160,6 +179,10 @@ class EventStreamView(View):
         self, request: HttpRequest, hub: Hub | None, kwargs: dict[str, Any]
     ) -> HttpResponseBase:
         """All that may query the database. hub: None for a test client without an event loop."""
+        # Here, for an asgi.py imports this before Django has loaded its models.
+        from .log.publishing import check_stream
+
+        check_stream(self.stream)
         try:
             if hub is not None:
                 check_hub(request, hub, self.stream)
@@ -282,9 +305,13 @@ def _holds(request: HttpRequest, user: Any, permission: str) -> bool:
 
 
 def _allowed(subjects: Any) -> Topics:
-    """What `topics()` has returned. Raises PermissionDenied if that names who isn't signed in."""
-    several = subjects if isinstance(subjects, (list, tuple, set, frozenset)) else [subjects]
-    if any(isinstance(subject, AnonymousUser) for subject in several):
+    """What `topics()` has returned.
+
+    Raises PermissionDenied if that is nothing, or names who isn't signed in.
+    """
+    is_several = isinstance(subjects, (list, tuple, set, frozenset, QuerySet))
+    several = subjects if is_several else [subjects]
+    if not several or any(isinstance(subject, AnonymousUser) for subject in several):
         raise PermissionDenied
     return followed(subjects)
 

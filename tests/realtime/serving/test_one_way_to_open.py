@@ -14,6 +14,7 @@ from django.test import AsyncClient, Client, RequestFactory
 
 import realtime
 from realtime.counts import counts
+from realtime.hub.hub import Hub
 from realtime.log import wire
 from realtime.log.cursor import START, Cursor
 from realtime.serving.responses import _say_that_the_application_is_not_wrapped
@@ -56,12 +57,54 @@ def first_event(data):
 
 @pytest.mark.parametrize("way", EVERYWHERE)
 @pytest.mark.parametrize(
-    "path", ["/plain", "/dispatch", "/get", "/documents/7/live", "/en/live", "/de/live"]
+    "path",
+    ["/plain", "/dispatch", "/get", "/plain-get", "/documents/7/live", "/en/live", "/de/live"],
 )
 async def test_a_stream_opens(opened, alice, way, path):
     status, text = await opened(way, path, bearer(alice))
     assert status == 200
     assert text.endswith(wire.heartbeat(START))
+
+
+@pytest.mark.parametrize("way", ["wrapped", "not wrapped"])
+async def test_a_converter_that_fails_is_answered_by_django(opened, alice, way):
+    """Whoever looks for the view before Django does may not fail in its place."""
+    assert (await opened(way, "/converted/7", bearer(alice)))[0] == 500
+
+
+async def test_the_first_request_starts_the_hub_whatever_it_is(ask):
+    """Else what it publishes waits for its number until somebody opens a page."""
+    await Hub.close_current()
+    async with ask("/plain", method="POST") as answer:
+        assert answer.status == 405
+    assert asyncio.get_running_loop() in Hub._hubs
+
+
+async def test_a_view_with_a_plain_get_answers_head(ask, alice):
+    async with ask("/plain-get", bearer(alice), method="HEAD") as answer:
+        assert (answer.status, answer.body) == (200, b"")
+
+
+def test_topics_of_a_coroutine_are_refused_at_once():
+    class Asynchronous(realtime.EventStreamView):
+        async def topics(self, request):
+            return request.user
+
+    with pytest.raises(TypeError, match="has to be synchronous"):
+        Asynchronous.as_view()
+
+
+@pytest.mark.parametrize("way", EVERYWHERE)
+async def test_a_view_without_anything_to_follow_says_so(opened, alice, way):
+    status, text = await opened(way, "/groups", bearer(alice))
+    assert status == 403
+    assert b"You may not follow this." in text
+
+
+async def test_a_misspelt_stream_is_told_to_whoever_wrote_it(opened, alice, caplog):
+    status, _ = await opened("wrapped", "/misspelt", bearer(alice))
+    assert status == 500
+    assert "There is no stream 'defualt'" in caplog.text
 
 
 @pytest.mark.parametrize("way", EVERYWHERE)

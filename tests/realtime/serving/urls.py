@@ -9,7 +9,8 @@ from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
-from django.urls import include, path
+from django.urls import include, path, register_converter
+from django.urls.converters import IntConverter
 from django.utils.decorators import method_decorator
 
 import realtime
@@ -51,6 +52,24 @@ class OverridesGet(EventStreamView):
         return response
 
 
+class PlainGet(EventStreamView):
+    def get(self, request, *args, **kwargs):
+        return super().get(request, *args, **kwargs)
+
+
+class GroupsStream(EventStreamView):
+    def topics(self, request):
+        return request.user.groups.all()
+
+
+class FailingConverter(IntConverter):
+    def to_python(self, value):
+        raise RuntimeError("It may not query here.")
+
+
+register_converter(FailingConverter, "failing")
+
+
 class OrderStream(EventStreamView):
     """An order's page for its customer, decided in plain Python."""
 
@@ -76,6 +95,10 @@ urlpatterns = [
     path("guarded", GuardedView.as_view(stream="default")),
     path("dispatch", OverridesDispatch.as_view(stream="default")),
     path("get", OverridesGet.as_view(stream="default")),
+    path("plain-get", PlainGet.as_view(stream="default")),
+    path("groups", GroupsStream.as_view(stream="default")),
+    path("converted/<failing:pk>", plain),
+    path("misspelt", EventStreamView.as_view(stream="defualt")),
     path("documents/<int:pk>/live", plain),
     path("orders/<int:pk>/live", OrderStream.as_view(stream="default"), name="order_live"),
     path("public", PublicStream.as_view(stream="default"), name="public_live"),
