@@ -650,6 +650,7 @@ def test_a_user_who_is_saved_as_a_proxy_is_looked_at(alice, heard, monkeypatch):
 
     models = [*apps.get_models(include_auto_created=True), Customer]
     monkeypatch.setattr(revocation.apps, "get_models", lambda **kwargs: models)
+    monkeypatch.setattr(revocation, "tell_of_deletion", lambda store: None)  # it does so already
     revocation.connect()
     customer = Customer.objects.get(pk=alice.pk)
     customer.is_active = False
