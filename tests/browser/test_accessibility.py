@@ -67,7 +67,8 @@ def pages(visit, alice, orders) -> list[tuple[str, Any]]:
 def violations(page: Page, part: str = "html") -> list[str]:
     # What moves is judged by where it goes.
     page.evaluate("() => document.getAnimations().forEach(animation => animation.finish())")
-    page.evaluate(AXE.read_text())
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE.read_text())
     return [f"{page.url}: {one}" for one in page.evaluate(RUN_AXE, [part, RULES])]
 
 
@@ -172,17 +173,19 @@ def test_the_bell_by_keyboard_alone(visit, alice):
 def test_it_fits_its_window(visit, complaints, alice, pages, subtests):
     complaints.expect("403")
     page = visit(alice)
-    for width, direction in itertools.product(WIDTHS, DIRECTIONS):
-        with subtests.test(width=width, direction=direction):
-            page.set_viewport_size({"width": width, "height": 640})
-            for address, judged in pages:
-                page.goto(address)
-                expect(page.locator(judged).first).to_be_visible()
-                set_direction(page, direction)
-                assert page.evaluate("document.documentElement.scrollWidth") == width, address
+    shapes = list(itertools.product(WIDTHS, DIRECTIONS))
+    for address, judged in pages:
+        page.goto(address)
+        expect(page.locator(judged).first).to_be_visible()
+        for width, direction in shapes:
+            with subtests.test(address=address, width=width, direction=direction):
+                set_shape(page, width, direction)
+                assert page.evaluate("document.documentElement.scrollWidth") == width
+    for width, direction in shapes:
+        with subtests.test(address=ELSEWHERE, width=width, direction=direction):
             page.goto(ELSEWHERE)
             expect_live(page)
-            set_direction(page, direction)
+            set_shape(page, width, direction)
             place(alice)
             expect(page.locator(".bell-toast")).to_be_visible()
             assert_inside(page, ".bell-toast", width)
@@ -192,7 +195,8 @@ def test_it_fits_its_window(visit, complaints, alice, pages, subtests):
             assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
-def set_direction(page: Page, direction: str) -> None:
+def set_shape(page: Page, width: int, direction: str) -> None:
+    page.set_viewport_size({"width": width, "height": 640})
     page.evaluate("direction => { document.documentElement.dir = direction; }", direction)
 
 
