@@ -1,21 +1,24 @@
 """The view of a stream."""
 
-from collections.abc import Callable, Collection
-from functools import lru_cache, partial, wraps
+import logging
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+from functools import cache, lru_cache, partial, wraps
 from importlib import import_module
 from inspect import isawaitable, iscoroutinefunction
 from io import BytesIO
 from typing import Any, cast
 
+from asgiref.sync import async_to_sync, sync_to_async
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.core.handlers.asgi import ASGIRequest
-from django.db import InterfaceError, OperationalError, connections
+from django.db import Error, InterfaceError, OperationalError, connections
 from django.db.models import QuerySet
 from django.db.transaction import non_atomic_requests
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.views import View
 
@@ -44,6 +47,9 @@ from .serving.thread_loop import call_synchronously
 def _types(types: tuple[str, ...]) -> frozenset[str]:
     """One set for all streams of a view, which costs each less memory and each event less time."""
     return frozenset(types)
+
+
+logger = logging.getLogger("realtime")
 
 
 def _dispatching_off_the_loop(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -137,9 +143,14 @@ class EventStreamView(View):
         for alias in connections:
             view = non_atomic_requests(using=alias)(view)
         view.is_event_stream = True  # for realtime.asgi
+        # By this name a decorator that copies what a view has gives itself away: it is another one.
+        view.undecorated = view
         return cast(Callable[..., Any], view)
 
     async def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if (question := question_of(request)) is not None:
+            question.topics = await sync_to_async(self._topics_again)(request, kwargs)
+            return HttpResponse()
         if not hasattr(request, "scope") and not is_of_test_client(request):
             return NeedsASGI().response
         handover = handover_of(request)
@@ -164,6 +175,7 @@ class EventStreamView(View):
         It is asked again for as long as the stream is open, every ACCESS_CHECK_SECONDS and when
         `realtime.recheck` says so: then with a request of the same address, headers and user, but
         without what middleware has added beside `user` and `session`. It may query the database.
+        So is what the project has put around the view: its decorators, or a `dispatch`.
 
         kwargs: of the URL.
 
@@ -224,7 +236,11 @@ class EventStreamView(View):
             if self.view_all_types is None:
                 if rendered_for:
                     self._check_page(rendered_for, self._topics_of(request, kwargs))
-                return signed_in.access(permission=self.view_all_permission), followed(EVERYTHING)
+                grant = signed_in.access(permission=self.view_all_permission)
+                topics = followed(EVERYTHING)
+                if self._guard(request) is not None:
+                    grant.review = Review(self._question(request, kwargs, grant), topics)
+                return grant, topics
         topics = self._topics_of(request, kwargs)
         self._check_page(rendered_for, topics)
         if signed_in is not None:
@@ -234,7 +250,8 @@ class EventStreamView(View):
             view = f"{type(self).__module__}.{type(self).__qualname__}"
             visitor = anonymous_user(view, request.META.get("REMOTE_ADDR", ""))
             grant = Grant(visitor, tenant=tenant_of_now())
-        if type(self).topics is not EventStreamView.topics and hasattr(request, "scope"):
+        decides = type(self).topics is not EventStreamView.topics
+        if (decides or self._guard(request) is not None) and hasattr(request, "scope"):
             grant.review = Review(self._question(request, kwargs, grant), topics)
         return grant, topics
 
@@ -273,12 +290,30 @@ class EventStreamView(View):
         self, request: HttpRequest, kwargs: dict[str, Any], grant: Grant
     ) -> Callable[[Any], Topics]:
         """Asks `topics()` again, with nothing kept of this request that is large or lives."""
-        ask = partial(_ask_again, type(self), self._initkwargs, lasting_scope(request), kwargs)
+        scope = lasting_scope(request)
+        ask = partial(_ask_again, type(self), self._initkwargs, scope, kwargs)
+        if (guard := self._guard(request)) is not None:
+            ask = partial(_ask_guarded, guard, ask, scope, kwargs)
         if grant.is_in_table or not request.user.is_authenticated:
             return ask
         # A user made from a token alone can't be looked up again.
         user = request.user
         return lambda nobody: ask(user)
+
+    def _topics_again(self, request: HttpRequest, kwargs: dict[str, Any]) -> Topics:
+        if request.GET.get("scope") == "all" and self.view_all_types is None:
+            return followed(EVERYTHING)
+        return self._followed(request, kwargs)
+
+    def _guard(self, request: HttpRequest) -> Callable[..., Any] | None:
+        """The view with what the project has put around it, decorators or a `dispatch`; None:
+        nothing, or nobody knows.
+        """
+        match = getattr(request, "resolver_match", None)
+        if match is None or not hasattr(request, "scope"):
+            return None
+        is_plain = getattr(match.func, "undecorated", None) is match.func
+        return None if is_plain and type(self).dispatch is View.dispatch else match.func
 
     def _follows(self, request: HttpRequest) -> bool:
         """Whether the client stays when all has been said. Raises Rejected."""
@@ -316,6 +351,23 @@ def _allowed(subjects: Any) -> Topics:
     return followed(subjects)
 
 
+@dataclass
+class Question:
+    """What a guarded view is asked again by: it goes in the scope of a request, and comes back with
+    the topics, if what stands around the view has let it pass.
+    """
+
+    topics: Topics | None = None
+
+
+QUESTION_KEY = "realtime.question"
+
+
+def question_of(request: HttpRequest) -> Question | None:
+    found: Question | None = getattr(request, "scope", {}).get(QUESTION_KEY)
+    return found
+
+
 def _ask_again(
     view_class: type[EventStreamView],
     initkwargs: dict[str, Any],
@@ -323,10 +375,64 @@ def _ask_again(
     kwargs: dict[str, Any],
     user: Any,
 ) -> Topics:
-    request = ASGIRequest(scope, BytesIO())
-    request.user = AnonymousUser() if user is None else user
-    store = import_module(settings.SESSION_ENGINE).SessionStore
-    request.session = store(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+    request = _same_request(scope, user)
     view = view_class(**initkwargs)
     view.setup(request, **kwargs)
-    return view._followed(request, kwargs)
+    return view._topics_again(request, kwargs)
+
+
+def _ask_guarded(
+    guard: Callable[..., Any],
+    ask: Callable[[Any], Topics],
+    scope: dict[str, Any],
+    kwargs: dict[str, Any],
+    user: Any,
+) -> Topics:
+    """As _ask_again(), through whatever decides beside `topics()`, such as permission_required().
+
+    ask: the same without. Raises PermissionDenied if the view isn't reached.
+    """
+    question = Question()
+    request = _same_request({**scope, QUESTION_KEY: question}, user)
+    try:
+        response = guard(request, **kwargs)
+        if isawaitable(response):
+            async_to_sync(_awaited)(response)
+    except (PermissionDenied, Http404, Error):
+        raise
+    except Exception:
+        # It goes by what middleware adds to a request, and here there was none.
+        _say_that_it_can_not_be_asked(guard)
+        return ask(user)
+    if question.topics is None:
+        raise PermissionDenied
+    return question.topics
+
+
+async def _awaited(response: Awaitable[Any]) -> None:
+    await response
+
+
+@cache
+def _say_that_it_can_not_be_asked(guard: Callable[..., Any]) -> None:
+    """Once a process, for each view. In the except block of its error."""
+    logger.warning(
+        "What stands around a stream's view (a decorator, or dispatch()) could not be asked again "
+        "while streams are open, so only its topics() are. It goes by something that only a "
+        "request through the middleware has: %r",
+        guard,
+        exc_info=True,
+    )
+
+
+def _same_request(scope: dict[str, Any], user: Any) -> Any:
+    request: Any = ASGIRequest(scope, BytesIO())
+    request.user = AnonymousUser() if user is None else user
+
+    async def auser() -> Any:
+        return request.user
+
+    request.auser = auser
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    request.session = store(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+    return request

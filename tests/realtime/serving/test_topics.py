@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.exceptions import PermissionDenied
 from django.db.models.signals import m2m_changed
 from django.template import Context, Template
@@ -15,6 +16,7 @@ from realtime.hub import access_monitor
 from tests.clients import bearer
 from tests.realtime.conftest import in_thread, publish
 from tests.realtime.serving import urls
+from tests.realtime.serving.conftest import session_cookie
 from tests.waiting import until
 
 PROMISED_SECONDS = 2
@@ -44,8 +46,12 @@ def take_away(order, user):
 
 async def ends(answer, seconds=PROMISED_SECONDS):
     """The application has ended its response."""
+
+    def is_last(message):
+        return "body" in message["type"] and not message.get("more_body", False)
+
     async with asyncio.timeout(seconds):
-        await until(lambda: not answer.messages[-1].get("more_body", True))
+        await until(lambda: is_last(answer.messages[-1]))
 
 
 @pytest.mark.parametrize("wrapped", [True, False])
@@ -225,6 +231,54 @@ async def test_visitors_have_limits_for_each_view_and_address(ask, settings, hub
     same_network = [{"client": (f"2001:db8::{n}", 5)} for n in (1, 2)]
     async with ask("/public", **same_network[0]), ask("/public", **same_network[1]) as answer:
         assert answer.status == 429
+
+
+@pytest.mark.usefixtures("only_told", "listening")
+@pytest.mark.parametrize(
+    ("path", "wrapped"),
+    [
+        ("/decorated", True),
+        ("/decorated-too", True),
+        ("/decorated-too", False),
+        ("/guarded", True),
+        ("/permission", True),
+        ("/all?scope=all", True),
+    ],
+)
+async def test_what_stands_around_a_view_is_asked_again(ask, hub, alice, path, wrapped):
+    """A permission that a decorator or a mixin asks for ends the stream with it."""
+    for name in ("view_order", "view_user"):
+        await in_thread(alice.user_permissions.add, await _permission(name))
+    path, _, query = path.partition("?")
+    session = await session_cookie(alice)
+    async with ask(path, session, wrapped=wrapped, query_string=query.encode()) as answer:
+        assert answer.status == 200
+        await looked_at(hub)
+        await publish("somebody" if query else alice, "note")
+        await until(lambda: b'data: "note"' in answer.body)
+        await in_thread(alice.user_permissions.remove, await _permission("view_order"))
+        await ends(answer)
+
+
+async def looked_at(hub):
+    """The one stream that is open was found to be allowed still."""
+    [stream] = hub.streams
+    before = stream.access.verified_at
+    await in_thread(realtime.recheck)
+    await until(lambda: stream.access.verified_at > before)
+
+
+async def _permission(name):
+    return await in_thread(Permission.objects.get, codename=name)
+
+
+@pytest.mark.usefixtures("only_told", "listening")
+async def test_a_decorator_that_can_not_be_asked_again_ends_nothing(ask, hub, alice, caplog):
+    async with ask("/verified", bearer(alice)) as answer:
+        await looked_at(hub)
+        assert "could not be asked again" in caplog.text
+        await publish(alice, "note")
+        await until(lambda: b'data: "note"' in answer.body)
 
 
 async def test_visitors_never_take_every_place(ask, settings, alice, hub):

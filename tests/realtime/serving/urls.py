@@ -6,6 +6,7 @@ from asgiref.sync import sync_to_async
 from django.conf.urls.i18n import i18n_patterns
 from django.contrib.auth import get_user_model
 from django.contrib.auth.decorators import permission_required
+from django.contrib.auth.mixins import PermissionRequiredMixin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
@@ -37,6 +38,23 @@ def only_shop_too(view):
 @method_decorator(only_shop, name="dispatch")
 class GuardedView(EventStreamView):
     pass
+
+
+class PermissionView(PermissionRequiredMixin, EventStreamView):
+    permission_required = "orders.view_order"
+    raise_exception = True
+
+
+def only_verified(view):
+    """Goes by what some middleware has added to the request."""
+
+    @wraps(view)
+    def guarded(request, *args, **kwargs):
+        if not request.resolver_match.route:
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return guarded
 
 
 class OverridesDispatch(EventStreamView):
@@ -93,6 +111,9 @@ urlpatterns = [
     path("decorated", only_shop(plain)),
     path("decorated-too", only_shop_too(plain)),
     path("guarded", GuardedView.as_view(stream="default")),
+    path("permission", PermissionView.as_view(stream="default")),
+    path("verified", only_verified(plain)),
+    path("all", only_shop(EventStreamView.as_view(view_all_permission="auth.view_user"))),
     path("dispatch", OverridesDispatch.as_view(stream="default")),
     path("get", OverridesGet.as_view(stream="default")),
     path("plain-get", PlainGet.as_view(stream="default")),
