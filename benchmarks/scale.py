@@ -39,10 +39,11 @@ WAITING = """
     INSERT INTO realtime_outbox (stream, topic, type, data)
     SELECT 'default', 'auth.user:' || n %% 100, 'orders', DATA FROM generate_series(1, %s) AS n
 """.replace("DATA", DATA)
+# Of one of a hundred customers: 32 orders of the same one at a time would queue for its row.
 ORDER = """
     INSERT INTO orders_order (customer_id, product, quantity, unit_price, status, placed_at)
-    VALUES ((SELECT min(id) FROM auth_user), 'Espresso cups', 2, 4.50, 'placed',
-        statement_timestamp());
+    VALUES ((SELECT id FROM auth_user ORDER BY id OFFSET :customer LIMIT 1), 'Espresso cups', 2,
+        4.50, 'placed', statement_timestamp());
 """
 # As realtime/log/publishing.py writes an event, and hints at it.
 EVENT = """
@@ -94,7 +95,8 @@ def main() -> None:
 
 
 def _checkout(event: str) -> str:
-    return f"BEGIN;{ORDER}{event}COMMIT;\n{HINT_UNLESS_POLLED if event else ''}"
+    hint = HINT_UNLESS_POLLED if event else ""
+    return f"\\set customer random(0, 99)\nBEGIN;{ORDER}{event}COMMIT;\n{hint}"
 
 
 def _pgbench(database: Database, script: str, clients: int) -> float:
