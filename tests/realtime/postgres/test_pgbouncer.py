@@ -1,18 +1,25 @@
 """PgBouncer in transaction mode in front: Debian's package `pgbouncer`."""
 
+import asyncio
 import os
 import subprocess
 import sys
 import time
+from functools import partial
 
 import httpx
 import pytest
 
 from orders.models import Order
+from realtime.hub.replays import Replays
+from realtime.log.cursor import START
+from realtime.log.event_log import EventLog
 from realtime.models import Event
+from realtime.postgres.connections import direct_parameters
 from tests.clients import WAIT_SECONDS, bearer, event_id, open_stream, signed_in
 from tests.conftest import PASSWORD
 from tests.pgbouncer import program, running_pgbouncer
+from tests.realtime.conftest import following, publish, unmarked
 from tests.servers import ROOT, database_url, running_server
 from tests.waiting import wait_until
 
@@ -81,6 +88,26 @@ def test_missed_events_are_replayed_through_it(pgbouncer, server, alice):
             with open_stream(other, cursor=cursor, **bearer(alice)) as stream:
                 assert stream.next_event().id == event_id(position + 1)
         assert "Traceback" not in "".join(other.output)
+
+
+async def test_a_crowd_is_read_for_in_one_round_trip_through_it(pgbouncer, hub):
+    for number in range(3):
+        await publish("7", number)
+    async with asyncio.timeout(WAIT_SECONDS):
+        while (tail := await hub.catch_up("default")).position < 3:
+            pass
+
+    async def parameters():
+        return {**direct_parameters(pgbouncer), "prepare_threshold": None}  # as Django's
+
+    replays = Replays(EventLog(WAIT_SECONDS), parameters, WAIT_SECONDS)
+    try:
+        read = partial(replays.read, "default", after=START, through=tail.cursor)
+        for _ in range(3):
+            crowd = await asyncio.gather(*(read(following("7")) for _ in range(40)))
+            assert {unmarked(replay.chunk).count(b"event: orders") for replay in crowd} == {3}
+    finally:
+        await replays.close()
 
 
 def test_the_site_works_through_it(server, shop):
