@@ -17,7 +17,7 @@ from django.conf import settings
 from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessionStore
 from django.core.exceptions import PermissionDenied
-from django.db import Error
+from django.db import Error, router
 from django.http import Http404
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
@@ -220,7 +220,7 @@ def _unchanged(grants: Collection[Grant]) -> set[Grant]:
     keys = {grant.user for grant in grants if grant.password is not None}
     if not keys:
         return set()
-    users = get_user_model()._default_manager.filter(pk__in=keys, is_active=True)
+    users = _as_written(get_user_model()).filter(pk__in=keys, is_active=True)
     passwords = {str(key): hash(text) for key, text in users.values_list("pk", "password")}
     return {
         grant
@@ -246,8 +246,16 @@ def _django_auth_hash() -> Any:
 
 def _users(keys: set[str]) -> dict[str, Any]:
     """The users that there are, by their keys."""
-    users = get_user_model()._default_manager
+    users = _as_written(get_user_model())
     return {str(user.pk): user for user in users.filter(pk__in=keys)}
+
+
+def _as_written(model: Any) -> Any:
+    """All rows of a model, read from where they are written: a project's router may read from a
+    replica, which hasn't yet heard of what has just ended.
+    """
+    rows = model._default_manager.all()
+    return rows if rows._db is not None else rows.using(router.db_for_write(model))
 
 
 def _permissions(grants: list[Grant], users: dict[str, Any]) -> dict[str, set[Any]]:
@@ -264,6 +272,6 @@ def _sessions(keys: set[str]) -> dict[str, float | None]:
     store = import_module(settings.SESSION_ENGINE).SessionStore
     if not issubclass(store, DatabaseSessionStore):
         return {key: None for key in keys if SESSION_KEY in store(key).load()}
-    sessions = store.get_model_class().objects.filter(expire_date__gt=timezone.now())
+    sessions = _as_written(store.get_model_class()).filter(expire_date__gt=timezone.now())
     ends = sessions.filter(session_key__in=keys).values_list("session_key", "expire_date")
     return {key: end.timestamp() for key, end in ends}

@@ -78,6 +78,9 @@ class Replays:
         if replay is None:
             answered_by = "primary"
             replay = await self._wait_for(Missed(stream, topics, after, through))
+            if through.mark is not None and not replay.is_whole:
+                # The log has lost the event that this process has come to: with how many before it?
+                replay = replay._replace(is_other_history=True)
         counts.replays[answered_by] += 1
         counts.replay_seconds.observe(asyncio.get_running_loop().time() - began)
         return replay

@@ -166,7 +166,11 @@ def _text_of_topic(topic: Topic) -> str:
         raise InvalidTopic(
             f"{topic!r}: the key of a topic has to be text, a whole number or a UUID."
         )
-    return f"{topic.kind}:{topic.key}"
+    key = topic.key
+    # By its value, for the text of a member of an enumeration may be the member's name.
+    if isinstance(key, (str, int)):
+        key = str.__str__(key) if isinstance(key, str) else int(key)
+    return f"{str.__str__(topic.kind)}:{key}"
 
 
 def _text_of_instance(instance: Model) -> str:

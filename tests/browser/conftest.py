@@ -7,7 +7,15 @@ from urllib.parse import urlsplit
 import pytest
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Playwright,
+    Request,
+    WebError,
+)
 
 from ..servers import ServerProcess
 from ..shared_servers import SharedServer, shared_server
@@ -51,12 +59,53 @@ def empty_log(transactional_db, shared_site) -> None:
     shared_site.stop()
 
 
+class KeptSessions:
+    """Browser sessions that a test has left, emptied for the next one.
+
+    In a new one Chromium starts two processes and loads each script anew, which is most of the work
+    of a short test.
+    """
+
+    def __init__(self) -> None:
+        self._url = ""
+        self._contexts: list[BrowserContext] = []
+
+    def __contains__(self, context: BrowserContext) -> bool:
+        return context in self._contexts
+
+    def take(self, url: str) -> BrowserContext | None:
+        """One of a site at this address; none if there is none left."""
+        if self._url != url:  # the server was replaced
+            while self._contexts:
+                self._contexts.pop().close()
+            self._url = url
+        return self._contexts.pop() if self._contexts else None
+
+    def keep(self, context: BrowserContext) -> None:
+        """As if nobody had been there, but for what is cached."""
+        first, *others = context.pages or [context.new_page()]
+        for page in others:
+            page.close()
+        stored = {"origin": self._url, "storageTypes": "all"}
+        context.new_cdp_session(first).send("Storage.clearDataForOrigin", stored)
+        first.close()
+        context.clear_cookies()
+        context.set_offline(False)
+        self._contexts.append(context)
+
+
+@pytest.fixture(scope="package")
+def kept_sessions(one_chromium) -> KeptSessions:
+    return KeptSessions()
+
+
 @pytest.fixture
-def browser(transactional_db, one_chromium) -> Iterator[Browser]:
+def browser(transactional_db, one_chromium, kept_sessions) -> Iterator[Browser]:
     """A browser without a session; those that the test begins end with it."""
     yield one_chromium
     for context in one_chromium.contexts:
-        context.close()
+        if context not in kept_sessions:
+            context.close()
 
 
 class Complaints(list[str]):
@@ -70,9 +119,20 @@ class Complaints(list[str]):
         self.expected: tuple[str, ...] = ()
 
     def watch(self, context: BrowserContext) -> None:
-        context.on("console", self._console)
-        context.on("weberror", lambda error: self._add(str(error.error)))
-        context.on("request", self._request)
+        for event, complain in self._listeners:
+            context.on(event, complain)
+
+    def forget(self, context: BrowserContext) -> None:
+        for event, complain in self._listeners:
+            context.remove_listener(event, complain)
+
+    @property
+    def _listeners(self) -> list[tuple[str, Callable[[Any], None]]]:
+        return [
+            ("console", self._console),
+            ("weberror", self._error),
+            ("request", self._request),
+        ]
 
     def expect(self, *texts: str) -> None:
         """Part of this test: a server that is stopped, a session that ends."""
@@ -81,6 +141,9 @@ class Complaints(list[str]):
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             self._add(f"{message.text} ({message.location['url']})")
+
+    def _error(self, error: WebError) -> None:
+        self._add(str(error.error))
 
     def _request(self, request: Request) -> None:
         parts = urlsplit(request.url)
@@ -100,21 +163,36 @@ def complaints(site) -> Iterator[Complaints]:
 
 
 @pytest.fixture
-def visit(site, browser, complaints) -> Callable[..., Page]:
-    """Opens a page in a new browser session: `visit()`, or the inbox: `visit(alice)`."""
+def visit(site, browser, complaints, kept_sessions) -> Iterator[Callable[..., Page]]:
+    """Opens a page in a browser session of its own: `visit()`, or the inbox: `visit(alice)`.
+
+    With options the session is a new one, and may be changed as a whole; else what a test does to
+    it, as a script for all its pages, would be found by the next.
+    """
+    begun: list[BrowserContext] = []
+
+    def session(**options: Any) -> BrowserContext:
+        if options:
+            return browser.new_context(base_url=site.url, **options)
+        begun.append(kept_sessions.take(site.url) or browser.new_context(base_url=site.url))
+        return begun[-1]
 
     def visit(user: Any = None, **options: Any) -> Page:
-        context = browser.new_context(base_url=site.url, **options)
+        context = session(**options)
         complaints.watch(context)
         if user is not None:
             client = Client()
             client.force_login(user)
-            session = client.cookies[settings.SESSION_COOKIE_NAME].value
+            key = client.cookies[settings.SESSION_COOKIE_NAME].value
             context.add_cookies(
-                [{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": site.url}]
+                [{"name": settings.SESSION_COOKIE_NAME, "value": key, "url": site.url}]
             )
         page = context.new_page()
         page.goto("/" if user is None else INBOX)
         return page
 
-    return visit
+    yield visit
+    for context in begun:
+        if context in browser.contexts:  # the test may have closed it
+            complaints.forget(context)
+            kept_sessions.keep(context)

@@ -104,7 +104,8 @@ def test_one_tab_tells_on_the_desktop_and_only_while_none_is_looked_at(
 def test_a_browser_that_forbids_it_is_named_and_nothing_is_asked_before_a_click(
     visit, complaints, alice
 ):
-    page = visit(alice)  # in a session that Playwright begins, nothing is permitted
+    # In a session that Playwright begins nothing is permitted. It is this test's alone.
+    page = visit(alice, permissions=[])
     page.context.add_init_script(
         "globalThis.asked = 0;"
         "const ask = Notification.requestPermission.bind(Notification);"

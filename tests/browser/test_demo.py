@@ -12,9 +12,6 @@ from orders.models import Order
 from ..config.conftest import checkout  # noqa: F401  a fixture
 from .test_accessibility import violations
 
-# With a log of its own: what is counted is compared with what is in the table.
-pytestmark = pytest.mark.usefixtures("empty_log")
-
 # For what includes the end of a server, its start, and the wait before a browser reconnects.
 HEALED_MS = 30_000
 

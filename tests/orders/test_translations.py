@@ -1,8 +1,9 @@
 """The site in the languages of its visitors.
 
 After a text was changed or added: `python -m django makemessages --all --no-obsolete
---add-location file --ignore .venv`, translate what is empty or marked as fuzzy in locale/*, then
-`python -m django compilemessages --ignore .venv`. Both need GNU gettext (Debian: `gettext`).
+--add-location file --ignore .venv --ignore tests`, translate what is empty or marked as fuzzy in
+locale/*, then `python -m django compilemessages --ignore .venv`. Both need GNU gettext (Debian:
+`gettext`).
 """
 
 import gettext

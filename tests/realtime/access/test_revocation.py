@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from django.apps import apps
-from django.contrib.auth import get_user_model
+from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.contrib.sessions.backends import cache, cached_db, file, signed_cookies
 from django.contrib.sessions.backends.db import SessionStore
@@ -672,3 +672,27 @@ def test_members_by_a_model_of_its_own_are_looked_at(alice, heard):
     heard.clear()
     order.delete()
     assert f"user {alice.pk}" in heard
+
+
+class ReadsFromReplica:
+    def db_for_read(self, model, **hints):
+        return "a replica that is behind"
+
+    def db_for_write(self, model, **hints):
+        return "default"
+
+
+@pytest.mark.django_db
+def test_whether_an_access_holds_is_read_from_where_it_is_written(alice, settings):
+    """A replica may be behind, and the look that a notification causes is only one."""
+    session = SessionStore()
+    session[SESSION_KEY] = str(alice.pk)
+    session.create()
+    settings.DATABASE_ROUTERS = [f"{__name__}.ReadsFromReplica"]
+    grant = Grant(user=str(alice.pk), is_in_table=True, session_key=session.session_key)
+    assert ended([grant]) == []
+    assert ended([grant]) == []  # again, as one whose user is known
+    settings.DATABASE_ROUTERS = []
+    get_user_model().objects.filter(pk=alice.pk).update(is_active=False)
+    settings.DATABASE_ROUTERS = [f"{__name__}.ReadsFromReplica"]
+    assert ended([grant]) == [grant]

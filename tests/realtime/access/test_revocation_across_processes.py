@@ -1,6 +1,7 @@
 """Access ends when it ends, in every process: two real ones, and people who come in by the web."""
 
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import httpx
@@ -14,16 +15,25 @@ from orders.models import Order
 from realtime.hub.access_monitor import CLOCK_SECONDS
 from tests.clients import STREAM, bearer, open_stream, signed_in
 from tests.conftest import PASSWORD
-from tests.servers import running_server
+from tests.shared_servers import SharedServer, shared_server
 
 END_SECONDS = 2  # what is promised
 
 
+@pytest.fixture(scope="module")
+def first(processes, django_db_setup, django_db_blocker) -> Iterator[SharedServer]:
+    yield from shared_server(django_db_blocker, "daphne")
+
+
+@pytest.fixture(scope="module")
+def second(processes, django_db_setup, django_db_blocker) -> Iterator[SharedServer]:
+    yield from shared_server(django_db_blocker, "daphne")
+
+
 @pytest.fixture
-def both(processes, transactional_db):
+def both(transactional_db, first, second):
     """Two processes of one site."""
-    with running_server("daphne") as first, running_server("daphne") as second:
-        yield first, second
+    return first.running(), second.running()
 
 
 @pytest.fixture

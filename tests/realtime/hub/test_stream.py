@@ -204,6 +204,18 @@ async def test_a_cursor_ahead_of_the_log_is_reset(connect, hub):
     await client.until(event(2, "2"))
 
 
+async def test_events_that_are_gone_are_told_of_before_the_next_one_comes(connect, hub, elsewhere):
+    """As after the restore of one table. The row of the stream still says how far it had come."""
+    tail = await numbered(hub, 1, 2, 3)
+    seen = await cursor_at(1)
+    elsewhere().execute("DELETE FROM realtime_event WHERE position > 1")
+    tail.restart(tail.cursor)
+    client = await connect(cursor=seen)
+    await client.until(wire.reset("history", bare(3)))
+    await publish("7", 4)
+    await client.until(event(4, "4"))
+
+
 async def test_a_cursor_that_fell_off_the_log_is_reset(connect, hub):
     tail = await numbered(hub, 1, 2, 3)
     tail.restart(tail.cursor)

@@ -1,5 +1,6 @@
 import time
 from decimal import Decimal
+from enum import Enum
 from uuid import UUID
 
 import pytest
@@ -123,6 +124,20 @@ class TestTopics:
         topics = [realtime.topic_of(kind) for kind in kinds]
         assert topics[3] == "realtime.prunedkind:a,b"
         assert len(set(topics)) == 4
+
+    def test_a_member_of_an_enumeration_is_its_value(self):
+        """As those name it who publish in SQL."""
+
+        class Kind(str, Enum):  # noqa: UP042  its text is “Kind.IMPORT”
+            IMPORT = "import"
+
+        class Step(int, Enum):
+            FIRST = 1
+
+        assert realtime.topic_of(Topic(Kind.IMPORT, Step.FIRST)) == "import:1"
+        assert realtime.topic_of(Topic("import", Kind.IMPORT)) == "import:import"
+        realtime.publish(to=PUBLIC, type=Kind.IMPORT, data=1, latest=Kind.IMPORT)
+        assert waiting("type", "key") == [("import", "import")]
 
     def test_what_is_no_row_is_named_by_the_project(self):
         assert realtime.topic_of(Topic("import", "2026-11 é:x")) == "import:2026-11 é:x"

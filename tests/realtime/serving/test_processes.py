@@ -3,17 +3,36 @@
 import json
 import signal
 import subprocess
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import httpx
 import pytest
 
+import realtime
 from orders.models import Order
 from tests.clients import STREAM, bearer, event_id, open_stream, signed_in
 from tests.conftest import PASSWORD
 from tests.realtime.resources import SESSIONS_OF_A_HUB, THREADS_OF_A_PROCESS, Resources
-from tests.servers import running_server
+from tests.servers import ServerProcess, running_server
+from tests.shared_servers import SharedServer, shared_server
 from tests.waiting import wait_until
+
+
+@pytest.fixture(scope="module")
+def shared_daphne(processes, django_db_setup, django_db_blocker) -> Iterator[SharedServer]:
+    yield from shared_server(django_db_blocker, "daphne")
+
+
+@pytest.fixture
+def server(transactional_db, shared_daphne) -> ServerProcess:
+    """A daphne process, whose log goes on from test to test."""
+    return shared_daphne.running()
+
+
+@pytest.fixture
+def no_process(transactional_db, shared_daphne) -> None:
+    shared_daphne.stop()
 
 
 def place(customer, product="Espresso cups", **fields):
@@ -129,7 +148,7 @@ def test_a_second_process_gets_it_too_and_takes_over(server, alice):
             assert stream.next_event().json()["product"] == "Teapot"
 
 
-def test_orders_placed_while_no_process_runs_are_not_lost(processes, transactional_db, alice):
+def test_orders_placed_while_no_process_runs_are_not_lost(no_process, alice):
     with running_server("daphne") as first, open_stream(first, **bearer(alice)) as stream:
         cursor = stream.last_event_id
     place(alice)
@@ -147,6 +166,7 @@ def test_it_runs_under_uvicorn(processes, transactional_db, alice):
 
 
 def test_curl_reads_the_stream(server, alice):
+    begins_after = realtime.current_cursor()
     [header] = [f"{name}: {value}" for name, value in bearer(alice).items()]
     command = ["curl", "-sN", "--max-time", "10", "-H", header, server.url + STREAM]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as curl:
@@ -154,8 +174,8 @@ def test_curl_reads_the_stream(server, alice):
             assert curl.stdout.readline().startswith("retry: ")
             place(alice)
             lines = iter(curl.stdout.readline, "event: orders\n")
-            assert list(lines) == ["event: heartbeat\n", "id: 0\n", "data:\n", "\n"]
-            assert curl.stdout.readline() == f"id: {event_id(1)}\n"
+            assert list(lines) == ["event: heartbeat\n", f"id: {begins_after}\n", "data:\n", "\n"]
+            assert curl.stdout.readline() == f"id: {event_id(begins_after.position + 1)}\n"
             data = curl.stdout.readline().removeprefix("data: ")
             assert json.loads(data)["product"] == "Espresso cups"
         finally:

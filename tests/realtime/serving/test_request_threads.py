@@ -1,6 +1,7 @@
 """Requests for streams through the whole application, in this test's event loop."""
 
 import asyncio
+import selectors
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -9,6 +10,7 @@ from django.core.signals import request_finished, request_started
 from django.db import connection
 from django.http import HttpResponse, StreamingHttpResponse
 
+from realtime.serving.thread_loop import SelectorOfFew
 from tests.clients import bearer
 from tests.realtime.serving.conftest import session_cookie
 from tests.waiting import soon, until, wait_until
@@ -26,6 +28,24 @@ async def test_a_stream_is_open_while_its_request_has_ended(ask, alice, hub):
     finally:
         request_finished.disconnect(dispatch_uid="test")
     assert len(hub.streams) == 0
+
+
+async def test_a_request_thread_gives_the_interpreters_lock_away_for_nothing_but_queries(
+    ask, alice, monkeypatch
+):
+    """Each question to the kernel does: in a crowd, the next thread has it for a millisecond."""
+    asked = []
+    select = selectors.DefaultSelector.select
+
+    def noted(self, timeout=None):
+        asked.append(type(self))
+        return select(self, timeout)
+
+    monkeypatch.setattr(selectors.DefaultSelector, "select", noted)
+    async with ask(headers=bearer(alice)) as answer:
+        assert answer.status == 200
+    assert selectors.DefaultSelector in asked  # by this test's own loop
+    assert SelectorOfFew not in asked
 
 
 @pytest.mark.parametrize("path", ["/decorated", "/guarded"])
