@@ -38,9 +38,9 @@ class Sizes(NamedTuple):
     missed: int = 100
     idle: int = 5000
     idle_seconds: float = 20.0
-    checkout_seconds: float = 2.5
-    flat_out_seconds: float = 1.0
-    writers_seconds: float = 2.0
+    checkout_seconds: float = 1.5
+    flat_out_seconds: float = 0.6
+    writers_seconds: float = 1.0
 
     def times(self, share: float) -> "Sizes":
         """This share of each."""
@@ -209,9 +209,12 @@ def _listen(tree: Tree, server: str, resources: ExitStack) -> None:
 def _by_turns(
     workers: Sequence[Worker], threads: int, seconds: float, per_second: float | None = None
 ) -> tuple[list[float], list[float]]:
-    """Milliseconds of each order without its events, and with them."""
+    """Milliseconds of each order without its events, and with them.
+
+    In short turns, for what a commit takes changes from one second to the next.
+    """
     taken: dict[bool, list[float]] = {False: [], True: []}
-    turns = (False, True, True, False, False, True)
+    turns = (False, True, *(True, False, False, True) * 2)
     for number, publishing in enumerate(turns):
         for worker in workers:
             worker.send(

@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -142,19 +141,20 @@ class Tree:
         self.database.settle()
         port, name = free_port(), f"{self.name}-{kind}"
         KEPT.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=KEPT, prefix="pauses-") as pauses:
-            pauses.write(bytes(8))
-            pauses.flush()
-            arguments = [*SERVERS[kind], port, "config.asgi:application"]
-            with running(
-                name,
-                [sys.executable, "-P", SOURCES / "serve.py", pauses.name, kind, *arguments],
-                cores=cores or self.cores.server,
-                port=port,
-                folder=self.path,
-                environment={**self._environment, "DATABASE_URL": self.database.url_for(name)},
-            ) as process:
-                yield Server(process, port, Path(pauses.name))
+        pauses = KEPT / f"{name}.pauses"
+        pauses.write_bytes(bytes(8))
+        with running(
+            name,
+            [
+                *(sys.executable, "-P", SOURCES / "serve.py", pauses, kind),
+                *(*SERVERS[kind], port, "config.asgi:application"),
+            ],
+            cores=cores or self.cores.server,
+            port=port,
+            folder=self.path,
+            environment={**self._environment, "DATABASE_URL": self.database.url_for(name)},
+        ) as process:
+            yield Server(process, port, pauses)
 
     def customers(self, count: int, *, after: str | None = None) -> Sequence[Request]:
         """A stream for each of so many customers, of what concerns them."""
