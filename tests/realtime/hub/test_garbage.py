@@ -38,21 +38,36 @@ def test_open_streams_are_put_aside_a_few_hundred_at_a_time(aside):
     assert not any(type(one) is Cycle for one in gc.get_objects())
 
 
-def test_to_put_streams_aside_goes_through_what_is_new_only(aside):
-    generations = []
+@pytest.fixture
+def generations():
+    """Those that have been collected."""
+    collected = []
 
     def note(phase, info):
         if phase == "start":
-            generations.append(info["generation"])
+            collected.append(info["generation"])
 
     gc.callbacks.append(note)
-    try:
-        for _ in range(3 * STEP):
-            aside.opened()
-    finally:
-        gc.callbacks.remove(note)
+    yield collected
+    gc.callbacks.remove(note)
+
+
+def test_to_put_streams_aside_goes_through_what_is_new_only(aside, generations):
+    for _ in range(3 * STEP):
+        aside.opened()
     assert generations.count(1) >= 3
     assert 2 not in generations
+
+
+def test_where_as_many_have_gone_it_goes_through_everything(aside, generations):
+    for _ in range(STEP):
+        aside.opened()
+    for _ in range(STEP):
+        aside.ended()
+    assert 2 not in generations
+    for _ in range(2 * STEP):
+        aside.opened()
+    assert generations.count(2) == 1
 
 
 def test_when_half_of_them_have_gone_all_is_taken_back_to_be_collected(aside):
