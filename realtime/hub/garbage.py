@@ -17,9 +17,10 @@ from functools import cache
 
 # How many streams are put aside together.
 STEP = 200
-# Before they are put aside, garbage is collected, for it would be put aside, too. Where streams only
-# come, among what is new: to go through all that they have brought takes 0.1 ms for each, a seventh of
-# what opening it takes. Where as many have gone, among everything: each may have left a cycle.
+# Before they are put aside, garbage is collected, for it would be put aside, too. Where streams
+# only come, among what is new: to go through all that they have brought takes 0.1 ms for each, a
+# seventh of what opening it takes. Where as many have gone, among everything: each may have left a
+# cycle.
 NEW_ONLY, EVERYTHING = 1, 2
 
 
