@@ -68,6 +68,21 @@ def test_the_header_of_a_phone_takes_two_lines_with_the_bell_at_its_end(visit, s
 
 
 @pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("width", [300, 320, 352])
+def test_the_header_of_a_customer_keeps_to_one_line_on_the_smallest_phone(
+    visit, alice, locale, width
+):
+    page = visit(alice, locale=locale, viewport={"width": width, "height": 640})
+    expect(page.locator("main h1")).to_be_visible()
+    brand, bell = box(page, ".brand"), box(page, ".bell-button")
+    sign_out = box(page, ".account button")
+    assert brand["x"] + brand["width"] <= sign_out["x"]
+    assert sign_out["x"] + sign_out["width"] <= bell["x"]
+    assert bell["x"] + bell["width"] <= width
+    assert abs(bell["y"] - brand["y"]) < 10
+
+
+@pytest.mark.parametrize("locale", LOCALES)
 def test_the_name_of_no_step_is_broken(visit, alice, locale):
     an_order(alice).save()
     page = visit(alice, locale=locale, **PHONE)
