@@ -161,7 +161,7 @@ async def test_a_view_that_fails_when_it_is_asked_again_ends_its_stream(
 ):
     """And no other: it can't be verified."""
     monkeypatch.setattr(hub.access_monitor, "_check_seconds", 0.2)
-    monkeypatch.setattr(access_monitor, "LATE_SECONDS", 1.5)
+    monkeypatch.setattr(access_monitor, "LATE_SECONDS", 3)
     monkeypatch.setattr(access_monitor, "CLOCK_SECONDS", 0.05)
     async with (
         ask(f"/orders/{order.pk}/live", bearer(alice)) as answer,
