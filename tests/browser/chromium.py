@@ -12,7 +12,7 @@ from django.db import connections
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 EXECUTABLE = shutil.which("chromium")
-# The same without the window around the page, where it is installed: a page costs half as much.
+# The same without the window around the page, where it is installed: a third less work.
 HEADLESS = shutil.which("chromium-headless-shell") or EXECUTABLE
 
 ARGUMENTS = [

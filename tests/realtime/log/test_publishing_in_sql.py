@@ -36,9 +36,15 @@ def insert(session, **values):
     )
 
 
-def test_the_function_writes_an_event_and_hints_at_it(session, outbox, elsewhere):
-    listener = elsewhere()
-    listener.execute(f"LISTEN {PENDING_CHANNEL}")
+@pytest.fixture
+def listener(elsewhere):
+    """A session that hears of events that wait."""
+    session = elsewhere()
+    session.execute(f"LISTEN {PENDING_CHANNEL}")
+    return session
+
+
+def test_the_function_writes_an_event_and_hints_at_it(session, outbox, listener):
     session.execute(
         """SELECT realtime_publish('documents.document:7', '{"title":"New"}', type => 'changed')"""
     )
@@ -54,9 +60,7 @@ def test_the_function_writes_an_event_and_hints_at_it(session, outbox, elsewhere
     assert list(listener.notifies(timeout=0.2)) == []
 
 
-def test_while_somebody_polls_the_stream_the_function_hints_nothing(session, elsewhere):
-    listener = elsewhere()
-    listener.execute(f"LISTEN {PENDING_CHANNEL}")
+def test_while_somebody_polls_the_stream_the_function_hints_nothing(session, listener):
     session.execute(
         "INSERT INTO realtime_pollinglease VALUES ('default', clock_timestamp() + interval '1 min')"
     )
@@ -65,9 +69,7 @@ def test_while_somebody_polls_the_stream_the_function_hints_nothing(session, els
     assert [hint.payload for hint in listener.notifies(timeout=5, stop_after=1)] == ["orders"]
 
 
-def test_a_lease_that_a_clock_set_back_has_made_long_is_not_relied_on(session, elsewhere):
-    listener = elsewhere()
-    listener.execute(f"LISTEN {PENDING_CHANNEL}")
+def test_a_lease_that_a_clock_set_back_has_made_long_is_not_relied_on(session, listener):
     session.execute(
         "INSERT INTO realtime_pollinglease VALUES ('default', clock_timestamp() + interval '1 day')"
     )
