@@ -42,6 +42,8 @@ from .serving.rejections import (
 from .serving.responses import EventStreamResponse
 from .serving.thread_loop import call_synchronously
 
+logger = logging.getLogger("realtime")
+
 
 @lru_cache(maxsize=1024)
 def _selection(types: tuple[str, ...], topics: tuple[str, ...]) -> Selection:
@@ -52,9 +54,6 @@ def _selection(types: tuple[str, ...], topics: tuple[str, ...]) -> Selection:
 @lru_cache
 def _types(types: tuple[str, ...]) -> frozenset[str]:
     return frozenset(types)
-
-
-logger = logging.getLogger("realtime")
 
 
 def _dispatching_off_the_loop(view: Callable[..., Any]) -> Callable[..., Any]:
