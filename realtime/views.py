@@ -1,21 +1,15 @@
 """The view of a stream."""
 
-import logging
-from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
-from functools import cache, lru_cache, partial, wraps
-from importlib import import_module
+from collections.abc import Callable, Collection
+from functools import lru_cache, partial, wraps
 from inspect import isawaitable, iscoroutinefunction
-from io import BytesIO
 from typing import Any, cast
 
-from asgiref.sync import async_to_sync, sync_to_async
-from django.conf import settings
+from asgiref.sync import sync_to_async
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
-from django.core.handlers.asgi import ASGIRequest
-from django.db import Error, InterfaceError, OperationalError, connections
+from django.db import InterfaceError, OperationalError, connections
 from django.db.models import QuerySet
 from django.db.transaction import non_atomic_requests
 from django.http import Http404, HttpRequest, HttpResponse
@@ -26,6 +20,7 @@ from . import conf
 from .access.authentication import authenticate
 from .access.grants import Grant, Review, anonymous_user
 from .access.prefetch import prefetched
+from .access.reauthorization import ask_again, ask_guarded, question_of
 from .access.tokens import InvalidCredentials, challenge, token_header
 from .hub.hub import Hub
 from .log.topics import EVERYTHING, Selection, Topics, followed, named, tenant_of_now
@@ -41,8 +36,6 @@ from .serving.rejections import (
 )
 from .serving.responses import EventStreamResponse
 from .serving.thread_loop import call_synchronously
-
-logger = logging.getLogger("realtime")
 
 
 @lru_cache(maxsize=1024)
@@ -295,9 +288,9 @@ class EventStreamView(View):
     ) -> Callable[[Any], Topics]:
         """Asks `topics()` again, with nothing kept of this request that is large or lives."""
         scope = lasting_scope(request)
-        ask = partial(_ask_again, type(self), self._initkwargs, scope, kwargs)
+        ask = partial(ask_again, type(self), self._initkwargs, scope, kwargs)
         if (guard := self._guard(request)) is not None:
-            ask = partial(_ask_guarded, guard, ask, scope, kwargs)
+            ask = partial(ask_guarded, guard, ask, scope, kwargs)
         if grant.is_in_table or not request.user.is_authenticated:
             return ask
         # A user made from a token alone can't be looked up again.
@@ -353,90 +346,3 @@ def _allowed(subjects: Any) -> Topics:
     if not several or any(isinstance(subject, AnonymousUser) for subject in several):
         raise PermissionDenied
     return followed(subjects)
-
-
-@dataclass
-class Question:
-    """What a guarded view is asked again by: it goes in the scope of a request, and comes back with
-    the topics, if what stands around the view has let it pass.
-    """
-
-    topics: Topics | None = None
-
-
-QUESTION_KEY = "realtime.question"
-
-
-def question_of(request: HttpRequest) -> Question | None:
-    found: Question | None = getattr(request, "scope", {}).get(QUESTION_KEY)
-    return found
-
-
-def _ask_again(
-    view_class: type[EventStreamView],
-    initkwargs: dict[str, Any],
-    scope: dict[str, Any],
-    kwargs: dict[str, Any],
-    user: Any,
-) -> Topics:
-    request = _same_request(scope, user)
-    view = view_class(**initkwargs)
-    view.setup(request, **kwargs)
-    return view._topics_again(request, kwargs)
-
-
-def _ask_guarded(
-    guard: Callable[..., Any],
-    ask: Callable[[Any], Topics],
-    scope: dict[str, Any],
-    kwargs: dict[str, Any],
-    user: Any,
-) -> Topics:
-    """As _ask_again(), through whatever decides beside `topics()`, such as permission_required().
-
-    ask: the same without. Raises PermissionDenied if the view isn't reached.
-    """
-    question = Question()
-    request = _same_request({**scope, QUESTION_KEY: question}, user)
-    try:
-        response = guard(request, **kwargs)
-        if isawaitable(response):
-            async_to_sync(_awaited)(response)
-    except (PermissionDenied, Http404, Error):
-        raise
-    except Exception:
-        # It goes by what middleware adds to a request, and here there was none.
-        _say_that_it_can_not_be_asked(guard)
-        return ask(user)
-    if question.topics is None:
-        raise PermissionDenied
-    return question.topics
-
-
-async def _awaited(response: Awaitable[Any]) -> None:
-    await response
-
-
-@cache
-def _say_that_it_can_not_be_asked(guard: Callable[..., Any]) -> None:
-    """Once a process, for each view. In the except block of its error."""
-    logger.warning(
-        "What stands around a stream's view (a decorator, or dispatch()) could not be asked again "
-        "while streams are open, so only its topics() are. It goes by something that only a "
-        "request through the middleware has: %r",
-        guard,
-        exc_info=True,
-    )
-
-
-def _same_request(scope: dict[str, Any], user: Any) -> Any:
-    request: Any = ASGIRequest(scope, BytesIO())
-    request.user = AnonymousUser() if user is None else user
-
-    async def auser() -> Any:
-        return request.user
-
-    request.auser = auser
-    store = import_module(settings.SESSION_ENGINE).SessionStore
-    request.session = store(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
-    return request
