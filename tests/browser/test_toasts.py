@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from .bells import (
@@ -9,6 +10,7 @@ from .bells import (
     ONE_SECOND_MS,
     badge,
     expect_live,
+    move_on,
     open_bell,
     panel,
     place,
@@ -82,9 +84,13 @@ def test_what_arrives_pops_up_and_leads_to_its_order(visit, alice):
     expect(badge(page)).to_be_hidden()
 
 
-def test_a_storm_of_two_hundred_orders_leaves_a_usable_page(visit, alice):
+@pytest.mark.parametrize("is_pointed_at", [False, True], ids=["alone", "pointed at"])
+def test_a_storm_of_two_hundred_orders_leaves_a_usable_page(visit, alice, is_pointed_at):
     page = watched(visit(alice))
-    for number in range(STORM):
+    place(alice, "Spoon 0")
+    if is_pointed_at:
+        toasts(page).hover()
+    for number in range(1, STORM):
         place(alice, f"Spoon {number}")
     expect(badge(page)).to_have_text("99+")
     expect(toasts(page)).to_have_count(AT_A_TIME)
@@ -96,6 +102,26 @@ def test_a_storm_of_two_hundred_orders_leaves_a_usable_page(visit, alice):
     open_bell(page)
     expect(badge(page)).not_to_have_attribute("data-new", "", timeout=ONE_SECOND_MS)
     expect(page.locator(".bell-toast")).to_have_count(0)
+
+
+def test_the_rest_is_counted_though_more_come_at_once_than_the_page_lists(visit, alice):
+    page = elsewhere(visit(alice))
+    place(alice, "Teapot")
+    expect(toasts(page)).to_have_count(1)
+    place_many(alice, STORM)
+    expect(more(page)).to_have_text(re.compile(f"and {STORM + 1 - AT_A_TIME} more"))
+
+
+def test_the_rest_is_what_does_not_stand_there_by_itself_and_is_still_new(visit, alice):
+    page = elsewhere(visit(alice))
+    orders = place_many(alice, AT_A_TIME + 3)
+    expect(more(page)).to_have_text(re.compile("and 3 more"))
+    more(page).hover()  # none goes by itself meanwhile
+    move_on(orders[0], "paid")
+    expect(toasts(page).last).to_contain_text("Spoon 0")
+    expect(more(page)).to_have_text(re.compile("and 3 more"))  # another one made room for it
+    page.context.new_page().goto(f"/orders/{orders[1].pk}/")
+    expect(more(page)).to_have_text(re.compile("and 2 more"))
 
 
 def test_a_storm_is_announced_in_a_few_sentences(visit, alice):
@@ -129,6 +155,20 @@ def test_they_go_by_themselves_but_not_while_somebody_points_at_them(visit, alic
     page.clock.fast_forward(LONG)
     expect(toasts(page)).to_have_count(0)
     expect(page.locator("[data-bell-toasts]")).to_be_hidden()
+
+
+def test_one_that_somebody_points_at_stays_also_when_its_subject_has_news(visit, alice):
+    page = with_clock(visit(alice))
+    order = place(alice, "Teapot")
+    expect(toasts(page)).to_have_count(1)
+    toasts(page).hover()
+    move_on(order, "paid")
+    expect(toasts(page)).to_contain_text("Paid")
+    page.clock.fast_forward(LONG)
+    expect(toasts(page)).to_contain_text("Paid")
+    page.mouse.move(5, 5)
+    page.clock.fast_forward(LONG)
+    expect(toasts(page)).to_have_count(0)
 
 
 def test_they_wait_while_the_keyboard_is_there(visit, alice):

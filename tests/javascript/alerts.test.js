@@ -35,10 +35,10 @@ function fakeStorage() {
 }
 
 function alertOf(number) {
-  return { subject: `order:${number}`, title: `Shipped · ${number}`, body: "", url: `/${number}/` };
+  return { subject: `order:${number}`, position: number, title: `Shipped · ${number}`, body: "", url: `/${number}/` };
 }
 
-const SUM = { subject: "", title: "4 new notifications", body: "", url: "/all/" };
+const SUM = { subject: "", position: 0, title: "4 new notifications", body: "", url: "/all/" };
 
 function alertsFor(choices, follow = () => {}) {
   return new Alerts(choices, follow, { play: () => (played += 1) });
@@ -136,7 +136,7 @@ test("of one subject the newest stands there, and it goes once it is seen anywhe
   alerts.show([{ ...alertOf(1), title: "Delivered · 1" }], () => SUM);
   alerts.show([alertOf(2)], () => SUM);
   assert.deepEqual(titles(), ["Delivered · 1", "Shipped · 2"]);
-  alerts.keepOnly((subject) => subject === "order:2");
+  alerts.keepOnly((subject, position) => subject === "order:2" && position === 2);
   assert.deepEqual(titles(), ["Shipped · 2"]);
 });
 

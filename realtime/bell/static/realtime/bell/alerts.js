@@ -6,6 +6,7 @@
  *
  * @typedef {object} Alert
  * @property {string} subject empty: all that is new
+ * @property {number} position of the newest that it tells of; 0: of all
  * @property {string} title
  * @property {string} body
  * @property {string} url where a click leads, if anywhere
@@ -18,7 +19,7 @@ export class Alerts {
   #choices;
   #follow;
   #tone;
-  /** @type {Map<string, Notification>} those that are shown, by subject */
+  /** @type {Map<string, {notification: Notification, position: number}>} those that are shown, by subject */
   #shown = new Map();
 
   /**
@@ -56,11 +57,11 @@ export class Alerts {
   /**
    * Takes away those that have been seen meanwhile, here or anywhere else.
    *
-   * @param {(subject: string) => boolean} isNew
+   * @param {(subject: string, position: number) => boolean} isNew
    */
   keepOnly(isNew) {
-    for (const [subject, notification] of this.#shown) {
-      if (!isNew(subject)) notification.close();
+    for (const [subject, { notification, position }] of this.#shown) {
+      if (!isNew(subject, position)) notification.close();
     }
   }
 
@@ -68,13 +69,13 @@ export class Alerts {
   #show(alert) {
     const notification = notificationOf(alert);
     if (!notification) return;
-    this.#shown.set(alert.subject, notification);
+    this.#shown.set(alert.subject, { notification, position: alert.position });
     notification.addEventListener("click", () => {
       notification.close();
       this.#follow(alert);
     });
     notification.addEventListener("close", () => {
-      if (this.#shown.get(alert.subject) === notification) this.#shown.delete(alert.subject);
+      if (this.#shown.get(alert.subject)?.notification === notification) this.#shown.delete(alert.subject);
     });
   }
 }

@@ -235,11 +235,14 @@ class LiveBell {
 
   /** @param {readonly StreamEvent[]} arrived */
   #tellOf(arrived) {
-    const isStillNew = (/** @type {string} */ subject) => stateOf(this.#state, subject) === "new";
+    /** @type {(subject: string, position: number) => boolean} */
+    const isStillNew = (subject, position) => isNew(this.#state, subject, position);
     this.#toasts.keepOnly(isStillNew);
-    this.#alerts.keepOnly((subject) => (subject === "" ? countNew(this.#state) > 0 : isStillNew(subject)));
+    this.#alerts.keepOnly((subject, position) => {
+      return subject === "" ? countNew(this.#state) > 0 : isStillNew(subject, position);
+    });
     const news = arrived.filter(({ data, position }) => {
-      return isNew(this.#state, data.subject, position) && !this.#isInView(data.subject);
+      return isStillNew(data.subject, position) && !this.#isInView(data.subject);
     });
     if (news.length === 0) return; // or seen in another window before it came here
     this.#signs.ring();
@@ -255,13 +258,11 @@ class LiveBell {
    * @param {ReadonlyMap<string, number>} arrived the newest position of each subject
    */
   #toast(arrived) {
-    const subjects = new Set(
-      [...arrived]
-        .filter(([subject, position]) => isNew(this.#state, subject, position))
-        .map(([subject]) => subject),
+    const news = new Map(
+      [...arrived].filter(([subject, position]) => isNew(this.#state, subject, position)),
     );
-    const rows = rowsIn(this.#panel).filter((row) => subjects.has(subjectOf(row)));
-    this.#toasts.show(rows.map(toastOf), subjects);
+    const rows = rowsIn(this.#panel).filter((row) => news.has(subjectOf(row)));
+    this.#toasts.show(rows.map(toastOf), news);
   }
 
   /** What has arrived is told on the desktop, once for all tabs, while none of them is looked at. */
@@ -281,7 +282,7 @@ class LiveBell {
     const subjects = [...arrived.keys()].filter(isToBeTold);
     const alerts = rowsIn(find(root, "[data-bell-panel]"))
       .filter((row) => isToBeTold(subjectOf(row)))
-      .map(alertOf);
+      .map((row) => alertOf(row, arrived.get(subjectOf(row)) ?? 0));
     this.#alerts.show(alerts, () => this.#sumOf(subjects.length));
   }
 
@@ -294,7 +295,7 @@ class LiveBell {
   #sumOf(count) {
     const title = announcement(findTemplate(this.#root, "[data-announcement]"), count).textContent ?? "";
     const url = this.#root.dataset.inboxUrl ?? "";
-    return { subject: "", title: title.trim(), body: "", url };
+    return { subject: "", position: 0, title: title.trim(), body: "", url };
   }
 
   /**
@@ -498,14 +499,16 @@ function toastOf(row) {
 
 /**
  * @param {HTMLElement} row
+ * @param {number} position
  * @returns {import("./alerts.js").Alert}
  */
-function alertOf(row) {
+function alertOf(row, position) {
   const text = (/** @type {string} */ selector) => {
     return (row.querySelector(selector)?.textContent ?? "").replace(/\s+/g, " ").trim();
   };
   return {
     subject: subjectOf(row),
+    position,
     title: text("[data-bell-link]"),
     body: text(".bell-sentence"),
     url: row.querySelector("a[data-bell-link]")?.getAttribute("href") ?? "",

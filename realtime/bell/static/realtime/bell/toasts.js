@@ -12,7 +12,10 @@ const SHOWN_MS = 7_000;
 
 /**
  * @typedef {{subject: string, content: HTMLElement}} ToastContent
- * @typedef {{element: HTMLElement, subjects: Set<string>, countdown: Countdown}} Toast
+ * @typedef {object} Toast
+ * @property {HTMLElement} element
+ * @property {Map<string, number>} subjects what it tells of: the newest position of each
+ * @property {Countdown} countdown
  */
 
 export class Toasts {
@@ -25,6 +28,7 @@ export class Toasts {
   /** @type {Toast | undefined} */
   #more;
   #isPointedAt = false;
+  #hasLostFocus = false;
 
   /**
    * @param {HTMLElement} region
@@ -51,49 +55,59 @@ export class Toasts {
    * The newest of what has arrived; what they leave no room for is counted.
    *
    * @param {readonly ToastContent[]} contents the newest first
-   * @param {Iterable<string>} subjects all that have arrived, those of the contents too
+   * @param {ReadonlyMap<string, number>} news the newest position of all subjects that have arrived, those
+   *   of the contents too
    */
-  show(contents, subjects) {
-    const arrived = new Set(subjects);
+  show(contents, news) {
+    const arrived = new Map(news);
     for (const toast of this.#toasts) {
-      if (toast !== this.#more && [...toast.subjects].some((one) => arrived.has(one))) this.#remove(toast);
+      if (toast !== this.#more && [...toast.subjects.keys()].some((one) => arrived.has(one))) this.#takeAway(toast);
     }
     const shown = contents.slice(0, MOST_AT_A_TIME);
-    for (const { subject } of shown) arrived.delete(subject);
-    for (const { subject, content } of [...shown].reverse()) this.#add(subject, content);
+    for (const { subject, content } of [...shown].reverse()) {
+      this.#add(subject, arrived.get(subject) ?? 0, content);
+      arrived.delete(subject);
+      this.#more?.subjects.delete(subject); // it stands there by itself now
+    }
     const single = this.#toasts.filter((toast) => toast !== this.#more);
     for (const old of single.slice(0, -MOST_AT_A_TIME)) {
-      for (const subject of old.subjects) arrived.add(subject);
-      this.#remove(old);
+      for (const [subject, position] of old.subjects) arrived.set(subject, position);
+      this.#takeAway(old);
     }
     if (arrived.size > 0) this.#addToMore(arrived);
-    this.#region.hidden = this.#toasts.length === 0;
-    this.#runOrPause();
+    this.#countMore();
+    this.#settle();
   }
 
   /**
    * Takes away those that have been seen meanwhile, here or anywhere else.
    *
-   * @param {(subject: string) => boolean} isNew
+   * @param {(subject: string, position: number) => boolean} isNew
    */
   keepOnly(isNew) {
     for (const toast of this.#toasts) {
-      if (![...toast.subjects].some(isNew)) this.#remove(toast);
+      for (const [subject, position] of toast.subjects) {
+        if (!isNew(subject, position)) toast.subjects.delete(subject);
+      }
+      if (toast.subjects.size === 0) this.#takeAway(toast);
     }
+    this.#countMore();
+    this.#settle();
   }
 
   /**
    * @param {string} subject
+   * @param {number} position
    * @param {HTMLElement} content
    */
-  #add(subject, content) {
-    const toast = this.#made(this.#template, [subject]);
+  #add(subject, position, content) {
+    const toast = this.#made(this.#template, [[subject, position]]);
     toast.element.querySelector("[data-toast-content]")?.append(content);
     this.#toasts.splice(this.#more ? -1 : this.#toasts.length, 0, toast);
     this.#region.insertBefore(toast.element, this.#more?.element ?? null);
   }
 
-  /** @param {Iterable<string>} subjects */
+  /** @param {ReadonlyMap<string, number>} subjects */
   #addToMore(subjects) {
     if (!this.#more) {
       this.#more = this.#made(this.#moreTemplate, []);
@@ -101,8 +115,17 @@ export class Toasts {
       this.#region.append(this.#more.element);
     }
     this.#more.countdown.renew(SHOWN_MS);
-    for (const subject of subjects) this.#more.subjects.add(subject);
+    for (const [subject, position] of subjects) this.#more.subjects.set(subject, position);
+  }
+
+  /** Says how many the rest are; none are no toast. */
+  #countMore() {
+    if (!this.#more) return;
     const count = this.#more.subjects.size;
+    if (count === 0) {
+      this.#takeAway(this.#more);
+      return;
+    }
     for (const number of this.#more.element.querySelectorAll("[data-bell-more]")) {
       number.textContent = String(count);
     }
@@ -111,7 +134,7 @@ export class Toasts {
 
   /**
    * @param {HTMLTemplateElement} template
-   * @param {string[]} subjects
+   * @param {[string, number][]} subjects
    * @returns {Toast}
    */
   #made(template, subjects) {
@@ -120,7 +143,7 @@ export class Toasts {
     /** @type {Toast} */
     const toast = {
       element,
-      subjects: new Set(subjects),
+      subjects: new Map(subjects),
       countdown: new Countdown(SHOWN_MS, () => this.#remove(toast)),
     };
     return toast;
@@ -128,16 +151,30 @@ export class Toasts {
 
   /** @param {Toast} toast */
   #remove(toast) {
+    this.#takeAway(toast);
+    this.#settle();
+  }
+
+  /**
+   * Before others come, perhaps: where the pointer and the focus are then is looked at afterwards.
+   *
+   * @param {Toast} toast
+   */
+  #takeAway(toast) {
     toast.countdown.pause();
     this.#toasts = this.#toasts.filter((other) => other !== toast);
     if (toast === this.#more) this.#more = undefined;
-    const hadFocus = toast.element.contains(document.activeElement);
+    this.#hasLostFocus ||= toast.element.contains(document.activeElement);
     toast.element.remove();
-    if (this.#toasts.length === 0) {
-      this.#region.hidden = true;
-      this.#isPointedAt = false; // what isn't there any more needn't send a pointerleave
-    }
-    if (hadFocus) this.#focusNext();
+  }
+
+  /** What follows from a change of the toasts. */
+  #settle() {
+    const isEmpty = this.#toasts.length === 0;
+    this.#region.hidden = isEmpty;
+    if (isEmpty) this.#isPointedAt = false; // what isn't there any more needn't send a pointerleave
+    if (this.#hasLostFocus) this.#focusNext();
+    this.#hasLostFocus = false;
     this.#runOrPause();
   }
 
