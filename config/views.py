@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import resolve_url
 
 from .demo import accounts
 
@@ -12,6 +13,12 @@ class SignInView(LoginView):
     """Django's, which offers the demo accounts with one click while the site is for trying out."""
 
     redirect_authenticated_user = True
+
+    def get_default_redirect_url(self) -> str:
+        """Staff begin at the board, customers at their own page."""
+        user = self.request.user
+        is_board_theirs = user.is_staff and user.has_perm("orders.view_order")
+        return resolve_url("orders_board") if is_board_theirs else super().get_default_redirect_url()
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(

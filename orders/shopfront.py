@@ -50,8 +50,9 @@ class Card(NamedTuple):
 
 @require_safe
 @keep_for_back
-@login_required
 def home(request: HttpRequest) -> HttpResponse:
+    if not request.user.is_authenticated:
+        return redirect("login")  # without `next`: it knows best where somebody begins
     # The cursor first: what the stream says after it may be shown already, but is never missing.
     cursor = realtime.current_cursor(STREAM)
     orders = list(Order.objects.filter(customer=cast(User, request.user))[: SHOWN + 1])

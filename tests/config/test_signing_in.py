@@ -39,6 +39,35 @@ def test_an_account_with_a_password_of_its_own_is_not_offered(client, developmen
     assert names(client) == ["shop", "bob"]
 
 
+@pytest.mark.parametrize(
+    ("username", "next_page", "begins_at"),
+    [
+        ("alice", "", "/"),
+        ("shop", "", "/orders/"),
+        ("shop", "/notifications/", "/notifications/"),
+    ],
+    ids=["a customer", "staff", "staff on their way elsewhere"],
+)
+def test_who_signs_in_begins_at_the_page_that_is_theirs(
+    client, alice, shop, username, next_page, begins_at
+):
+    front = client.get("/", follow=True)
+    assert front.redirect_chain == [(LOGIN, 302)]
+    fields = {"username": username, "password": PASSWORD, "next": next_page}
+    response = client.post(LOGIN, fields, follow=True)
+    assert response.redirect_chain == [(begins_at, 302)]
+    assert response.status_code == 200
+    if not next_page:
+        assert client.get(LOGIN).url == begins_at  # signed in already
+
+
+def test_staff_who_may_not_see_the_board_begin_at_their_own_page(client, alice):
+    alice.is_staff = True
+    alice.save()
+    response = client.post(LOGIN, {"username": "alice", "password": PASSWORD})
+    assert response.url == "/"
+
+
 @pytest.mark.parametrize(("debug", "production"), [(False, False), (True, True), (False, True)])
 def test_nothing_of_it_is_offered_anywhere_else(client, settings, debug, production):
     accounts.create_accounts()

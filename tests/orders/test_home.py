@@ -56,7 +56,7 @@ def test_an_order_shows_where_it_stands_and_what_lies_ahead(alice, statuses, exp
 
 
 def test_it_asks_strangers_to_sign_in(client):
-    assert client.get(HOME).url == "/login/?next=/"
+    assert client.get(HOME).url == "/login/"
     assert client.post(PLACE, {"offer": "teapot"}).url == "/login/?next=/orders/place/"
 
 
