@@ -17,8 +17,9 @@ class SignInView(LoginView):
     def get_default_redirect_url(self) -> str:
         """Staff begin at the board, customers at their own page."""
         user = self.request.user
-        is_board_theirs = user.is_staff and user.has_perm("orders.view_order")
-        return resolve_url("orders_board") if is_board_theirs else super().get_default_redirect_url()
+        if user.is_staff and user.has_perm("orders.view_order"):
+            return resolve_url("orders_board")
+        return super().get_default_redirect_url()
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(

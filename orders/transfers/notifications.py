@@ -1,8 +1,14 @@
 """What the bell tells whoever has started an import or an export: that it is through."""
 
+from django.contrib.auth.models import AnonymousUser, User
 from django.utils.translation import gettext_lazy as _
 
 from realtime.bell import Kind, register_kind
+
+
+def may_start_one(user: User | AnonymousUser) -> bool:
+    return user.has_perm("orders.view_order")
+
 
 for name, label in {
     "import_done": _("Import done"),
@@ -19,5 +25,6 @@ for name, label in {
             icon="done" if is_done else "failed",
             tone="green" if is_done else "red",
             group=_("Imports and exports"),
+            offered_to=may_start_one,
         )
     )

@@ -1,6 +1,6 @@
 """Kinds of notifications: what each is called, and how it is shown."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,8 @@ class Kind:
     tone: the colour: blue, violet, amber, green, red or grey.
     group: what its reader finds it under when they choose what they want to be told.
     default: whether those who have chosen nothing are told.
+    offered_to: says of a user whether they are asked if they want to be told; without it everybody
+        is. For what only some can ever be told. `notify()` doesn't ask it.
 
     Raises InvalidKind.
     """
@@ -45,6 +47,7 @@ class Kind:
     tone: str = "grey"
     group: Text = ""
     default: bool = True
+    offered_to: Callable[[Any], bool] | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.name) <= 100 or "." not in self.name:
@@ -102,6 +105,11 @@ def check_known(name: str) -> None:
 def kind_named(name: str) -> Kind:
     """The kind of that name. Of one that an app no longer has, a plain one: its news stay."""
     return _kinds.get(name) or Kind(name if "." in name else f"unknown.{name}", label=_("News"))
+
+
+def kinds_offered_to(user: Any) -> list[Kind]:
+    """Those of which a user can choose whether to be told, in the order of `all_kinds()`."""
+    return [kind for kind in all_kinds() if kind.offered_to is None or kind.offered_to(user)]
 
 
 def all_kinds() -> Iterator[Kind]:

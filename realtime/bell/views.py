@@ -19,7 +19,7 @@ import realtime
 from .changes import ONE_SUBJECT_ONLY, Action, choose
 from .changes import change as publish_change
 from .kept_pages import keep_for_back
-from .kinds import all_kinds
+from .kinds import kinds_offered_to
 from .models import Thread, threads_of
 from .notifying import STREAM
 from .snapshot import bell_of, inbox_page
@@ -134,10 +134,11 @@ def choices(request: HttpRequest) -> HttpResponse:
     """What the user wants to be told of."""
     if request.method == "POST":
         wanted = set(request.POST.getlist("kind"))
-        choose(request.user, {kind.name: kind.name in wanted for kind in all_kinds()})
+        offered = kinds_offered_to(request.user)
+        choose(request.user, {kind.name: kind.name in wanted for kind in offered})
         return redirect("bell:choices")
     bell = bell_of(request)
-    kinds = [(kind, bell.bell.wants(kind)) for kind in all_kinds()]
+    kinds = [(kind, bell.bell.wants(kind)) for kind in kinds_offered_to(request.user)]
     return render(request, "bell/choices.html", {"bell": bell, "kinds": kinds})
 
 

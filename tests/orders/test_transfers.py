@@ -354,6 +354,13 @@ def test_a_transfer_that_fails_says_so(clerk, alice, monkeypatch, caplog):
     assert "has failed" in caplog.text
 
 
+def test_only_who_may_start_one_is_asked_whether_they_want_to_be_told(clerk, alice):
+    choices, group = reverse("bell:choices"), "Imports and exports"
+    assert group in shown_text(page_of(clerk.get(choices)))
+    clerk.force_login(alice)
+    assert group not in shown_text(page_of(clerk.get(choices)))
+
+
 @pytest.mark.parametrize("name", ["transfers", "transfer_import", "transfer_export"])
 def test_they_are_for_the_staff(client, alice, name):
     client.force_login(alice)

@@ -12,6 +12,7 @@ KINDS = [
     Kind("cases.news", label="News", sentence="%(by)s has some."),
     Kind("cases.loud", label="Loud", group="Noise", tone="red"),
     Kind("cases.quiet", label="Quiet", group="Noise", default=False),
+    Kind("cases.staff", label="Till", offered_to=lambda user: user.is_staff),
 ]
 
 

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -9,6 +10,7 @@ from django.test.html import Element, parse_html
 from django.urls import reverse
 
 from realtime.bell import snapshot
+from realtime.bell.kinds import kind_named
 from realtime.bell.models import Bell, Thread
 from realtime.bell.snapshot import PAGE, bell_snapshot
 from realtime.models import OutboxEvent
@@ -307,6 +309,21 @@ def test_who_wants_to_be_told_of_what(client, inbox, alice):
     tell(alice, "a:1", "cases.loud")
     tell(alice, "b:1", "cases.quiet")
     assert rows(inbox()) == {"b:1": "new"}
+
+
+def test_only_who_can_ever_be_told_of_a_kind_is_asked_whether_they_want_to(client, alice, shop):
+    def offered(user: Any) -> bool:
+        client.force_login(user)
+        page = element(page_of(client.get(reverse("bell:choices"))), "main")
+        return any(elements(page, "input", value="cases.staff"))
+
+    assert (offered(alice), offered(shop)) == (False, True)
+    client.post(reverse("bell:choices"), {"kind": ["cases.quiet"]})
+    client.force_login(alice)
+    client.post(reverse("bell:choices"), {"kind": ["cases.quiet"]})
+    number_waiting()
+    assert not bell_snapshot(shop).bell.wants(kind_named("cases.staff"))
+    assert bell_snapshot(alice).bell.wants(kind_named("cases.staff"))  # wasn't asked
 
 
 def test_hostile_text_is_text(inbox, alice):
