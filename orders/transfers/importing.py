@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 from orders.models import Order
 
 from .models import MOST_ERRORS, Transfer
+from .problems import problems_of
 
 COLUMNS = ["customer", "product", "quantity", "unit_price"]
 # Orders of one statement and one transaction: what comes after a line with an error stands.
@@ -77,15 +78,11 @@ def _place(
 
     errors: with the numbers of their lines. seen: rows, up to the end of this batch.
     """
-    reasons = [
-        [line, column, " ".join(messages)]
-        for line, error in errors
-        for column, messages in error.message_dict.items()
-    ]
+    problems = [problem for line, error in errors for problem in problems_of(line, error)]
     values = {
         "done": seen,
         "error_count": transfer.error_count + len(errors),
-        "errors": [*transfer.errors, *reasons][:MOST_ERRORS],
+        "errors": [*transfer.errors, *problems][:MOST_ERRORS],
     }
     with transaction.atomic():
         transfer.hold(**values)
@@ -97,7 +94,7 @@ def _place(
 def _order_of(row: dict[str, str], customers: dict[str, Any]) -> Order:
     """The order of one line.
 
-    Raises ValidationError, by column, in words for whoever has to mend the file.
+    Raises ValidationError, by column, each with its code.
     """
     name = (row.get("customer") or "").strip()
     if name not in customers:
@@ -105,7 +102,7 @@ def _order_of(row: dict[str, str], customers: dict[str, Any]) -> Order:
         customers[name] = users.filter(**{users.model.USERNAME_FIELD: name}).first()
     customer = customers[name]
     if customer is None:
-        problem = gettext("There is no customer “%(name)s”.") % {"name": name}
+        problem = ValidationError("", code="no_customer", params={"value": name})
         raise ValidationError({"customer": problem})
     order = Order(
         customer=customer,

@@ -1,5 +1,6 @@
 """An import or an export of orders, and how far it has come."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -13,8 +14,14 @@ import realtime
 from orders.events import STREAM, TRANSFER_TYPE, utc_text
 from realtime.bell import notify
 
+from .problems import Problem
+
 # Of what is wrong with a file so much is kept: whoever mends it begins at the top.
 MOST_ERRORS = 100
+
+
+# After so long it is said that no worker has taken it: one looks for work each second.
+WAITS_LONG = timedelta(seconds=30)
 
 
 class NoLongerRunning(Exception):
@@ -41,9 +48,6 @@ class Transfer(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+"
     )
     name = models.CharField(max_length=200, help_text="Of the file.")
-    language = models.CharField(
-        max_length=20, default="en", help_text="Of whoever has started it, for what is wrong."
-    )
     content = models.TextField(blank=True, help_text="The file, as CSV.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     started_at = models.DateTimeField(null=True, editable=False)
@@ -54,7 +58,7 @@ class Transfer(models.Model):
     done = models.PositiveIntegerField(default=0, help_text="Rows that are through.")
     total = models.PositiveIntegerField(default=0)
     error_count = models.PositiveIntegerField(default=0)
-    errors = models.JSONField(default=list, blank=True, help_text="Line, column and reason.")
+    errors = models.JSONField(default=list, blank=True, help_text="As in problems.py.")
     is_cancel_wanted = models.BooleanField(default=False)
     changes = models.PositiveIntegerField(
         default=0, help_text="Grows with each event: a page drops what is older than what it shows."
@@ -75,6 +79,18 @@ class Transfer(models.Model):
     @property
     def is_over(self) -> bool:
         return self.state not in (self.State.WAITING, self.State.RUNNING)
+
+    @property
+    def waits_long(self) -> bool:
+        """Whether no worker has taken it by now, though one should have."""
+        if self.pk is None or self.state != self.State.WAITING:
+            return False
+        return timezone.now() - self.created_at > WAITS_LONG
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What was wrong with its lines, the first of them."""
+        return [Problem(*error) for error in self.errors]
 
     @property
     def has_file(self) -> bool:

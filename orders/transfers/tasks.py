@@ -5,7 +5,7 @@ import time
 from datetime import timedelta
 
 from django.db import transaction
-from django.utils import timezone, translation
+from django.utils import timezone
 
 from .exporting import export_rows
 from .importing import import_rows
@@ -32,8 +32,7 @@ def run_transfer(pk: int) -> None:
     if transfer is None:
         return
     try:
-        with translation.override(transfer.language):
-            _work(transfer)
+        _work(transfer)
     except NoLongerRunning:
         logger.warning("The transfer %s was ended while its worker was away.", pk)
 

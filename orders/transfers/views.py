@@ -8,7 +8,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
@@ -107,7 +107,7 @@ def download(request: HttpRequest, pk: int) -> HttpResponse:
 def _start(request: HttpRequest, **values: Any) -> HttpResponse:
     with transaction.atomic():
         user = cast(Any, request.user)
-        transfer = Transfer(started_by=user, language=get_language() or "en", **values)
+        transfer = Transfer(started_by=user, **values)
         transfer.save()
         transfer.refresh_from_db(fields=["created_at"])
         transfer.publish()

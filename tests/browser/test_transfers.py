@@ -88,6 +88,21 @@ def test_the_exported_file_is_downloaded(visit, shop, alice):
     assert Transfer.objects.get().state == "done"
 
 
+def test_of_one_that_no_worker_takes_the_open_page_says_what_to_do(visit, shop):
+    waiting = Transfer.objects.create(kind="export", name="orders.csv", started_by=shop)
+    page = visit(shop)
+    page.clock.install()
+    page.goto("/orders/transfers/")
+    expect_live(page)
+    untaken = page.get_by_text("This command runs one: manage.py db_worker")
+    expect(page.locator(".transfer")).to_have_attribute("data-state", "waiting")
+    expect(untaken).to_be_hidden()
+    page.clock.fast_forward("00:31")
+    expect(untaken).to_be_visible()
+    tell(waiting, 0, "running")
+    expect(untaken).to_be_hidden()
+
+
 @pytest.fixture
 def transfer(shop) -> Transfer:
     """One that this test works on, in the place of a worker."""

@@ -17,7 +17,7 @@ from django_tasks_db.models import DBTaskResult
 
 from orders.models import Order
 from orders.transfers import importing, tasks
-from orders.transfers.models import Transfer
+from orders.transfers.models import WAITS_LONG, Transfer
 from orders.transfers.tasks import SILENT, end_if_silent, run_transfer
 from realtime import topic_of
 from realtime.bell import notify
@@ -123,7 +123,7 @@ def test_a_line_with_an_error_is_named_and_the_others_stand(clerk, alice):
     transfer = work()
     assert [order.product for order in Order.objects.order_by("pk")] == ["Tea", "Coffee"]
     assert transfer.error_count == 4
-    assert [(line, column) for line, column, _ in transfer.errors] == [
+    assert [(line, column) for line, column, *_ in transfer.errors] == [
         (3, "customer"),
         (4, "product"),
         (5, "quantity"),
@@ -137,18 +137,54 @@ def test_of_a_line_with_several_errors_each_column_is_named_and_the_line_counts_
     send(clerk, HEADER, "alice,,many,4.50")
     transfer = work()
     assert transfer.error_count == 1
-    assert [(line, column) for line, column, _ in transfer.errors] == [
+    assert [(line, column) for line, column, *_ in transfer.errors] == [
         (2, "product"),
         (2, "quantity"),
     ]
 
 
-def test_what_is_wrong_is_said_in_the_language_of_whoever_has_started_it(clerk):
-    file = SimpleUploadedFile("orders.csv", f"{HEADER}\nnobody,Tea,2,4.50".encode())
-    clerk.post(reverse("transfer_import"), {"file": file}, headers={"Accept-Language": "de"})
-    with translation.override("en"):  # the worker's own
-        errors = work().errors
-    assert [reason for *_, reason in errors] == ["Es gibt keinen Kunden „nobody“."]
+@pytest.mark.parametrize(
+    ("line", "sentence", "in_german"),
+    [
+        ("nobody,Tea,2,4.50", "no customer “nobody”.", "keinen Kunden „nobody“."),
+        ("alice,,2,4.50", "It is empty.", "Da steht nichts."),
+        ("alice,Tea,1.5,4.50", "“1.5” is not a whole number.", "„1.5“ ist keine ganze Zahl."),
+        ("alice,Tea,2,NaN", "“NaN” is not a number.", "„NaN“ ist keine Zahl."),
+        ("alice,Tea,0,4.50", "to be 1 or more.", "mindestens 1 sein."),
+        ("alice,Tea,1000001,4.50", "or less.", "höchstens"),
+        (f"alice,{'x' * 201},1,4.50", "longer than 200 characters.", "länger als 200 Zeichen."),
+        ("alice,Tea,1,4.505", "more than 2 decimal places.", "mehr als 2 Nachkommastellen."),
+        ("alice,Tea,1,123456789", "8 digits before the decimal point.", "8 Stellen vor dem Komma."),
+        ("alice,Tea,1,1234567890123", "more than 10 digits.", "mehr als 10 Ziffern."),
+    ],
+)
+def test_what_is_wrong_is_said_in_the_language_of_whoever_reads_it(
+    clerk, alice, line, sentence, in_german
+):
+    send(clerk, HEADER, line)
+    with translation.override("es"):  # the worker's own
+        assert work().error_count == 1
+    for language, expected in (("en", sentence), ("de", in_german)):
+        response = clerk.get(reverse("transfers"), headers={"Accept-Language": language})
+        assert expected in shown_text(page_of(response))
+
+
+def test_what_somebody_has_noted_by_hand_breaks_no_page(clerk, shop):
+    errors = [[2, "product", "odd", {}], [3, "product", "min_value", {}]]
+    Transfer.objects.create(kind="import", started_by=shop, name="x", state="done", errors=errors)
+    page = shown_text(page_of(clerk.get(reverse("transfers"))))
+    assert page.count("It can’t be taken as it is.") == 2
+
+
+def test_of_one_that_no_worker_takes_the_page_says_what_to_do_and_it_waits_on(clerk, alice):
+    words = "No worker has taken it yet"
+    send(clerk, HEADER, "alice,Tea,1,1")
+    page = reverse("transfers")
+    assert words not in shown_text(page_of(clerk.get(page)))
+    Transfer.objects.update(created_at=timezone.now() - WAITS_LONG - timedelta(seconds=1))
+    assert words in shown_text(page_of(clerk.get(page)))
+    assert work().state == "done"
+    assert words not in shown_text(page_of(clerk.get(page)))
 
 
 def test_the_bell_says_whether_it_was_an_import_and_how_many_lines_were_wrong(clerk, alice):

@@ -4,11 +4,31 @@ import { LiveStream } from "../realtime/live_stream.js";
 import { find } from "../realtime/page/elements.js";
 import { itemOf, showTransfer } from "./transfer.js";
 
+/** As `WAITS_LONG` in models.py. */
+const WAITS_LONG_MS = 30_000;
+
 const root = find(document, "[data-transfers]");
+/** @type {WeakSet<HTMLElement>} those of which it will be said that no worker has taken them */
+const watched = new WeakSet();
 
 const stream = LiveStream.from(root, { types: ["transfer"] });
 stream.on("event", ({ type, data }) => {
-  if (type === "transfer") showTransfer(itemOf(root, data.transfer), data);
+  if (type !== "transfer") return;
+  const item = itemOf(root, data.transfer);
+  showTransfer(item, data);
+  watch(item);
 });
 stream.on("reset", () => location.reload());
 stream.start();
+for (const item of root.querySelectorAll("[data-transfer]")) watch(/** @type {HTMLElement} */ (item));
+
+/**
+ * After a while say that no worker has taken it; its state hides that once one has.
+ *
+ * @param {HTMLElement} item
+ */
+function watch(item) {
+  if (watched.has(item)) return;
+  watched.add(item);
+  setTimeout(() => (find(item, "[data-transfer-untaken]").hidden = false), WAITS_LONG_MS);
+}

@@ -44,14 +44,6 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("name", models.CharField(help_text="Of the file.", max_length=200)),
-                (
-                    "language",
-                    models.CharField(
-                        default="en",
-                        help_text="Of whoever has started it, for what is wrong.",
-                        max_length=20,
-                    ),
-                ),
                 ("content", models.TextField(blank=True, help_text="The file, as CSV.")),
                 (
                     "created_at",
@@ -77,9 +69,7 @@ class Migration(migrations.Migration):
                 ("error_count", models.PositiveIntegerField(default=0)),
                 (
                     "errors",
-                    models.JSONField(
-                        blank=True, default=list, help_text="Line, column and reason."
-                    ),
+                    models.JSONField(blank=True, default=list, help_text="As in problems.py."),
                 ),
                 ("is_cancel_wanted", models.BooleanField(default=False)),
                 (
