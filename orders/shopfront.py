@@ -55,7 +55,7 @@ def home(request: HttpRequest) -> HttpResponse:
         return redirect("login")  # without `next`: it knows best where somebody begins
     # The cursor first: what the stream says after it may be shown already, but is never missing.
     cursor = realtime.current_cursor(STREAM)
-    orders = list(Order.objects.filter(customer=cast(User, request.user))[: SHOWN + 1])
+    orders = list(Order.objects.filter(customer=request.user)[: SHOWN + 1])
     context = {
         "cards": [Card(order, stages(order)) for order in orders[:SHOWN]],
         "has_more": len(orders) > SHOWN,

@@ -10,6 +10,7 @@ from asgiref.sync import sync_to_async
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import ProgrammingError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import UndefinedTable
 
 from .. import conf, tracing
@@ -123,10 +124,12 @@ def publish(
     stream: a name of `REALTIME["STREAMS"]`.
     latest: a key, 1 to 100 characters: of the events of this topic with the same key only the
         newest is kept and sent.
-    using: the database alias; that of the stream if None.
+    using: an alias of the stream's database, if not the one that REALTIME names: such as one that
+        goes round PgBouncer, in a migration.
 
-    Raises InvalidEvent, before anything is written, for what can't be sent over the wire, and its
-    subclass InvalidTopic for what is no topic; NotMigrated if the log has no tables yet.
+    Raises InvalidEvent, before anything is written, for what can't be sent over the wire or would
+    be written where nobody looks for it, and its subclass InvalidTopic for what is no topic;
+    NotMigrated if the log has no tables yet.
     """
     publish_many([Message(to, data, text, html, latest)], type=type, stream=stream, using=using)
 
@@ -147,7 +150,7 @@ def publish_many(
     rows = [row for message in messages for row in _rows(message, type)]
     if not rows:
         return
-    connection = connections[using or conf.database_of(stream)]
+    connection = connection_of(stream, using)
     with tracing.publishing(stream, rows[0].type or None, len(rows)) as trace_parent:
         _write(connection, {"stream": stream, "trace_parent": trace_parent}, rows)
     counts.published[stream] += len(rows)
@@ -168,6 +171,40 @@ def _write(connection: BaseDatabaseWrapper, parameters: dict[str, Any], rows: li
 async def apublish(**arguments: Any) -> None:
     """As `publish()`, from a coroutine: on the thread whose connection Django's async ORM uses."""
     await sync_to_async(publish)(**arguments)
+
+
+def connection_of(stream: str, using: str | None) -> BaseDatabaseWrapper:
+    """The connection to the database of a stream, by another alias of it if one is given.
+
+    Raises InvalidEvent if that leads elsewhere: nobody would number what is written there.
+    """
+    home = conf.database_of(stream)
+    if using is None or using == home:
+        return connections[home]
+    if not _leads_to(connections[using], home):
+        raise InvalidEvent(
+            f"The stream {stream!r} lives in the database {home!r}, and using={using!r} leads to "
+            f"another one, where nobody looks for its events. Leave `using` out, or publish to a "
+            f"stream of {using!r}: REALTIME['STREAMS'] says which stream is in which database."
+        )
+    return connections[using]
+
+
+def _leads_to(connection: BaseDatabaseWrapper, home: str) -> bool:
+    """Whether it is to the database that `home` is an alias of, itself or where it listens."""
+    of_home = connections[home].settings_dict
+    ways = [(of_home.get("HOST"), of_home.get("PORT"), of_home["NAME"])]
+    if url := conf.listen_url(home):
+        parts = conninfo_to_dict(url)
+        ways.append((parts.get("host"), parts.get("port"), parts.get("dbname")))
+    given = connection.settings_dict
+    way = (given.get("HOST"), given.get("PORT"), given["NAME"])
+    return _with_defaults(way) in map(_with_defaults, ways)
+
+
+def _with_defaults(way: tuple[Any, Any, Any]) -> tuple[str, int, str]:
+    host, port, name = way
+    return host or "", int(port or 5432), name or ""
 
 
 def check_stream(name: str) -> None:

@@ -10,14 +10,13 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError, DataError, IntegrityError, InternalError, connections
+from django.db import DatabaseError, DataError, IntegrityError, InternalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from .. import conf
 from . import dead_letters
 from .cursor import Cursor
 from .notifications import PUBLISHED_CHANNEL, published
-from .publishing import DEFAULT_STREAM, check_stream
+from .publishing import DEFAULT_STREAM, check_stream, connection_of
 from .sql import load
 
 logger = logging.getLogger("realtime")
@@ -41,15 +40,15 @@ def current_cursor(stream: str = DEFAULT_STREAM, using: str | None = None) -> Cu
     page and its stream, and is never in neither.
 
     stream: a name of `REALTIME["STREAMS"]`.
-    using: the database alias; that of the stream if None.
+    using: an alias of the stream's database, if not the one that REALTIME names.
 
     Returns the cursor; its text, `str(cursor)`, is what a stream is asked for with, and
     `cursor.position` the number of the last event. It costs a query, or a few if events wait.
 
-    Raises InvalidEvent if there is no such stream.
+    Raises InvalidEvent if there is no such stream, or not in that database.
     """
     check_stream(stream)
-    connection = connections[using or conf.database_of(stream)]
+    connection = connection_of(stream, using)
     position, mark, is_to_number = _query(connection, SNAPSHOT, stream=stream)
     if is_to_number:
         try:

@@ -1,20 +1,24 @@
 import time
 from decimal import Decimal
 from enum import Enum
+from functools import partial
 from uuid import UUID
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import AnonymousUser, Group
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
+from django.db.utils import ConnectionDoesNotExist
 from django.test.utils import CaptureQueriesContext, isolate_apps
 from django.utils.functional import SimpleLazyObject
+from psycopg.conninfo import make_conninfo
 
 import realtime
 from realtime import EVERYTHING, PUBLIC, InvalidEvent, InvalidTopic, Topic
 from realtime.exceptions import NotMigrated
 from realtime.log import polling_lease
 from realtime.log.notifications import PENDING_CHANNEL
+from realtime.log.publishing import connection_of
 from realtime.log.topics import followed
 from realtime.models import Event, OutboxEvent, Process, PrunedKind
 
@@ -37,6 +41,42 @@ def test_an_event_waits_in_the_outbox(alice):
         ("default", f"auth.user:{alice.pk}", "order", "json", '{"total":"9.90"}', "")
     ]
     assert not Event.objects.exists()
+
+
+@pytest.fixture
+def alias(monkeypatch):
+    """Names the test database otherwise, or what is said of another one."""
+
+    def name(alias, **differences):
+        settings = {**connections["default"].settings_dict, **differences}
+        monkeypatch.setitem(connections.settings, alias, settings)
+
+    yield name
+    for alias in set(connections) - {"default"}:
+        connections[alias].close()
+        del connections[alias]
+
+
+@pytest.mark.parametrize("elsewhere", [{"NAME": "west"}, {"HOST": "west"}, {"PORT": "1"}])
+def test_a_database_that_the_stream_is_not_in_is_refused(alias, elsewhere):
+    alias("west", **elsewhere)
+    for ask in (partial(realtime.publish, to=PUBLIC, data=1), realtime.current_cursor):
+        with pytest.raises(InvalidEvent, match=r"'default' lives in .* and using='west' leads to"):
+            ask(using="west")
+    with pytest.raises(ConnectionDoesNotExist):
+        realtime.publish(to=PUBLIC, data=1, using="wset")
+    assert waiting() == []
+
+
+def test_another_alias_of_its_database_is_not(alias, settings):
+    home = connections["default"].settings_dict
+    alias("the same")
+    assert connection_of("default", "the same") is connections["the same"]
+    # Through PgBouncer, but for the listener and for this alias.
+    alias("pooled", HOST="pooler.example", PORT="6432")
+    direct = make_conninfo(host=home["HOST"], port=home["PORT"], dbname=home["NAME"])
+    settings.REALTIME = {**settings.REALTIME, "DATABASE": "pooled", "LISTEN_URL": direct}
+    assert connection_of("default", "default") is connections["default"]
 
 
 def test_an_event_without_a_type_is_unnamed():
