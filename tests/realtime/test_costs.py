@@ -5,6 +5,7 @@ from collections import Counter
 from contextlib import AsyncExitStack
 
 import pytest
+from h11._writers import ChunkedWriter
 
 from realtime import EVERYTHING
 from realtime.hub.log_follower import LogFollower
@@ -13,11 +14,11 @@ from realtime.hub.stream import EventStream
 from realtime.log import event_log
 from realtime.log.cursor import Cursor
 from realtime.log.topics import Selection
-from realtime.serving.servers import UvicornConnection
+from realtime.serving.servers import UvicornH11Connection
 from realtime.serving.stream_writer import StreamWriter
 from tests.clients import bearer, open_stream
 from tests.realtime.serving.test_stream_writer import connect  # noqa: F401  a fixture
-from tests.waiting import until
+from tests.waiting import SECONDS, until
 
 from .conftest import publish
 from .resources import Resources
@@ -65,6 +66,39 @@ async def test_an_event_costs_a_process_two_queries_however_many_come_at_once(
     assert len(about_events) <= (2 if count == 1 else 4), about_events
 
 
+async def test_the_hint_is_sent_before_clients_are_written_to_and_they_do_not_wait_for_its_answer(
+    connect,  # noqa: F811
+    elsewhere,
+    monkeypatch,
+):
+    """Other processes hear of an event at once, and our own clients do without a round trip."""
+    answered, heard, known = [], [], []
+    tell_others = event_log.EventLog.tell_others
+
+    async def tell(self, connection, stream, last):
+        await tell_others(self, connection, stream, last)
+        answered.append(last)
+
+    monkeypatch.setattr(event_log.EventLog, "tell_others", tell)
+    other = elsewhere()
+    other.execute("LISTEN realtime_published")
+    client = await connect("7")
+    write = client.write
+
+    def look_and_write(chunk):
+        # Meanwhile nothing else runs here: who hears it now heard it before the first byte.
+        heard.extend(hint.payload for hint in other.notifies(timeout=SECONDS, stop_after=1))
+        known.extend(answered)
+        return write(chunk)
+
+    client.write = look_and_write
+    await publish("7", "cups")
+    await until(lambda: len(client.chunks) == 2)
+    assert len(heard) == 1
+    assert not known
+    await until(lambda: answered)
+
+
 SHOP = frozenset({"orders"})
 FOLLOWED = {
     "the whole stream": lambda number: EVERYTHING,
@@ -72,18 +106,16 @@ FOLLOWED = {
     "a topic": lambda number: ("public",),
     "a topic, and their own": lambda number: ("public", f"auth.user:{number}"),
 }
-# All that is called in `realtime` once more, or twice, for each client that an event is told to.
+# All that is called in `realtime` once more for each client that an event is told to.
 FOR_EACH_CLIENT = {
     "EventStream.wake": 1,
     "StreamWriter.flow": 1,
     "StreamWriter._pour": 1,
-    "EventStream.take": 2,  # what there is, and that there is no more
-    "EventStream._read": 2,
+    "EventStream.take": 1,
+    "EventStream._read": 1,
     "RecentEvents.read": 1,
-    "UvicornConnection.write": 1,
-    "_begin": 1,
-    "EventStream.is_over": 1,
-    "EventStream.is_behind": 1,
+    "UvicornH11Connection.write": 1,
+    "EventStream.is_up_to_date": 1,
 }
 
 
@@ -91,17 +123,31 @@ class Flow:
     write_paused = False
 
 
+class Transport:
+    def __init__(self):
+        self.written = []
+        self.write = self.written.append
+
+
+class H11:
+    def __init__(self):
+        self._writer = ChunkedWriter()
+
+
 class Cycle:
     """What uvicorn has for a request, as far as it matters here."""
 
     keep_alive = True
+    disconnected = False
     flow = Flow()
 
     def __init__(self):
-        self.chunks = []
+        self.conn = H11()
+        self.transport = Transport()
+        self.sent = []
 
     async def send(self, message):
-        self.chunks.append(message["body"])
+        self.sent.append(message["body"])
 
 
 class Source:
@@ -124,7 +170,7 @@ async def calls_for(clients, topics):
         cycles.append(Cycle())
         stream = EventStream(Source(tail), "default", topics(number), Cursor(10, 1))
         await stream.__aenter__()
-        stream.on_wake = StreamWriter(stream, UvicornConnection(cycles[-1].send, {})).flow
+        stream.on_wake = StreamWriter(stream, UvicornH11Connection(cycles[-1].send, {})).flow
         stream.wake()
     # The first one finds out about the cursor as well, and lies before those that are alike.
     LogFollower._deliver("default", tail, batch(11))
@@ -140,8 +186,9 @@ async def calls_for(clients, topics):
     finally:
         sys.setprofile(None)
     for cycle in cycles:
-        _opening, _first, second = cycle.chunks
-        assert second == b'event: orders\nid: 12-1\ndata: {"n": 12}\n\n'
+        [_opening] = cycle.sent
+        _first, second = cycle.transport.written
+        assert second == b'28\r\nevent: orders\nid: 12-1\ndata: {"n": 12}\n\n\r\n'
     return calls
 
 

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from functools import partial
 
+import h11
 import httpx
 import pytest
 from twisted.internet import tcp
@@ -15,10 +16,12 @@ from realtime.serving.servers import (
     ClientConnection,
     DaphneConnection,
     UvicornConnection,
+    UvicornH11Connection,
     _begin,
     client_connection,
 )
 from tests.servers import running_server
+from tests.waiting import soon, until
 
 
 def transport(room=1_000, of=tcp.Server):
@@ -182,7 +185,9 @@ def test_uvicorn_is_known_by_its_own_method():
 
     cycle = object.__new__(RequestResponseCycle)
     cycle.transport, cycle.keep_alive = object(), True
-    assert isinstance(client_connection(cycle.send, {}), UvicornConnection)
+    assert type(client_connection(cycle.send, {})) is UvicornConnection
+    cycle.conn = h11.Connection(h11.SERVER)
+    assert type(client_connection(cycle.send, {})) is UvicornH11Connection
 
 
 def test_uvicorn_says_by_its_keep_alive_that_it_ends():
@@ -199,6 +204,153 @@ def test_uvicorn_says_by_its_keep_alive_that_it_ends():
         cycle.keep_alive = False
         assert way.write(b"two") is None
         assert way.is_server_ending is kept
+
+
+class Transport(asyncio.Transport):
+    """To no client: it keeps what is written to it."""
+
+    def __init__(self):
+        super().__init__()
+        self.written = []
+
+    def write(self, data):
+        self.written.append(data)
+
+    def is_closing(self):
+        return False
+
+    def close(self):
+        pass
+
+
+class PastH11(UvicornH11Connection):
+    """With a place for what a test wants to know."""
+
+
+class ByTheBook(UvicornConnection):
+    """With a place for what a test wants to know."""
+
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n"
+
+
+@pytest.fixture
+async def uvicorn_response():
+    """A response that has begun on uvicorn's own protocol by h11: the way to its client."""
+    from uvicorn.config import Config
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+    from uvicorn.server import ServerState
+
+    ends = []
+
+    async def begin(request=REQUEST, headers=(), of=PastH11):
+        begun, end = asyncio.get_running_loop().create_future(), asyncio.Event()
+
+        async def application(scope, receive, send):
+            await send({"type": "http.response.start", "status": 200, "headers": list(headers)})
+            begun.set_result(of(send, scope))
+            await end.wait()
+
+        ends.append(end)
+        config = Config(application, http="h11", lifespan="off", log_level="critical")
+        config.load()
+        protocol = H11Protocol(config, ServerState(), {})
+        protocol.connection_made(Transport())
+        protocol.data_received(request)
+        way = await soon(begun)
+        way.protocol, way.transport, way.cycle = protocol, protocol.transport, protocol.cycle
+        return way
+
+    yield begin
+    for end in ends:
+        end.set()
+    await until(lambda: not [task for task in asyncio.all_tasks() if "run_asgi" in repr(task)])
+
+
+async def test_what_passes_h11_by_is_what_h11_would_have_written(uvicorn_response):
+    written = []
+    for kind in (PastH11, ByTheBook):
+        way = await uvicorn_response(of=kind)
+        for chunk in (b"opening", b"cups", b"x" * 5_000, b"saucers"):
+            assert way.write(chunk) is None
+        await way.end()
+        written.append(b"".join(way.transport.written))
+    assert written[0] == written[1]
+    assert b"transfer-encoding: chunked" in written[0].lower()
+
+
+async def test_from_the_second_chunk_on_it_writes_to_uvicorns_transport(uvicorn_response):
+    way = await uvicorn_response()
+    assert way.write(b"opening") is None
+    way.cycle.conn.send = None  # nobody asks h11
+    assert way.write(b"cups") is None
+    assert way.transport.written[-1] == b"4\r\ncups\r\n"
+
+
+DOUBTS = {
+    "a client that knows no chunks": {"request": REQUEST.replace(b"/1.1", b"/1.0")},
+    "a length that is known": {"headers": [(b"content-length", b"11")]},
+}
+
+
+@pytest.mark.parametrize("difference", DOUBTS.values(), ids=DOUBTS)
+async def test_what_h11_does_not_frame_is_h11s(uvicorn_response, difference):
+    way = await uvicorn_response(**difference)
+    assert way.write(b"opening") is None
+    assert way.write(b"cups") is None
+    assert b"".join(way.transport.written).endswith(b"\r\n\r\nopeningcups")
+
+
+async def test_after_the_end_of_a_response_nothing_passes_h11_by(uvicorn_response):
+    way = await uvicorn_response()
+    way.write(b"opening")
+    way.write(b"cups")
+    await way.end()
+    before = list(way.transport.written)
+    with pytest.raises(RuntimeError, match="after response already completed"):
+        way.write(b"saucers")
+    assert way.transport.written == before
+
+
+async def test_nothing_is_written_to_a_client_that_left_uvicorn(uvicorn_response):
+    way = await uvicorn_response()
+    way.write(b"opening")
+    before = list(way.transport.written)
+    way.protocol.connection_lost(None)
+    assert way.write(b"cups") is None
+    assert way.transport.written == before
+
+
+async def test_uvicorn_says_past_h11_that_it_ends(uvicorn_response):
+    way = await uvicorn_response()
+    way.write(b"opening")
+    way.write(b"cups")
+    assert not way.is_server_ending
+    way.cycle.keep_alive = False
+    way.write(b"saucers")
+    assert way.is_server_ending
+
+
+async def test_uvicorn_says_when_to_wait_and_when_to_go_on(uvicorn_response):
+    way = await uvicorn_response()
+    way.write(b"opening")
+    write = way.transport.write
+
+    def write_and_fill(data):
+        write(data)
+        way.protocol.pause_writing()
+
+    way.transport.write = write_and_fill
+    waits_for = way.write(b"cups")
+    assert waits_for is not None
+    way.transport.write = write
+    going_on = asyncio.ensure_future(waits_for)
+    await asyncio.sleep(0)
+    assert not going_on.done()
+    way.protocol.resume_writing()
+    await soon(going_on)
+    assert way.write(b"saucers") is None
+    assert way.transport.written[-2:] == [b"4\r\ncups\r\n", b"7\r\nsaucers\r\n"]
 
 
 async def test_a_coroutine_that_waits_for_nothing_is_done_at_once():
