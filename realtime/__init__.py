@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .access.reauthorization import is_asked_again
     from .access.revocation import recheck, recheck_when_changed
     from .access.token_cookie import TokenCookieView
     from .exceptions import InvalidEvent, InvalidTopic, RealtimeError
@@ -41,6 +42,7 @@ __all__ = [
     "acurrent_cursor",
     "apublish",
     "current_cursor",
+    "is_asked_again",
     "publish",
     "publish_many",
     "recheck",
@@ -54,6 +56,7 @@ HOMES = (
     "log.topics",
     "log.publishing",
     "log.snapshot",
+    "access.reauthorization",
     "access.revocation",
     "access.token_cookie",
     "views",

@@ -172,7 +172,8 @@ class EventStreamView(View):
         It is asked again for as long as the stream is open, every ACCESS_CHECK_SECONDS and when
         `realtime.recheck` says so: then with a request of the same address, headers and user, but
         without what middleware has added beside `user` and `session`. It may query the database.
-        So is what the project has put around the view: its decorators, or a `dispatch`.
+        So is what the project has put around the view: its decorators, or a `dispatch`. What counts
+        requests tells them apart by `realtime.is_asked_again(request)`.
 
         kwargs: of the URL.
 

@@ -39,6 +39,17 @@ def question_of(request: HttpRequest) -> Question | None:
     return found
 
 
+def is_asked_again(request: HttpRequest) -> bool:
+    """Whether this request only asks again if the client of an open stream may go on.
+
+    For what counts requests, around a stream's view or in its `topics()`: whoever follows for a day
+    has opened one stream, and is looked at every ACCESS_CHECK_SECONDS.
+
+    request: as a decorator of the view, its `dispatch()` or `topics()` gets it.
+    """
+    return getattr(request, "_realtime_asks_again", False)
+
+
 def ask_again(
     view_class: Callable[..., Any],
     initkwargs: dict[str, Any],
@@ -99,6 +110,7 @@ def _say_that_it_can_not_be_asked(guard: Callable[..., Any]) -> None:
 
 def _same_request(scope: dict[str, Any], user: Any) -> Any:
     request: Any = ASGIRequest(scope, BytesIO())
+    request._realtime_asks_again = True  # for is_asked_again()
     request.user = AnonymousUser() if user is None else user
 
     async def auser() -> Any:

@@ -201,6 +201,12 @@ else:
 document = Document.objects.earliest("pk")
 request.user = document.owner
 assert DocumentStream().topics(request, pk=document.pk) == [document, document.owner]
+from documents.limits import at_most
+opened = at_most(2, 60)(lambda request: "opened")
+assert [opened(request), opened(request)] == ["opened"] * 2
+assert opened(request).status_code == 429
+request._realtime_asks_again = True
+assert opened(request) == "opened"
 """,
     "howto/htmx.md": """
 from documents.comments import publish_comment

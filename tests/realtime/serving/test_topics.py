@@ -281,6 +281,36 @@ async def test_a_decorator_that_can_not_be_asked_again_ends_nothing(ask, hub, al
         await until(lambda: b'data: "note"' in answer.body)
 
 
+@pytest.mark.usefixtures("only_told", "listening")
+@pytest.mark.parametrize("wrapped", [True, False])
+async def test_what_counts_requests_can_tell_those_that_ask_again(ask, hub, alice, wrapped):
+    urls.counted.asked.clear()
+    async with ask("/counted", bearer(alice), wrapped=wrapped):
+        await looked_at(hub)
+        first, *others = urls.counted.asked
+        assert not first
+        assert set(others) == {True}
+
+
+@pytest.mark.usefixtures("only_told", "listening")
+async def test_a_view_can_tell_whether_its_topics_are_asked_for_again(
+    ask, alice, order, monkeypatch
+):
+    asked = []
+
+    def topics(self, request, pk):
+        asked.append(realtime.is_asked_again(request))
+        if len(asked) > 1:
+            raise PermissionDenied
+        return order
+
+    monkeypatch.setattr(urls.OrderStream, "topics", topics)
+    async with ask(f"/orders/{order.pk}/live", bearer(alice)) as answer:
+        await in_thread(realtime.recheck, order)
+        await ends(answer)
+    assert asked == [False, True]
+
+
 async def test_visitors_never_take_every_place(ask, settings, alice, hub):
     settings.REALTIME = {"MAX_ANONYMOUS_STREAMS": 2, "MAX_STREAMS": 3}
     clients = [{"client": (f"203.0.113.{n}", 5)} for n in range(3)]

@@ -57,6 +57,18 @@ def only_verified(view):
     return guarded
 
 
+def counting(view):
+    """Whether each request was the one that opens a stream, or asks again."""
+
+    @wraps(view)
+    def counted(request, *args, **kwargs):
+        counted.asked.append(realtime.is_asked_again(request))
+        return view(request, *args, **kwargs)
+
+    counted.asked = []
+    return counted
+
+
 class OverridesDispatch(EventStreamView):
     def dispatch(self, request, *args, **kwargs):
         self.seen = True
@@ -113,6 +125,7 @@ urlpatterns = [
     path("guarded", GuardedView.as_view(stream="default")),
     path("permission", PermissionView.as_view(stream="default")),
     path("verified", only_verified(plain)),
+    path("counted", counted := counting(plain)),
     path("all", only_shop(EventStreamView.as_view(view_all_permission="auth.view_user"))),
     path("dispatch", OverridesDispatch.as_view(stream="default")),
     path("get", OverridesGet.as_view(stream="default")),
