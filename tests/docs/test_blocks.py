@@ -4,9 +4,8 @@ import ast
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import connection, connections, transaction
+from django.db import connection, connections
 from django.db.backends.postgresql.base import DatabaseWrapper
-from django.template.loader import render_to_string
 
 import realtime
 from realtime.checks import check_settings
@@ -94,15 +93,7 @@ def test_what_the_front_page_shows_publishes(settings):
     ]
     document = Group.objects.create(name="Plan")
     with capture_events() as events:
-        exec(
-            code,
-            {
-                "document": document,
-                "realtime": realtime,
-                "render_to_string": render_to_string,
-                "transaction": transaction,
-            },
-        )
+        exec(code, {"document": document})
     [event] = events
     assert (event.topic, event.type) == (realtime.topic_of(document), "body")
     assert event.data == "<p>Plan</p>"
