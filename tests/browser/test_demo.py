@@ -59,6 +59,14 @@ def expect_healed(page: Page) -> None:
     expect_counts(page, placed)
 
 
+@pytest.mark.parametrize(("width", "height"), [(360, 640), (390, 844), (1440, 900)])
+def test_whoever_orders_sees_the_bell_of_the_phone(visit, width, height):
+    page = open_demo(visit(viewport={"width": width, "height": height}))
+    expect(page.get_by_role("button", name="Order", exact=True)).to_be_in_viewport(ratio=1)
+    expect(phone(page).locator("[data-bell-button]")).to_be_in_viewport(ratio=1)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 def test_what_the_shop_does_is_on_the_phone_in_milliseconds_without_signing_in(demo):
     press(demo, "Order")
     expect_counts(demo, 1)
