@@ -13,7 +13,7 @@ gets from the table is not told of.
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 try:
@@ -26,6 +26,7 @@ except ModuleNotFoundError:
 SYSTEM = {"messaging.system": "django-postgres-realtime"}
 # So that a batch of a thousand, of which each has its trace, doesn't hold up the others.
 MOST_SPANS = 100
+NO_SPAN = nullcontext("")
 
 
 class Traced(NamedTuple):
@@ -38,12 +39,16 @@ class Traced(NamedTuple):
     age_seconds: float
 
 
-@contextmanager
-def publishing(stream: str, type: str | None, count: int) -> Iterator[str]:
+def publishing(stream: str, type: str | None, count: int) -> AbstractContextManager[str]:
     """The span of publishing some events; gives the trace for their rows, empty: none."""
-    if trace is None:
-        yield ""
-        return
+    # Each checkout waits for this, and most projects have no SDK, though its API is installed.
+    if trace is None or isinstance(_tracer(), trace.ProxyTracer):
+        return NO_SPAN
+    return _publishing(stream, type, count)
+
+
+@contextmanager
+def _publishing(stream: str, type: str | None, count: int) -> Iterator[str]:
     attributes = {**_of(stream, "send"), "messaging.batch.message_count": count}
     if type is not None:
         attributes["realtime.type"] = type

@@ -7,6 +7,7 @@ hint. The lease stands in a table (`models.PollingLease`), where who would hint 
 remembers it for as long as it lasts.
 """
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,9 +29,33 @@ REST_SECONDS = (0.005, 0.05)
 leased_until: dict[tuple[str, str], float] = {}
 
 
+# To ask whether somebody polls takes three times as long as to hint. That nobody does is believed
+# for so many hints more, and no longer than a lease lasts: so at the beginning of a rush each
+# process sends at most this many too many.
+UNASKED_HINTS = 7
+# Until when, by this process's clock, and for how many hints more.
+_unasked: dict[tuple[str, str], tuple[float, int]] = {}
+
+
+def nobody_polled(database: str, stream: str, *, at: float) -> None:
+    """The database was asked about this stream at that time, by time.monotonic()."""
+    _unasked[database, stream] = at + LEASE_SECONDS, UNASKED_HINTS
+
+
+def may_hint_unasked(database: str, stream: str) -> bool:
+    """Whether to take it that still nobody polls this stream. Counts the hint that follows."""
+    until, hints = _unasked.get((database, stream), (0.0, 0))
+    if hints < 1 or until <= time.monotonic():
+        return False
+    # Of two threads at once one may go uncounted: that is a hint, and nothing else.
+    _unasked[database, stream] = until, hints - 1
+    return True
+
+
 def forget_leases() -> None:
-    """Who has promised to poll, as far as this process knows, may do so no longer."""
+    """What this process was told of who polls may hold no longer."""
     leased_until.clear()
+    _unasked.clear()
 
 
 @dataclass

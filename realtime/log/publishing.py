@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -12,6 +12,7 @@ from django.db import ProgrammingError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import UndefinedTable
+from psycopg.sql import SQL, Identifier, Literal
 
 from .. import conf, tracing
 from ..counts import counts
@@ -19,33 +20,30 @@ from ..exceptions import InvalidEvent, NotMigrated
 from . import wire
 from .models import EventFields
 from .notifications import PENDING_CHANNEL
-from .polling_lease import LEASE_SECONDS, leased_until
+from .polling_lease import LEASE_SECONDS, leased_until, may_hint_unasked, nobody_polled
 from .topics import topics_of
 
 DEFAULT_STREAM = "default"
 LONGEST_NAME = 100
 
-WRITE = """
-    INSERT INTO realtime_outbox (stream, trace_parent, type, topic, format, data, key) {events}
-"""
-# Of many. Of few each is a row of parameters of its own: binding lists takes psycopg as long as
-# writing one row takes PostgreSQL.
-WRITE_EVENTS = WRITE.format(
-    events="""
-        SELECT %(stream)s, %(trace_parent)s, type, topic, format, data, key
-        FROM unnest(
-            %(types)s::text[], %(topics)s::text[], %(formats)s::text[], %(datas)s::text[],
-            %(keys)s::text[]
-        ) WITH ORDINALITY AS event (type, topic, format, data, key, number)
-        ORDER BY number
-    """
-)
+# Of few, each is a row of parameters of its own: binding lists takes psycopg as long as writing one
+# row takes PostgreSQL.
 FEW = 8
+WRITE_FEW = "INSERT INTO realtime_outbox ({columns}) VALUES {rows}"
+WRITE_MANY = """
+    INSERT INTO realtime_outbox (stream, trace_parent, type, topic, format, data, key)
+    SELECT %(stream)s, %(trace_parent)s, type, topic, format, data, key
+    FROM unnest(
+        %(types)s::text[], %(topics)s::text[], %(formats)s::text[], %(datas)s::text[],
+        %(keys)s::text[]
+    ) WITH ORDINALITY AS event (type, topic, format, data, key, number)
+    ORDER BY number
+"""
 # Hints, unless somebody polls the stream, see polling_lease.py: then it returns for how many more
 # seconds. A statement of its own after the commit: in the one that writes, this would make it half
 # as dear again for each checkout. Not a function, which each new connection would have to compile.
 # Longer than a lease? Then a clock was set back, and that is not to be relied on.
-HINT = """
+HINT_UNLESS_POLLED = """
     SELECT coalesce(
         (
             SELECT extract(epoch FROM until - clock_timestamp())::text
@@ -94,9 +92,14 @@ class Message(NamedTuple):
 class _Row(NamedTuple):
     type: str
     topic: str
-    format: str
     data: str
+    format: str
     key: str
+
+
+# What most events are is what the table has by default, and need not be bound: JSON, without a key,
+# in no trace.
+ALWAYS_GIVEN: tuple[str, ...] = _Row._fields[:3]
 
 
 def publish(
@@ -152,16 +155,15 @@ def publish_many(
         return
     connection = connection_of(stream, using)
     with tracing.publishing(stream, rows[0].type or None, len(rows)) as trace_parent:
-        _write(connection, {"stream": stream, "trace_parent": trace_parent}, rows)
+        _write(connection, *_statement(stream, trace_parent, rows))
     counts.published[stream] += len(rows)
     _notify_after_commit(connection, stream)
 
 
-def _write(connection: BaseDatabaseWrapper, parameters: dict[str, Any], rows: list[_Row]) -> None:
+def _write(connection: BaseDatabaseWrapper, statement: str, parameters: dict[str, Any]) -> None:
     with connection.cursor() as cursor:
         try:
-            statement, values = _statement(rows)
-            cursor.execute(statement, {**parameters, **values})
+            cursor.execute(statement, parameters)
         except ProgrammingError as error:
             if isinstance(error.__cause__, UndefinedTable):
                 raise NotMigrated(NO_TABLES.format(database=connection.alias)) from error
@@ -225,32 +227,37 @@ def _rows(message: Message, type: str | None) -> list[_Row]:
     if message.type is not None:
         check_type(message.type)
         type = message.type
-    return [_Row(type or "", topic, format, data, message.latest or "") for topic in topics]
+    return [_Row(type or "", topic, data, format, message.latest or "") for topic in topics]
 
 
-def _statement(rows: Sequence[_Row]) -> tuple[str, dict[str, Any]]:
-    """The statement that writes these, and its parameters for them."""
-    if len(rows) <= FEW:
-        return _write_few(len(rows)), {
-            f"{field}_{number}": value
-            for number, row in enumerate(rows)
-            for field, value in zip(_Row._fields, row, strict=True)
-        }
-    columns = map(list, zip(*rows, strict=True))
-    return WRITE_EVENTS, {
-        f"{field}s": column for field, column in zip(_Row._fields, columns, strict=True)
-    }
+def _statement(stream: str, trace_parent: str, rows: Sequence[_Row]) -> tuple[str, dict[str, Any]]:
+    """The statement that writes these, and its parameters."""
+    parameters: dict[str, Any] = {"stream": stream}
+    if len(rows) > FEW:
+        parameters["trace_parent"] = trace_parent
+        for field, column in zip(_Row._fields, zip(*rows, strict=True), strict=True):
+            parameters[f"{field}s"] = list(column)
+        return WRITE_MANY, parameters
+    fields = ALWAYS_GIVEN
+    if trace_parent or any(row.key or row.format != EventFields.Format.JSON for row in rows):
+        fields = _Row._fields
+        parameters["trace_parent"] = trace_parent
+    for number, row in enumerate(rows):
+        for field, value in zip(fields, row, strict=False):
+            parameters[f"{field}{number}"] = value
+    return _write_few(len(rows), fields), parameters
 
 
 @cache
-def _write_few(count: int) -> str:
+def _write_few(count: int, fields: tuple[str, ...]) -> str:
+    of_all = ("stream",) if fields is ALWAYS_GIVEN else ("stream", "trace_parent")
     rows = (
-        "(%(stream)s, %(trace_parent)s, "
-        + ", ".join(f"%({field}_{number})s" for field in _Row._fields)
-        + ")"
+        ", ".join([f"%({name})s" for name in of_all] + [f"%({field}{number})s" for field in fields])
         for number in range(count)
     )
-    return WRITE.format(events=f"VALUES {', '.join(rows)}")
+    return WRITE_FEW.format(
+        columns=", ".join(of_all + fields), rows=", ".join(f"({row})" for row in rows)
+    )
 
 
 def check_type(type: str | None) -> None:
@@ -348,10 +355,24 @@ def _send_hints(connection: Any) -> None:
     # A statement each, for there is nearly always one: binding a list takes longer than sending it.
     with connection.cursor() as cursor:
         for stream in sorted(streams):
-            asked = time.monotonic()
-            cursor.execute(HINT, {**ABOUT_HINTS, "stream": stream})
-            [leased_seconds] = cursor.fetchone()
-            if leased_seconds:
-                leased_until[connection.alias, stream] = asked + float(leased_seconds)
+            if may_hint_unasked(connection.alias, stream):
+                cursor.execute(_hint(stream))
             else:
-                leased_until.pop((connection.alias, stream), None)
+                _hint_unless_polled(connection.alias, stream, cursor)
+
+
+def _hint_unless_polled(database: str, stream: str, cursor: Any) -> None:
+    asked = time.monotonic()
+    cursor.execute(HINT_UNLESS_POLLED, {**ABOUT_HINTS, "stream": stream})
+    [leased_seconds] = cursor.fetchone()
+    if leased_seconds:
+        leased_until[database, stream] = asked + float(leased_seconds)
+    else:
+        leased_until.pop((database, stream), None)
+        nobody_polled(database, stream, at=asked)
+
+
+@lru_cache(maxsize=100)
+def _hint(stream: str) -> str:
+    """The statement, without parameters: to bind two would take longer than it does itself."""
+    return SQL("NOTIFY {}, {}").format(Identifier(PENDING_CHANNEL), Literal(stream)).as_string()

@@ -16,7 +16,7 @@ from psycopg.conninfo import make_conninfo
 import realtime
 from realtime import EVERYTHING, PUBLIC, InvalidEvent, InvalidTopic, Topic
 from realtime.exceptions import NotMigrated
-from realtime.log import polling_lease
+from realtime.log import polling_lease, publishing
 from realtime.log.notifications import PENDING_CHANNEL
 from realtime.log.publishing import connection_of
 from realtime.log.topics import followed
@@ -367,9 +367,9 @@ class TestHints:
 
     @pytest.fixture
     def listener(self, elsewhere):
-        polling_lease.forget_leases()
         # Takes along what a rollback in another test may have left to hint at.
         realtime.publish(to=PUBLIC, stream="default", data=0)
+        polling_lease.forget_leases()
         session = elsewhere()
         session.execute(f"LISTEN {PENDING_CHANNEL}")
         return session
@@ -437,6 +437,43 @@ class TestHints:
         leased("default", seconds=-1)
         realtime.publish(to=PUBLIC, stream="default", data=4)
         assert self.heard(listener) == ["imports-1", "default"]
+
+    @pytest.fixture
+    def long_leases(self, monkeypatch):
+        """So that a slow machine doesn't see the end of one."""
+        monkeypatch.setattr(polling_lease, "LEASE_SECONDS", 60.0)
+        monkeypatch.setitem(publishing.ABOUT_HINTS, "lease_seconds", 60.0)
+
+    def test_who_was_told_that_nobody_polls_asks_again_after_a_few_hints(
+        self, listener, long_leases
+    ):
+        hints = 1 + polling_lease.UNASKED_HINTS
+        realtime.publish(to=PUBLIC, stream="default", data=0)
+        leased("default", seconds=50)
+        with CaptureQueriesContext(connection) as queries:
+            for number in range(1, hints + 2):
+                realtime.publish(to=PUBLIC, stream="default", data=number)
+        assert self.heard(listener) == ["default"] * hints
+        asked = [number for number, query in enumerate(queries) if "pollinglease" in query["sql"]]
+        # Each event is an INSERT and a hint; but the last, which needs no hint any more.
+        assert asked == [2 * hints - 1]
+
+    def test_who_was_told_that_nobody_polls_believes_it_no_longer_than_a_lease_lasts(
+        self, listener, long_leases
+    ):
+        realtime.publish(to=PUBLIC, stream="default", data=1)
+        [(key, (until, hints))] = polling_lease._unasked.items()
+        assert until <= time.monotonic() + 60
+        polling_lease._unasked[key] = time.monotonic(), hints
+        leased("default", seconds=50)
+        realtime.publish(to=PUBLIC, stream="default", data=2)
+        assert self.heard(listener) == ["default"]
+
+    def test_a_hint_carries_any_name_that_a_stream_may_have(self, listener):
+        name = "imports-'it''s' 100%s \\ é"
+        for number in range(2):  # asks whether somebody polls, and doesn't
+            realtime.publish(to=PUBLIC, stream=name, data=number)
+        assert self.heard(listener) == [name, name]
 
     def test_a_lease_longer_than_any_is_not_relied_on(self, listener):
         """The database's clock was set back since."""
