@@ -7,7 +7,8 @@ stays, and so do open streams, for hours. So both are put aside with `gc.freeze`
 hundred at a time, and each collection is as short as what has come since the last.
 
 What is put aside is still freed by its reference count. Only cycles are not: servers leave some
-when a client goes. So all is taken back when many have gone.
+when a client goes. So when many have gone, everything is gone through, in the first second in which
+hardly anybody comes or goes: a crowd that has left is most likely about to come back.
 
 A process whose collector is switched off (`gc.disable`) is left alone.
 """
@@ -17,11 +18,14 @@ from functools import cache
 
 # How many streams are put aside together.
 STEP = 200
-# Before they are put aside, garbage is collected, for it would be put aside, too. Where streams
-# only come, among what is new: to go through all that they have brought takes 0.1 ms for each, a
-# seventh of what opening it takes. Where as many have gone, among everything: each may have left a
-# cycle.
-NEW_ONLY, EVERYTHING = 1, 2
+# Before they are put aside, garbage is collected, for it would be put aside, too: among what is new
+# only, for to go through all that they have brought takes 0.1 ms for each, a seventh of what
+# opening it takes.
+NEW_ONLY = 1
+# With more comings and goings in a second it isn't quiet.
+FEW = STEP // 10
+# What so many leave behind isn't kept for a quiet second: some 10 kB each on daphne.
+MOST_LEFT = 5000
 
 
 @cache
@@ -33,36 +37,43 @@ def put_start_aside() -> None:
 
 
 class StreamsAside:
-    """Counts the streams that come and go, and puts them aside, or takes all back."""
+    """Counts the streams that come and go, and puts them aside."""
 
     def __init__(self) -> None:
+        self._open = 0
+        # Since some were put aside; since everything was gone through; in this second.
         self._opened = 0
         self._ended = 0
-        self._ended_since_collected = 0
-        self._aside = 0
+        self._moved = 0
 
     def opened(self) -> None:
         """A stream has been opened."""
+        self._open += 1
+        self._moved += 1
         self._opened += 1
         if self._opened == STEP:
             self._opened = 0
-            self._aside += STEP
             if gc.isenabled():
-                self._collect()
+                gc.collect(NEW_ONLY)
                 gc.freeze()
-
-    def _collect(self) -> None:
-        if self._ended_since_collected < STEP:
-            gc.collect(NEW_ONLY)
-        else:
-            self._ended_since_collected = 0
-            gc.collect(EVERYTHING)
 
     def ended(self) -> None:
         """A stream has ended, one of those put aside or not."""
+        self._open -= 1
+        self._moved += 1
         self._ended += 1
-        self._ended_since_collected += 1
-        if self._aside and self._ended > max(STEP, self._aside // 2):
-            self._opened = self._ended = self._aside = 0
-            # The next collection, which Python begins by itself, goes through what is left.
+        if self._ended == MOST_LEFT:
+            self._go_through_everything()
+
+    def tidy(self) -> None:
+        """Called once a second."""
+        is_quiet, self._moved = self._moved <= FEW, 0
+        if is_quiet and self._ended > max(STEP, self._open // 2):
+            self._go_through_everything()
+
+    def _go_through_everything(self) -> None:
+        self._opened = self._ended = 0
+        if gc.isenabled():
             gc.unfreeze()
+            gc.collect()
+            gc.freeze()

@@ -22,6 +22,7 @@ class Heartbeat:
         while True:
             for second in range(self._seconds):
                 await asyncio.sleep(1)
+                self._streams.tidy()
                 for stream in self._streams.share(second, self._seconds):
                     try:
                         stream.beat()

@@ -133,6 +133,10 @@ class OpenStreams:
         counts.ended[stream.end_reason or CLIENT_LEFT] += 1
         self._streams_aside.ended()
 
+    def tidy(self) -> None:
+        """Called once a second, see garbage.py."""
+        self._streams_aside.tidy()
+
     def _add(self, user: str) -> None:
         self._count[user] += 1
         self._anonymous += is_anonymous(user)

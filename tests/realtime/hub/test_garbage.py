@@ -5,7 +5,7 @@ import gc
 import pytest
 
 from realtime.hub import garbage
-from realtime.hub.garbage import STEP, StreamsAside
+from realtime.hub.garbage import MOST_LEFT, STEP, StreamsAside
 
 
 @pytest.fixture(autouse=True)
@@ -59,38 +59,57 @@ def test_to_put_streams_aside_goes_through_what_is_new_only(aside, generations):
     assert 2 not in generations
 
 
-def test_where_as_many_have_gone_it_goes_through_everything(aside, generations):
-    for _ in range(STEP):
+def have_gone(aside, count):
+    for _ in range(count):
         aside.opened()
-    for _ in range(STEP):
+    aside.tidy()
+    for _ in range(count):
         aside.ended()
+
+
+def test_what_a_crowd_leaves_is_collected_when_it_is_quiet(aside, generations):
+    class Cycle:
+        def __init__(self):
+            self.itself = self
+
+    Cycle()
+    have_gone(aside, 2 * STEP)
+    aside.tidy()  # they have left in this very second
+    for _ in range(STEP):  # and are back in the next
+        aside.opened()
+    aside.tidy()
     assert 2 not in generations
-    for _ in range(2 * STEP):
-        aside.opened()
-    assert generations.count(2) == 1
-
-
-def test_when_half_of_them_have_gone_all_is_taken_back_to_be_collected(aside):
-    for _ in range(4 * STEP):
-        aside.opened()
-    for _ in range(2 * STEP):
-        aside.ended()
+    aside.tidy()
+    assert 2 in generations
+    assert not any(type(one) is Cycle for one in gc.get_objects())
     assert gc.get_freeze_count() > 0
-    aside.ended()
-    assert gc.get_freeze_count() == 0
+    generations.clear()
+    aside.tidy()
+    assert 2 not in generations
 
 
-def test_streams_that_come_and_go_leave_nothing_behind(aside):
-    for _ in range(10 * STEP):
+def test_where_few_have_gone_nothing_is_gone_through(aside, generations):
+    for _ in range(6 * STEP):
         aside.opened()
+    for _ in range(2 * STEP):
         aside.ended()
-    assert aside._aside <= 3 * STEP
+    aside.tidy()
+    aside.tidy()
+    assert 2 not in generations
+
+
+def test_where_it_is_never_quiet_what_was_left_is_collected_all_the_same(aside, generations):
+    have_gone(aside, MOST_LEFT - 1)
+    assert 2 not in generations
+    have_gone(aside, 1)
+    assert generations.count(2) == 1
 
 
 def test_a_collector_that_a_project_has_switched_off_is_left_alone(aside):
     gc.disable()
-    for _ in range(STEP):
-        aside.opened()
+    have_gone(aside, 2 * STEP)
+    aside.tidy()
+    aside.tidy()
     assert gc.get_freeze_count() == 0
 
 
