@@ -1,8 +1,12 @@
 """Who of many users holds a permission."""
 
+import json
+
 import pytest
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Group, Permission, User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from realtime.access.permissions import holders
 
@@ -41,7 +45,25 @@ def test_many_users_are_asked_about_by_one_query(users, django_assert_num_querie
     assert found == {user.pk for user in users if user.has_perm(NEEDED)}
 
 
-@pytest.mark.parametrize("permission", ["orders.no_such", "nowhere.view_order"])
+def test_what_it_takes_does_not_grow_with_how_many_others_hold_it(db):
+    users = User.objects.bulk_create(User(username=f"holder {number}") for number in range(400))
+    Permission.objects.get(codename="view_order").user_set.add(*users)
+    with CaptureQueriesContext(connection) as asked:
+        assert len(holders(users[-50:], NEEDED)) == 50
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {asked[0]['sql']}")
+        [[plan]] = cursor.fetchall()
+    plan = json.loads(plan) if isinstance(plan, str) else plan
+    # Once through all of them at the most, and not for each user.
+    assert rows_visited(plan[0]["Plan"]) < 3000
+
+
+def rows_visited(node):
+    own = sum(node.get(key, 0) for key in ("Actual Rows", "Rows Removed by Filter"))
+    return own * node["Actual Loops"] + sum(map(rows_visited, node.get("Plans", [])))
+
+
+@pytest.mark.parametrize("permission", ["orders.no_such", "nowhere.view_order", "view_order"])
 def test_a_permission_that_there_is_not_is_held_by_superusers_only(users, permission):
     assert names(users, holders(users, permission)) == {"superuser"}
 
