@@ -3,17 +3,13 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from orders.models import Order
 
 from ..orders.samples import an_order
+from .bells import ELSEWHERE, badge, expect_live, place_many
 from .test_accessibility import violations
-
-
-def expect_live(page: Page) -> None:
-    state = page.locator("[data-bell-connection]").first
-    expect(state).to_have_attribute("data-state", "live", timeout=20_000)
 
 
 def test_an_order_is_placed_with_one_click_and_goes_its_way_on_the_page(visit, alice):
@@ -37,6 +33,17 @@ def test_an_order_is_placed_with_one_click_and_goes_its_way_on_the_page(visit, a
     order.delete()
     expect(page.get_by_text("You have not ordered anything yet.")).to_be_visible()
     assert page.locator("body").get_attribute("data-is-the-same-page") == ""
+
+
+def test_all_that_it_shows_has_been_read_at_once(visit, alice):
+    page = visit(alice)
+    page.goto(ELSEWHERE)
+    expect_live(page)
+    place_many(alice, 12)
+    expect(badge(page)).to_have_text("12")
+    page.goto("/")
+    expect(page.locator(".card-of-order")).to_have_count(12)
+    expect(badge(page)).to_be_hidden()
 
 
 def test_the_page_of_an_order_shows_where_it_stands_live(visit, alice):

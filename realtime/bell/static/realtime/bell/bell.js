@@ -352,13 +352,15 @@ class LiveBell {
     if (this.#isLooking) return;
     this.#isLooking = true;
     while (document.visibilityState === "visible") {
-      const subject = subjectsOfPage().find((one) => this.#state.unread.has(one));
       const through = this.#state.cursor;
-      /** @type {Extract<Change, {through: number}> | undefined} */
-      let change;
-      if (subject !== undefined) change = { action: "read", subject, through };
-      else if (isListInView && countNew(this.#state) > 0) change = { action: "see", through };
-      if (!change || !(await this.#do(change))) break; // the next arrival tries again
+      /** @type {Extract<Change, {through: number}>[]} */
+      const changes = [...new Set(subjectsOfPage())]
+        .filter((subject) => this.#state.unread.has(subject))
+        .map((subject) => ({ action: "read", subject, through }));
+      if (changes.length === 0 && isListInView && countNew(this.#state) > 0) {
+        changes.push({ action: "see", through });
+      }
+      if (changes.length === 0 || !(await this.#doAll(changes))) break; // the next arrival tries again
       await milliseconds(BETWEEN_LOOKS_MS);
       isListInView = this.#isListInView();
     }
@@ -425,6 +427,18 @@ class LiveBell {
     }
     this.#undo.take();
     for (const note of findAll(document, "[data-bell-undone]")) note.remove();
+  }
+
+  /**
+   * One after the other, until one isn't taken.
+   *
+   * @param {readonly (Change & {through: number})[]} changes
+   */
+  async #doAll(changes) {
+    for (const change of changes) {
+      if (!(await this.#do(change))) return false;
+    }
+    return true;
   }
 
   /**
