@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from django.db.transaction import non_atomic_requests
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.urls import ResolverMatch
 from django.views import View
 
 from . import conf
@@ -124,7 +125,7 @@ class EventStreamView(View):
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Callable[..., Any]:
-        if iscoroutinefunction(cls.topics):
+        if iscoroutinefunction(initkwargs.get("topics", cls.topics)):
             raise TypeError(
                 f"{cls.__qualname__}.topics() has to be synchronous: it is called in a thread, "
                 "where it may query the database."
@@ -172,8 +173,9 @@ class EventStreamView(View):
         It is asked again for as long as the stream is open, every ACCESS_CHECK_SECONDS and when
         `realtime.recheck` says so: then with a request of the same address, headers and user, but
         without what middleware has added beside `user` and `session`. It may query the database.
-        So is what the project has put around the view: its decorators, or a `dispatch`. What counts
-        requests tells them apart by `realtime.is_asked_again(request)`.
+        So is what the project has put around the view: its decorators, or a `setup`, `dispatch` or
+        `get` of its own. What counts requests tells them apart by
+        `realtime.is_asked_again(request)`.
 
         kwargs: of the URL.
 
@@ -248,8 +250,8 @@ class EventStreamView(View):
             view = f"{type(self).__module__}.{type(self).__qualname__}"
             visitor = anonymous_user(view, request.META.get("REMOTE_ADDR", ""))
             grant = Grant(visitor, tenant=tenant_of_now())
-        decides = type(self).topics is not EventStreamView.topics
-        if (decides or self._guard(request) is not None) and hasattr(request, "scope"):
+        decides = self._overrides("topics") or self._guard(request) is not None
+        if decides and hasattr(request, "scope"):
             grant.review = Review(self._question(request, kwargs, grant), topics)
         return grant, topics
 
@@ -289,9 +291,9 @@ class EventStreamView(View):
     ) -> Callable[[Any], Topics]:
         """Asks `topics()` again, with nothing kept of this request that is large or lives."""
         scope = lasting_scope(request)
-        ask = partial(ask_again, type(self), self._initkwargs, scope, kwargs)
+        ask = partial(ask_again, type(self), self._initkwargs, scope, self.args, kwargs)
         if (guard := self._guard(request)) is not None:
-            ask = partial(ask_guarded, guard, ask, scope, kwargs)
+            ask = partial(ask_guarded, guard.func, guard.args, guard.kwargs, ask, scope)
         if grant.is_in_table or not request.user.is_authenticated:
             return ask
         # A user made from a token alone can't be looked up again.
@@ -303,15 +305,24 @@ class EventStreamView(View):
             return followed(EVERYTHING)
         return self._followed(request, kwargs)
 
-    def _guard(self, request: HttpRequest) -> Callable[..., Any] | None:
-        """The view with what the project has put around it, decorators or a `dispatch`; None:
-        nothing, or nobody knows.
+    def _guard(self, request: HttpRequest) -> ResolverMatch | None:
+        """The view with what the project has put around it, and what the URL gives it; None:
+        nothing stands there, or nobody knows.
         """
-        match = getattr(request, "resolver_match", None)
+        match: ResolverMatch | None = getattr(request, "resolver_match", None)
         if match is None or not hasattr(request, "scope"):
             return None
         is_plain = getattr(match.func, "undecorated", None) is match.func
-        return None if is_plain and type(self).dispatch is View.dispatch else match.func
+        if is_plain and not self._overrides("setup", "dispatch", "get"):
+            return None
+        return match
+
+    def _overrides(self, *methods: str) -> bool:
+        """Whether any of these methods is the project's: of a subclass, or given to `as_view()`."""
+        return any(
+            name in vars(self) or getattr(type(self), name) is not getattr(EventStreamView, name)
+            for name in methods
+        )
 
     def _follows(self, request: HttpRequest) -> bool:
         """Whether the client stays when all has been said. Raises Rejected."""

@@ -54,39 +54,44 @@ def ask_again(
     view_class: Callable[..., Any],
     initkwargs: dict[str, Any],
     scope: dict[str, Any],
+    args: tuple[Any, ...],
     kwargs: dict[str, Any],
     user: Any,
 ) -> Topics:
     request = _same_request(scope, user)
     view = view_class(**initkwargs)
-    view.setup(request, **kwargs)
+    view.setup(request, *args, **kwargs)
     topics: Topics = view._topics_again(request, kwargs)
     return topics
 
 
 def ask_guarded(
     guard: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
     ask: Callable[[Any], Topics],
     scope: dict[str, Any],
-    kwargs: dict[str, Any],
     user: Any,
 ) -> Topics:
     """As ask_again(), through whatever decides beside `topics()`, such as permission_required().
 
+    args, kwargs: the URL's; what stands in between may make others of them for the view.
     ask: the same without. Raises PermissionDenied if the view isn't reached.
     """
     question = Question()
     request = _same_request({**scope, QUESTION_KEY: question}, user)
     try:
-        response = guard(request, **kwargs)
+        response = guard(request, *args, **kwargs)
         if isawaitable(response):
             async_to_sync(_awaited)(response)
     except (PermissionDenied, Http404, Error):
         raise
     except Exception:
-        # It goes by what middleware adds to a request, and here there was none.
-        _say_that_it_can_not_be_asked(guard)
-        return ask(user)
+        # It goes by what middleware adds to a request, and here there was none; or it does
+        # something with the response, and the answer has been given by then.
+        if question.topics is None:
+            _say_that_it_can_not_be_asked(guard)
+            return ask(user)
     if question.topics is None:
         raise PermissionDenied
     return question.topics

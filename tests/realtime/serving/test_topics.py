@@ -260,6 +260,27 @@ async def test_what_stands_around_a_view_is_asked_again(ask, hub, alice, path, w
         await ends(answer)
 
 
+@pytest.mark.usefixtures("only_told", "listening")
+@pytest.mark.parametrize("wrapped", [True, False])
+@pytest.mark.parametrize(
+    "way", ["get", "setup", "by-position/7", "by-name/cups", "given"], ids=lambda way: way
+)
+async def test_however_a_view_decides_it_is_asked_again(
+    ask, hub, alice, way, wrapped, monkeypatch, caplog
+):
+    async with ask(f"/deciding/{way}", bearer(alice), wrapped=wrapped) as answer:
+        assert answer.status == 200
+        await looked_at(hub)
+        await publish(alice, "note")
+        await until(lambda: b'data: "note"' in answer.body)
+        assert "could not" not in caplog.text
+        monkeypatch.setattr(urls.Allowing, "now", False)
+        await in_thread(realtime.recheck, alice)
+        await ends(answer)
+    async with ask(f"/deciding/{way}", bearer(alice), wrapped=wrapped) as answer:
+        assert answer.status == 403
+
+
 async def looked_at(hub):
     """The one stream that is open was found to be allowed still."""
     [stream] = hub.streams

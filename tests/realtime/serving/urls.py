@@ -10,7 +10,7 @@ from django.contrib.auth.mixins import PermissionRequiredMixin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
-from django.urls import include, path, register_converter
+from django.urls import include, path, re_path, register_converter
 from django.urls.converters import IntConverter
 from django.utils.decorators import method_decorator
 
@@ -92,6 +92,52 @@ class GroupsStream(EventStreamView):
         return request.user.groups.all()
 
 
+class Allowing:
+    """Whether those views below that decide in other ways than by `topics()` let anybody in."""
+
+    now = True
+
+    @classmethod
+    def check(cls):
+        if not cls.now:
+            raise PermissionDenied
+
+
+class DecidingGet(EventStreamView):
+    async def get(self, request, *args, **kwargs):
+        Allowing.check()
+        response = await super().get(request, *args, **kwargs)
+        response.streaming_content = response.streaming_content
+        return response
+
+
+class DecidingSetup(EventStreamView):
+    def setup(self, request, *args, **kwargs):
+        super().setup(request, *args, **kwargs)
+        Allowing.check()
+
+
+class ByPosition(EventStreamView):
+    def topics(self, request):
+        Allowing.check()
+        return [realtime.Topic("test", self.args[0]), request.user]
+
+
+class ByKey(EventStreamView):
+    def topics(self, request, pk):
+        return [realtime.Topic("test", pk), request.user]
+
+
+async def by_name(request, name):
+    Allowing.check()
+    return await ByKey.as_view()(request, pk=len(name))
+
+
+def topics_given(request):
+    Allowing.check()
+    return [realtime.Topic("test", "7"), request.user]
+
+
 class FailingConverter(IntConverter):
     def to_python(self, value):
         raise RuntimeError("It may not query here.")
@@ -130,6 +176,11 @@ urlpatterns = [
     path("dispatch", OverridesDispatch.as_view(stream="default")),
     path("get", OverridesGet.as_view(stream="default")),
     path("plain-get", PlainGet.as_view(stream="default")),
+    path("deciding/get", DecidingGet.as_view()),
+    path("deciding/setup", DecidingSetup.as_view()),
+    re_path(r"^deciding/by-position/(\d+)$", ByPosition.as_view()),
+    path("deciding/by-name/<slug:name>", by_name),
+    path("deciding/given", EventStreamView.as_view(topics=topics_given)),
     path("groups", GroupsStream.as_view(stream="default")),
     path("converted/<failing:pk>", plain),
     path("misspelt", EventStreamView.as_view(stream="defualt")),
