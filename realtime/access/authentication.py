@@ -77,10 +77,12 @@ def session(request: HttpRequest) -> Any | None:
     session = getattr(request, "session", None)
     if session is None or SESSION_KEY not in session:
         return user  # some other middleware knows them
+    # Some middleware lets who has signed in act as somebody else: the hash isn't of their password.
+    is_theirs = str(session[SESSION_KEY]) == str(user.pk)
     return SignedIn(
         user,
         session_key=session.session_key,
-        auth_hash=session.get(HASH_SESSION_KEY) or None,
+        auth_hash=(session.get(HASH_SESSION_KEY) or None) if is_theirs else None,
         secret=session.session_key,
     )
 

@@ -6,6 +6,8 @@ from io import BytesIO
 
 import pytest
 from asgiref.sync import async_to_sync, markcoroutinefunction, sync_to_async
+from django.contrib.auth import get_user_model
+from django.contrib.sessions.models import Session
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_finished
 from django.db import connections
@@ -344,6 +346,28 @@ def test_the_synchronous_client_gets_what_there_is(transactional_db, alice):
     assert first_event("").splitlines()[0] in text
     assert text.startswith(b"retry: ")
     assert Client().get(STREAM).status_code == 401
+
+async def test_who_acts_as_somebody_else_keeps_the_stream(ask, alice, bob, settings, hub):
+    """As middleware has it by which staff look at the site as one of its customers."""
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{MIDDLEWARE}.acting_as_bob"]
+    async with ask(headers=await session_cookie(alice)) as answer:
+        [stream] = hub.streams
+        before = stream.access.verified_at
+        await until(lambda: stream.access.verified_at > before)
+        await publish(bob, "cups")
+        await until(lambda: unmarked(answer.body).endswith(first_event('"cups"')))
+        await in_thread(Session.objects.all().delete)
+        await in_thread(realtime.recheck, bob)
+        await until(lambda: not answer.messages[-1]["more_body"])
+
+
+def acting_as_bob(get_response):
+    def middleware(request):
+        request.user = get_user_model().objects.get(username="bob")
+        return get_response(request)
+
+    return middleware
+
 
 
 def test_a_wsgi_server_is_told_at_once_that_it_can_not(db, alice):
