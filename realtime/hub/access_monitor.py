@@ -16,7 +16,7 @@ import logging
 import math
 import random
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar
@@ -60,6 +60,9 @@ FIRST_RETRY_SECONDS = 0.1
 LATE_SECONDS = 3.0
 # The same after a notification. With the time until the next stroke of the clock it is two seconds.
 NOTIFIED_SECONDS = 1.0
+# How long one look may take where views are asked, however long each of them takes: so no look is
+# cut off, others have their turn, and whoever waits is seen to wait.
+REVIEW_SECONDS = 0.25
 # How long the end of the monitor waits for a look that is under way.
 CLOSE_SECONDS = 1.0
 
@@ -105,6 +108,8 @@ class AccessMonitor:
         # look may have come too early for.
         self._looking_at: dict[OpenStream, float] = {}
         self._ends = EndsOfUsers()
+        # How many streams are looked at together whose views are asked.
+        self._reviews_at_once = 20
         # One thread, which keeps its connection while there are streams: it must not need a new
         # one when there is none to be had.
         self._thread = ThreadPoolExecutor(1, "realtime-access")
@@ -288,15 +293,19 @@ class AccessMonitor:
                 self._next_overdue = min(self._next_overdue, self._overdue_at(grant))
 
     async def _verify(self, streams: set[OpenStream]) -> None:
-        waiting = list(streams)
+        waiting = _by_urgency(streams)
         try:
             while waiting:
-                batch, waiting = waiting[:BATCH], waiting[BATCH:]
-                await self._verify_batch({stream.access: stream for stream in batch})
+                await self._verify_batch(self._next_batch(waiting))
+                # What has come to be doubted meanwhile doesn't wait for all the others.
+                if doubted := _by_urgency(filter(self._is_to_be_looked_at_now, self._due)):
+                    batch = self._next_batch(doubted)
+                    self._due.difference_update(batch)
+                    await self._verify_batch(batch)
             self._is_blind = False
             self._verified.set()
         except Exception as error:
-            self._due |= {stream for stream in [*batch, *waiting] if stream in self._streams}
+            self._due |= {stream for stream in waiting if stream in self._streams}
             # Said once, for it tries again every second.
             if not self._is_blind:
                 traceback = None if isinstance(error, Error) else error
@@ -304,17 +313,40 @@ class AccessMonitor:
                 logger.warning(message, " ".join(str(error).split()), exc_info=traceback)
             self._is_blind = True
 
-    async def _verify_batch(self, by_grant: dict[Grant, OpenStream]) -> None:
+    def _is_to_be_looked_at_now(self, stream: OpenStream) -> bool:
+        return _is_doubted(stream) and stream in self._streams
+
+    def _next_batch(self, waiting: list[OpenStream]) -> list[OpenStream]:
+        """Take from the end those that are looked at together."""
+        reviewed = _is_reviewed(waiting[-1])
+        most = self._reviews_at_once if reviewed else BATCH
+        batch: list[OpenStream] = []
+        while waiting and len(batch) < most and _is_reviewed(waiting[-1]) == reviewed:
+            batch.append(waiting.pop())
+        return batch
+
+    async def _verify_batch(self, batch: list[OpenStream]) -> None:
+        by_grant = {stream.access: stream for stream in batch}
         began = asyncio.get_running_loop().time()
         self._is_connected = True
         self._look_began = began
         self._looking_at = dict.fromkeys(by_grant.values(), math.inf)
         try:
             over = await self._in_thread(lambda: _ended_in_thread(by_grant.keys()))
+        except Exception:
+            self._due |= {stream for stream in batch if stream in self._streams}
+            if _is_reviewed(batch[0]):
+                self._reviews_at_once = max(1, self._reviews_at_once // 4)
+            raise
         finally:
             doubted_again, self._looking_at = self._looking_at, {}
             self._look_began = None
         self._last_verified = asyncio.get_running_loop().time()
+        if _is_reviewed(batch[0]):
+            seconds = max(self._last_verified - began, 0.001) / len(batch)
+            # Not many more at a time than last: these may have been the quick ones.
+            most = min(BATCH, 2 * self._reviews_at_once)
+            self._reviews_at_once = max(1, min(int(REVIEW_SECONDS / seconds), most))
         for grant, stream in by_grant.items():
             if stream not in self._streams:
                 continue  # its client has left
@@ -333,6 +365,19 @@ class AccessMonitor:
         with DjangoDeadline(self._query_seconds, hang_up_if_cancelled=True) as timed:
             answer: Result = await asyncio.wrap_future(self._thread.submit(timed(function)))
             return answer
+
+
+def _is_reviewed(stream: OpenStream) -> bool:
+    return stream.access.review is not None
+
+
+def _is_doubted(stream: OpenStream) -> bool:
+    return stream.access.doubted_at < math.inf
+
+
+def _by_urgency(streams: Iterable[OpenStream]) -> list[OpenStream]:
+    """The most urgent last; among the others, those last of which no view is asked."""
+    return sorted(streams, key=lambda one: (not _is_doubted(one), _is_reviewed(one)), reverse=True)
 
 
 def _ended_in_thread(grants: Collection[Grant]) -> list[Grant]:

@@ -2,15 +2,16 @@
 
 import asyncio
 import math
+import time
 
 import pytest
 from django.db import OperationalError
 
-from realtime.access.grants import Grant
+from realtime.access.grants import Grant, Review
 from realtime.hub import access_monitor, unending
 from realtime.hub.access_monitor import AccessMonitor
 from realtime.hub.heartbeat import Heartbeat
-from realtime.hub.open_streams import OpenStreams
+from realtime.hub.open_streams import ACCESS_ENDED, OpenStreams
 from tests.waiting import soon, until
 
 
@@ -25,6 +26,9 @@ class Stream:
     def close(self, reason, farewell=b""):
         self.end_reason = reason
         self.closed.set()
+
+    def change_topics(self, topics):
+        self.topics = topics
 
 
 class CountedStreams(OpenStreams):
@@ -222,3 +226,43 @@ async def test_what_is_heard_takes_bounded_memory(watch, clock, looks):
     monitor.hear("user 7")
     monitor._note_what_was_heard()
     assert monitor._due == {concerned}
+
+
+@pytest.mark.usefixtures("takes_seconds")
+async def test_views_that_take_their_time_end_nobodys_stream(monkeypatch):
+    """Together they take longer than the database may for one look, and than a stream may wait."""
+    monkeypatch.setattr(access_monitor, "LATE_SECONDS", 0.5)
+    monkeypatch.setattr(access_monitor, "CLOCK_SECONDS", 0.05)
+    streams, looked_at = OpenStreams(), set()
+    everybody = [Stream(user=str(number)) for number in range(150)]
+    for stream in everybody:
+        stream.access.review = Review(lambda user: (), ())
+        streams.add(stream)
+
+    def look(grants):
+        if (seconds := 0.02 * len(grants)) > 1:
+            raise OperationalError("hung up on")
+        time.sleep(seconds)
+        looked_at.update(grants)
+        return [grant for grant in grants if grant.user == "gone"]
+
+    monkeypatch.setattr(access_monitor, "_ended_in_thread", look)
+    monitor = AccessMonitor(streams, 0.5, 1)
+    watching = asyncio.create_task(monitor.run())
+    monitor.check_all()
+    try:
+        await until(lambda: len(looked_at) == len(everybody))
+        # Who is doubted has their turn before those who only wait for theirs.
+        monitor.check_all()
+        looked_at.clear()
+        await until(lambda: len(looked_at) > 0)
+        everybody[70].access.user = "gone"
+        monitor.hear("user gone")
+        await until(everybody[70].closed.is_set)
+        assert everybody[70].end_reason == ACCESS_ENDED
+        assert len(looked_at) < len(everybody)
+        closed = [stream for stream in everybody if stream.closed.is_set()]
+        assert closed == [everybody[70]]
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
