@@ -16,10 +16,14 @@ from functools import cache, partial
 from types import coroutine
 from typing import Any
 
+from ..log.wire import CHUNK_BYTES
+
 # How many clients may wait to be accepted; the kernel has a limit of its own (somaxconn).
 BACKLOG = 4096
 
 BODY = "http.response.body"
+# How long it takes at most to notice that a slow client over HTTP/2 has room again.
+LONGEST_PAUSE_SECONDS = 0.1
 
 # Which is never the same as what h11 has.
 NOTHING_YET = object()
@@ -76,6 +80,8 @@ def client_connection(send: Any, scope: Scope) -> ClientConnection:
     # daphne's is `partial(server.handle_reply, request)`.
     request = send.args[0] if isinstance(send, partial) and send.args else None
     if getattr(request, "channel", None) is not None and hasattr(request, "registerProducer"):
+        if _is_http_2(request):
+            return DaphneHttp2Connection(send, scope, request)
         return DaphneConnection(send, scope, request)
     # uvicorn's is a method of its request.
     cycle = getattr(send, "__self__", None)
@@ -83,6 +89,8 @@ def client_connection(send: Any, scope: Scope) -> ClientConnection:
         is_h11s = type(getattr(cycle, "conn", None)).__module__.startswith("h11.")
         return (UvicornH11Connection if is_h11s else UvicornConnection)(send, scope)
     if (request := _daphnes_request(scope)) is not None:
+        if _is_http_2(request):
+            return DaphneHttp2Connection(send, scope, request)
         return WrappedDaphneConnection(send, scope, request)
     return ClientConnection(send, scope)
 
@@ -234,6 +242,47 @@ class WrappedDaphneConnection(DaphneConnection):
             await self._flows
 
 
+class DaphneHttp2Connection(WrappedDaphneConnection):
+    """daphne over HTTP/2, where a client's streams share a connection.
+
+    There Twisted says when the client's window is full, which may be 2 GiB wide, and not when the
+    socket is. So here more than a chunk waits until the connection has taken some.
+    """
+
+    __slots__ = ()
+
+    async def _send_and_wait(self, chunk: bytes) -> None:
+        await super()._send_and_wait(chunk)
+        seconds = 0.001  # for it says nothing when it has
+        while self._waiting_bytes() > CHUNK_BYTES:
+            await asyncio.sleep(seconds)
+            seconds = min(seconds * 2, LONGEST_PAUSE_SECONDS)
+
+    def _waiting_bytes(self) -> int:
+        channel = self._request.channel
+        if channel is None:
+            return 0
+        waiting = channel._conn._outboundStreamQueues.get(channel.streamID, ())
+        return sum(len(data) for data in waiting if isinstance(data, bytes))
+
+    def hang_up(self) -> bool:
+        from twisted.internet.error import ConnectionAborted
+        from twisted.python.failure import Failure
+
+        channel = self._request.channel
+        if channel is None:
+            return True
+        if channel._conn._consumerBlocked is not None:
+            # The client takes nothing at all. Then nothing of this connection gets through.
+            channel._conn.transport.abortConnection()
+        else:
+            channel.abortConnection()  # resets this one stream
+            lost = Failure(ConnectionAborted())  # type: ignore[no-untyped-call]  # Twisted's
+            # Twisted tells its request only where the client has reset it.
+            self._request.connectionLost(lost)
+        return True
+
+
 # What of a scope's headers, client and server is called so in daphne's request.
 DAPHNES_NAMES = ("clean_headers", "client_addr", "server_addr")
 
@@ -270,6 +319,13 @@ def _daphnes_servers(reactor: Any) -> list[Any]:
             if hasattr(server := getattr(factory, "server", None), "connections"):
                 servers.append(server)
     return servers
+
+
+def _is_http_2(request: Any) -> bool:
+    """Whether Twisted's channel is one of many streams of a connection, as it is known here."""
+    connection = getattr(request.channel, "_conn", None)
+    known = ("_outboundStreamQueues", "_consumerBlocked", "transport")
+    return hasattr(request.channel, "streamID") and all(hasattr(connection, one) for one in known)
 
 
 def _shut_down(client: Any, server: Any) -> bool:
