@@ -118,6 +118,7 @@ def limited(application: Application, *, requests: int, sign_ins: int) -> Applic
         finally:
             await turn.end()
 
+    wrapped.skips_streams = True  # type: ignore[attr-defined]  # for realtime.asgi
     return wrapped
 
 

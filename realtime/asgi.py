@@ -10,8 +10,9 @@ here a stream outlives its request: the view opens it and leaves it in the reque
 connection go back; then the stream goes on alone (`serving/stream_writer.py`).
 
 Requests that seem to ask for a stream are answered by Django on a few threads of ours
-(`serving/request_threads.py`), which is faster; all others by the wrapped application. The view
-and the answer are the same.
+(`serving/request_threads.py`), which is faster; all others by the wrapped application, as are all
+where that isn't Django's own, or some middleware is asynchronous only. The view and the answer are
+the same.
 
 It also answers `health.py` without Django's middleware.
 """
@@ -24,7 +25,7 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.core.handlers.asgi import ASGIRequest, get_script_prefix
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
 from django.http import HttpResponse
 from django.urls import resolve
 from django.utils import translation
@@ -53,11 +54,20 @@ def is_used() -> bool:
 
 
 def outlive_request(application: Application) -> Application:
-    """Wrap Django's ASGI application: open streams cost no thread and no database connection."""
+    """Wrap Django's ASGI application: open streams cost no thread and no database connection.
+
+    application: Django's, or ASGI middleware around it, which sees every request; unless it has an
+        attribute `skips_streams` that is true, which opens them faster.
+    """
     global _is_used
     _is_used = True
     servers.let_crowds_wait()
     request_threads = RequestThreads(conf.get("REQUEST_THREADS"), conf.get("QUERY_SECONDS"))
+    # Whatever else stands before Django may decide who gets to it.
+    may_pass_by = isinstance(application, ASGIHandler) or getattr(
+        application, "skips_streams", False
+    )
+    uses_threads = may_pass_by and not request_threads.handler.needs_event_loop
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -79,8 +89,11 @@ def outlive_request(application: Application) -> Application:
         handover = Handover(hub)
         exchange = _Exchange(handover, receive, send)
         scope = handover.in_scope(scope)
-        if getattr(view, "is_event_stream", False):
-            await exchange.answer(request_threads.handler, await request_threads.answer(scope))
+        if uses_threads and getattr(view, "is_event_stream", False):
+            response = await request_threads.answer(scope, exchange.has_left)
+            if response is None:
+                return
+            await exchange.answer(request_threads.handler, response)
         else:
             await application(scope, exchange.receive, exchange.send)
         if handover.stream is not None:
@@ -123,7 +136,7 @@ class _Exchange:
         sending = asyncio.create_task(
             handler.send_response(response, self.send), name="realtime-response"
         )
-        leaving = asyncio.create_task(self._has_left(), name="realtime-disconnect")
+        leaving = asyncio.create_task(self.has_left(), name="realtime-disconnect")
         try:
             await asyncio.wait([sending, leaving], return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -133,7 +146,8 @@ class _Exchange:
         if isinstance(outcomes[0], Exception):
             raise outcomes[0]
 
-    async def _has_left(self) -> None:
+    async def has_left(self) -> None:
+        """Wait until the client has left."""
         while not self.is_over:
             await self.receive()
 

@@ -8,7 +8,7 @@ that come back at once take as many connections as there are threads, and wait f
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,11 +19,13 @@ from threading import Condition
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction
+from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
 from django.core.signals import request_started
 from django.db import connections
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
+from django.utils.module_loading import import_string
 
 from .. import conf
 from ..access import prefetch
@@ -34,6 +36,8 @@ from .thread_loop import ThreadLoop, run_in_this_thread
 
 Scope = dict[str, Any]
 
+# How long a request waits for a thread before anybody asks whether its client is still there.
+PATIENCE_SECONDS = 1.0
 # How long a thread waits for the next request before it gives back its database connection.
 IDLE_SECONDS = 0.2
 
@@ -69,12 +73,37 @@ class RequestThreads:
         self._threads = 0
         self._idle_threads = 0
 
-    async def answer(self, scope: Scope) -> HttpResponseBase:
-        """Django's response to a request that has no body."""
-        answer: asyncio.Future[HttpResponseBase] = asyncio.get_running_loop().create_future()
-        with DjangoDeadline(self._query_seconds) as timed:
-            self._add(WaitingRequest(scope, answer, timed(self._respond)))
-            return await answer
+    async def answer(
+        self, scope: Scope, has_left: Callable[[], Coroutine[Any, Any, None]]
+    ) -> HttpResponseBase | None:
+        """Django's response to a request that has no body; None: its client left before.
+
+        has_left: waits until the client has left. Who leaves while they wait is not worked on.
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[HttpResponseBase] = loop.create_future()
+        leaving: asyncio.Task[None] | None = None
+
+        def watch() -> None:
+            nonlocal leaving
+            leaving = loop.create_task(has_left(), name="realtime-waiting")
+            leaving.add_done_callback(lambda task: answer.cancel())
+
+        # A task for each request would be dear, and most have their answer by then.
+        patience = loop.call_later(PATIENCE_SECONDS, watch)
+        try:
+            with DjangoDeadline(self._query_seconds) as timed:
+                self._add(WaitingRequest(scope, answer, timed(self._respond)))
+                return await answer
+        except asyncio.CancelledError:
+            if leaving is None or not leaving.done() or leaving.cancelled():
+                raise
+            return None
+        finally:
+            patience.cancel()
+            if leaving is not None:
+                leaving.cancel()
+                await asyncio.gather(leaving, return_exceptions=True)
 
     def _add(self, request: "WaitingRequest") -> None:
         with self._changed:
@@ -99,6 +128,8 @@ class RequestThreads:
             self._idle_threads += 1
             self._changed.wait_for(lambda: self._waiting, IDLE_SECONDS)
             self._idle_threads -= 1
+            while self._waiting and self._waiting[0].answer.done():
+                self._waiting.popleft()  # its client has left
             if self._waiting:
                 if self._waiting[0].prefetch is None and len(self._waiting) > 1:
                     self._prefetch_for(list(islice(self._waiting, prefetch.MOST)))
@@ -130,10 +161,18 @@ class RequestThreads:
 
 
 class RequestThreadHandler(ASGIHandler):
-    """Django's handler, with all of the project's middleware in the thread that calls it."""
+    """Django's handler, with all of the project's middleware in the thread that calls it.
+
+    needs_event_loop: whether some of that is asynchronous only. It may hold what belongs to the
+        server's event loop, such as a pool of connections, and would fail in another.
+    """
+
+    needs_event_loop = False
 
     def load_middleware(self, is_async: bool = False) -> None:
         super().load_middleware(is_async=False)
+        middleware = map(import_string, settings.MIDDLEWARE)
+        self.needs_event_loop = not all(getattr(one, "sync_capable", True) for one in middleware)
 
     def adapt_method_mode(
         self,

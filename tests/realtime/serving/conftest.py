@@ -54,15 +54,16 @@ class Answer:
 async def ask(hub, settings):
     """Asks a freshly made application for a stream; gives the answer as far as its first bytes.
 
-    wrapped: whether it is in `outlive_request`. scope: what else there is in the request's.
+    wrapped: whether it is in `outlive_request`. inside: what stands there around Django's.
+    scope: what else there is in the request's.
     """
     settings.ROOT_URLCONF = "tests.realtime.serving.urls"
     applications = {}
 
     @asynccontextmanager
-    async def ask(path="/plain", headers=(), *, method="GET", wrapped=True, **scope):
+    async def ask(path="/plain", headers=(), *, method="GET", wrapped=True, inside=None, **scope):
         if wrapped not in applications:
-            handler = ASGIHandler()
+            handler = inside(ASGIHandler()) if inside else ASGIHandler()
             applications[wrapped] = outlive_request(handler) if wrapped else handler
         scope = {
             "type": "http",

@@ -221,6 +221,23 @@ def of_a_tenant(get_response):
     return middleware
 
 
+async def test_what_stands_before_django_sees_every_request(ask, alice, hub):
+    """Such as a password for a whole site that isn't public yet."""
+    seen = []
+
+    def inside(application):
+        async def watching(scope, receive, send):
+            seen.append(scope["path"])
+            await application(dict(scope), receive, send)
+
+        return watching
+
+    async with ask(headers=bearer(alice), inside=inside) as answer:
+        assert answer.status == 200
+        assert len(hub.streams) == 1
+    assert seen == ["/plain"]
+
+
 async def test_asynchronous_middleware_is_asked(ask, alice, settings, hub):
     settings.MIDDLEWARE = [
         f"{MIDDLEWARE}.AsynchronousOnly",
@@ -231,6 +248,29 @@ async def test_asynchronous_middleware_is_asked(ask, alice, settings, hub):
         assert answer.status == 200
         assert answer.headers[b"X-Times"] == b"2"
         assert len(hub.streams) == 1
+
+
+async def test_asynchronous_middleware_stays_in_the_servers_event_loop(
+    ask, alice, settings, monkeypatch
+):
+    """Such as a client of Redis in it, whose connections belong to one."""
+    monkeypatch.setattr(BoundToItsLoop, "loop", asyncio.get_running_loop())
+    settings.MIDDLEWARE = [f"{MIDDLEWARE}.BoundToItsLoop", *settings.MIDDLEWARE]
+    async with ask(headers=bearer(alice)) as answer:
+        assert answer.status == 200
+
+
+class BoundToItsLoop:
+    sync_capable, async_capable = False, True
+    loop = None
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+        markcoroutinefunction(self)
+
+    async def __call__(self, request):
+        assert asyncio.get_running_loop() is self.loop
+        return await self.get_response(request)
 
 
 class AsynchronousOnly:
@@ -307,6 +347,28 @@ async def test_every_answer_passes_the_middleware(
     assert len(hub.streams) == 0
 
 
+async def test_who_acts_as_somebody_else_keeps_the_stream(ask, alice, bob, settings, hub):
+    """As middleware has it by which staff look at the site as one of its customers."""
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{MIDDLEWARE}.acting_as_bob"]
+    async with ask(headers=await session_cookie(alice)) as answer:
+        [stream] = hub.streams
+        before = stream.access.verified_at
+        await until(lambda: stream.access.verified_at > before)
+        await publish(bob, "cups")
+        await until(lambda: unmarked(answer.body).endswith(first_event('"cups"')))
+        await in_thread(Session.objects.all().delete)
+        await in_thread(realtime.recheck, bob)
+        await until(lambda: not answer.messages[-1]["more_body"])
+
+
+def acting_as_bob(get_response):
+    def middleware(request):
+        request.user = get_user_model().objects.get(username="bob")
+        return get_response(request)
+
+    return middleware
+
+
 def for_other_sites(get_response):
     def middleware(request):
         response = get_response(request)
@@ -346,28 +408,6 @@ def test_the_synchronous_client_gets_what_there_is(transactional_db, alice):
     assert first_event("").splitlines()[0] in text
     assert text.startswith(b"retry: ")
     assert Client().get(STREAM).status_code == 401
-
-async def test_who_acts_as_somebody_else_keeps_the_stream(ask, alice, bob, settings, hub):
-    """As middleware has it by which staff look at the site as one of its customers."""
-    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{MIDDLEWARE}.acting_as_bob"]
-    async with ask(headers=await session_cookie(alice)) as answer:
-        [stream] = hub.streams
-        before = stream.access.verified_at
-        await until(lambda: stream.access.verified_at > before)
-        await publish(bob, "cups")
-        await until(lambda: unmarked(answer.body).endswith(first_event('"cups"')))
-        await in_thread(Session.objects.all().delete)
-        await in_thread(realtime.recheck, bob)
-        await until(lambda: not answer.messages[-1]["more_body"])
-
-
-def acting_as_bob(get_response):
-    def middleware(request):
-        request.user = get_user_model().objects.get(username="bob")
-        return get_response(request)
-
-    return middleware
-
 
 
 def test_a_wsgi_server_is_told_at_once_that_it_can_not(db, alice):

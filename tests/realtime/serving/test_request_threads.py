@@ -2,6 +2,7 @@
 
 import asyncio
 import selectors
+import threading
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -10,8 +11,10 @@ from django.core.signals import request_finished, request_started
 from django.db import connection
 from django.http import HttpResponse, StreamingHttpResponse
 
+from realtime.serving import request_threads
+from realtime.serving.request_threads import RequestThreads
 from realtime.serving.thread_loop import SelectorOfFew
-from tests.clients import bearer
+from tests.clients import WAIT_SECONDS, bearer
 from tests.realtime.serving.conftest import session_cookie
 from tests.waiting import soon, until, wait_until
 
@@ -73,6 +76,34 @@ def closed(get_response):
         return HttpResponse("The shop is closed.", status=503)
 
     return middleware
+
+
+async def test_who_leaves_while_they_wait_for_a_thread_is_not_worked_on(monkeypatch):
+    monkeypatch.setattr(request_threads, "PATIENCE_SECONDS", 0.01)
+    threads = RequestThreads(1, query_seconds=10)
+    goes_on, worked_on = threading.Event(), []
+
+    def respond(scope):
+        worked_on.append(scope["path"])
+        assert goes_on.wait(WAIT_SECONDS)
+        return HttpResponse()
+
+    monkeypatch.setattr(threads.handler, "respond", respond)
+    left, stays = asyncio.Event(), asyncio.Event()
+
+    def ask(path, client):
+        scope = {"path": path, "headers": []}
+        return asyncio.create_task(threads.answer(scope, client.wait))
+
+    first = ask("first", stays)
+    await until(lambda: worked_on == ["first"])
+    impatient, last = ask("impatient", left), ask("last", stays)
+    left.set()
+    assert await soon(impatient) is None
+    goes_on.set()
+    answers = await soon(asyncio.gather(first, last))
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert worked_on == ["first", "last"]
 
 
 async def test_a_middleware_may_stream_an_answer_of_its_own(ask, alice, settings):
