@@ -162,6 +162,9 @@ for (const [answer, state] of [
   [403, "someone-else"],
   [404, "gone"],
   [410, "gone"],
+  [204, "gone"],
+  [400, "gone"],
+  [451, "gone"],
 ]) {
   test(`given up with ${answer} it is ${state}, and asks again when it is looked at`, async () => {
     endpoint.answer = answer;
@@ -176,6 +179,17 @@ for (const [answer, state] of [
     assert.equal(endpoint.opened.length, 2);
     endpoint.last.say(7);
     assert.equal(states.at(-1), "live");
+  });
+}
+
+for (const answer of [408, 425, 429, 500, 501]) {
+  test(`given up with ${answer} it is opened again`, async () => {
+    endpoint.answer = answer;
+    endpoint.last.giveUp();
+    await settled();
+    assert.equal(states.at(-1), "reconnecting");
+    await pass(1_000);
+    assert.equal(endpoint.opened.length, 2);
   });
 }
 

@@ -51,6 +51,8 @@ class FakeServer {
   /** How it answers a request for a stream. */
   status = 200;
   position = 0;
+  /** How often it was asked for a stream. */
+  asked = 0;
   /** What is published for the user of this browser: positions and types. */
   own = [];
   sources = new Set();
@@ -72,6 +74,7 @@ class FakeServer {
 
   /** Answer a request for a stream. */
   answer(source, cursor) {
+    this.asked += 1;
     if (this.status !== 200) {
       source.refuse();
       return;
@@ -134,7 +137,7 @@ export class FakeBrowser {
       location: { href: "http://localhost/" },
       navigator: { onLine: true, locks: { request: (...args) => this.#request(...args) } },
       addEventListener: (...args) => running.getStore().window.addEventListener(...args),
-      fetch: async () => ({ status: this.server.status }),
+      fetch: async () => ({ status: this.server.status, headers: new Headers() }),
 
       BroadcastChannel: class extends EventTarget {
         constructor() {

@@ -318,6 +318,9 @@ test("when the session has ended every tab says so, until somebody signs in agai
   sleeper.stream.addEventListener("state", ({ detail }) => states.push(detail.state));
   await settled();
   await pass(60_000);
+  const { asked } = browser.server;
+  await pass(10 * 60_000);
+  assert.equal(browser.server.asked, asked);
   assert.deepEqual(states, ["signed-out"]);
   for (const tab of browser.tabs) assert.equal(tab.stream.state, "signed-out");
   browser.server.status = 200;

@@ -13,6 +13,11 @@ export type State = "connecting" | "live" | "polling" | "reconnecting" | "offlin
 export type Message = import("./messages.js").Message;
 /** So many heartbeats may be late before a stream is taken for dead. */
 export declare const SILENT_HEARTBEATS = 2.5;
+/**
+ * Whether nothing is asked for any more until somebody looks again.
+ * @param {State} state
+ */
+export declare function isFinal(state: State): boolean;
 export declare class Connection {
     #private;
     /**

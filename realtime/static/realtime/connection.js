@@ -21,13 +21,39 @@ const ASK_AGAIN_MS = 3_500;
 const POLL_FOR_MS = 5 * 60_000;
 /** How often a stream may say nothing, though the server answers, before it counts as held back. */
 const SILENT_OPENINGS = 2;
+/** Errors of the client that another time may not be: a time-out, too early, too many requests. */
+const PASSING = [408, 425, 429];
 /**
- * The answers that asking again by itself doesn't change: nobody is signed in; somebody who may not
- * follow this is; what was to be followed doesn't exist, or exists no longer.
+ * The states that asking again by itself doesn't change: nobody is signed in; somebody who may not
+ * follow this is; what was to be followed doesn't exist, or exists no longer, or can't be followed
+ * by this address.
  *
- * @type {Record<number, State>}
+ * @type {readonly State[]}
  */
-const FINAL = { 401: "signed-out", 403: "someone-else", 404: "gone", 410: "gone" };
+const FINAL = ["signed-out", "someone-else", "gone"];
+
+/**
+ * Whether nothing is asked for any more until somebody looks again.
+ * @param {State} state
+ */
+export function isFinal(state) {
+  return FINAL.includes(state);
+}
+
+/**
+ * The final state that an answer means, if it means one.
+ *
+ * @param {number | null} status
+ * @returns {State | undefined}
+ */
+function finalState(status) {
+  if (status === 401) return "signed-out";
+  if (status === 403) return "someone-else";
+  // To an EventSource “no content” says that it is to stop.
+  if (status === 204) return "gone";
+  const isError = status !== null && status >= 400 && status < 500 && !PASSING.includes(status);
+  return isError ? "gone" : undefined;
+}
 
 export class Connection {
   #endpoint;
@@ -101,7 +127,7 @@ export class Connection {
   }
 
   get #hasStopped() {
-    return Object.values(FINAL).includes(this.#state);
+    return isFinal(this.#state);
   }
 
   #reopen() {
@@ -153,7 +179,7 @@ export class Connection {
     if (!this.#hasStopped) this.#sayBroken();
     const status = await this.#endpoint.status(this.#openingMs);
     if (source !== this.#source) return; // meanwhile it was closed, or opened anew
-    const end = status === null ? undefined : FINAL[status];
+    const end = finalState(status);
     if (end) this.#stop(end);
     else this.#reopenLater();
   }

@@ -26,7 +26,8 @@ export declare class Endpoint {
     /**
      * What the server answers now: EventSource doesn't say why it gave up.
      * @param {number} milliseconds how long to wait for it
-     * @returns {Promise<number | null>} the status; null if there is no answer
+     * @returns {Promise<number | null>} the status; null if there is no answer; 401 where it leads to
+     *   a page, which is one to sign in by
      */
     status(milliseconds: number): Promise<number | null>;
 }

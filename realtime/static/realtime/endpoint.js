@@ -38,12 +38,15 @@ export class Endpoint {
   /**
    * What the server answers now: EventSource doesn't say why it gave up.
    * @param {number} milliseconds how long to wait for it
-   * @returns {Promise<number | null>} the status; null if there is no answer
+   * @returns {Promise<number | null>} the status; null if there is no answer; 401 where it leads to
+   *   a page, which is one to sign in by
    */
   async status(milliseconds) {
     const signal = AbortSignal.timeout(milliseconds);
     try {
-      return (await fetch(this.url, { method: "HEAD", signal })).status;
+      const { status, redirected, headers } = await fetch(this.url, { method: "HEAD", signal });
+      const isPage = redirected && headers.get("Content-Type")?.startsWith("text/html");
+      return isPage ? 401 : status;
     } catch {
       return null;
     }

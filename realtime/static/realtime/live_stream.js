@@ -16,7 +16,7 @@
 
 import { fullJitter } from "./backoff.js";
 import { catchUp } from "./catch_up.js";
-import { Connection, SILENT_HEARTBEATS } from "./connection.js";
+import { Connection, SILENT_HEARTBEATS, isFinal } from "./connection.js";
 import { Endpoint } from "./endpoint.js";
 import { Leadership } from "./leadership.js";
 import { HEARTBEAT, RESET, UNNAMED, classify, eventOf, positionOf } from "./messages.js";
@@ -388,9 +388,12 @@ export class LiveStream extends EventTarget {
     const isBehind = this.#isGreeted
       ? positionOf(this.#cursor) < positionOf(cursor)
       : this.#cursor !== cursor;
-    this.#isGreeted = true;
     this.#leaderState = state;
-    if (isBehind) this.#catchUp();
+    // What the leader is refused, this tab is too. The leader says when that is over.
+    if (!isFinal(state)) {
+      this.#isGreeted = true;
+      if (isBehind) this.#catchUp();
+    }
     // It is live only when this tab, too, has been told everything.
     if (!this.#catchingUp || !this.#isLeaderConnected) this.#show(state);
   }
@@ -417,6 +420,7 @@ export class LiveStream extends EventTarget {
       if (signal.aborted) return;
       for (const message of messages) this.#take({ after: this.#cursor, ...message });
       if (messages.length > 0 && this.#takeQueue()) break;
+      if (isFinal(this.#leaderState)) break;
       if (this.#isLeaderConnected) this.#show("reconnecting");
       await pause(fullJitter(failures));
       if (signal.aborted) return;
