@@ -17,6 +17,9 @@ from .. import conf
 from ..hub.hub import Hub
 from . import servers
 
+# How long the server's own end waits at most for clients to be told.
+LAST_WORDS_SECONDS = 1.0
+
 # Held here, for the loop itself keeps no more than a weak reference to a task.
 _draining: set[asyncio.Task[None]] = set()
 _prepared: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
@@ -52,6 +55,14 @@ def drain() -> None:
     task.add_done_callback(_draining.discard)
 
 
+async def _last_words(hub: Hub) -> None:
+    """Wait for what streams were told last: some middleware hands it on in its own time."""
+    for _ in range(50):
+        if not len(hub.streams):
+            return
+        await asyncio.sleep(LAST_WORDS_SECONDS / 50)
+
+
 def _drain_first(number: signal.Signals, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
     """Close the streams before the server's own handler of a signal is called."""
     servers_own: Any = signal.getsignal(number)
@@ -66,8 +77,11 @@ def _drain_first(number: signal.Signals, loop: asyncio.AbstractEventLoop, second
         signal.signal(number, servers_own)
 
         async def drain() -> None:
+            hub = Hub.current()
             try:
-                await Hub.current().drain(seconds)
+                await hub.drain(seconds)
+                if seconds:
+                    await _last_words(hub)
             finally:
                 servers_own(number, frame)
 

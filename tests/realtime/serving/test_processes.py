@@ -230,3 +230,16 @@ def test_it_ends_in_time_with_streams_open(processes, transactional_db, alice, k
             streams.enter_context(open_stream(server, **bearer(alice)))
         server.stop(with_signal, seconds=10)
         assert not [line for line in server.output if "Traceback" in line or "destroyed" in line]
+
+
+@pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
+def test_clients_are_told_before_it_ends_through_middleware_that_takes_its_time(
+    processes, transactional_db, alice, kind
+):
+    application = "tests.realtime.serving.wrapped_asgi:through_a_channel"
+    with (
+        running_server(kind, application=application) as server,
+        open_stream(server, **bearer(alice)) as stream,
+    ):
+        server.process.send_signal(signal.SIGTERM)
+        assert list(stream._blocks)[-1].retry is not None
