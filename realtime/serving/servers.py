@@ -179,9 +179,13 @@ class DaphneConnection(ClientConnection):
 
     def write(self, chunk: bytes) -> Awaitable[None] | None:
         request = self._request
+        if request.finished:
+            # By daphne, after its --http-timeout. What comes now on this connection is of another
+            # request: behind a proxy, of somebody else's.
+            return None
         if self._transport is not None and request.startedWriting and request.chunked:
             self._write_at_once(b"%x\r\n%b\r\n" % (len(chunk), chunk))
-        elif not request.finished:
+        else:
             request.write(chunk)
         return self._flows
 

@@ -110,6 +110,15 @@ def test_nothing_is_written_to_a_client_that_left():
     assert (socket.at_once, socket.buffered) == ([], [])
 
 
+def test_nothing_is_written_after_the_end_of_a_response():
+    """daphne itself ends one after its --http-timeout; the next on that connection is another's."""
+    socket = transport()
+    request, way = daphne(socket)
+    request.finished = True
+    assert way.write(b"cups") is None
+    assert (socket.at_once, socket.buffered, request.written) == ([], [], [])
+
+
 def test_a_transport_that_is_not_known_is_written_to_by_twisted():
     class Wrapped(tcp.Server):
         """Has all that a plain socket has, as one with TLS around it."""
