@@ -97,10 +97,14 @@ def test_of_one_that_no_worker_takes_the_open_page_says_what_to_do(visit, shop):
     untaken = page.get_by_text("This command runs one: manage.py db_worker")
     expect(page.locator(".transfer")).to_have_attribute("data-state", "waiting")
     expect(untaken).to_be_hidden()
+    expect(page.locator("[data-transfer-count]")).to_be_hidden()  # not “0 of 0”
     page.clock.fast_forward("00:31")
     expect(untaken).to_be_visible()
-    tell(waiting, 0, "running")
+    waiting.total = 7
+    waiting.save(update_fields=["total"])
+    tell(waiting, 2, "running")
     expect(untaken).to_be_hidden()
+    expect(page.locator("[data-transfer-count]")).to_have_text("2 of 7")
 
 
 @pytest.fixture

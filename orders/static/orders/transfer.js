@@ -37,6 +37,7 @@ export function showTransfer(item, event) {
   fill(item, "errors", count.format(event.errors));
   const left = event.seconds_left;
   if (left !== null) fill(item, "left", left < 90 ? seconds.format(left) : minutes.format(left / 60));
+  part(item, "count").hidden = event.total === 0; // those of an export are counted when it begins
   part(item, "pace").hidden = event.rate === 0;
   part(item, "remaining").hidden = left === null;
   part(item, "problems").hidden = event.errors === 0;
