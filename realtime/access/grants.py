@@ -61,12 +61,11 @@ class Review:
 
     ask: with the user as they are now, or None for nobody; raises PermissionDenied or Http404 if
         there is nothing left. It may query the database.
-    topics: what it has said last. has_failed: it has raised something else.
+    topics: what it has said last.
     """
 
     ask: Callable[[Any], Topics]
     topics: Topics
-    has_failed: bool = False
 
     def renew(self, user: Any) -> bool:
         """Whether there is anything left to follow."""
@@ -74,14 +73,6 @@ class Review:
             self.topics = self.ask(user)
         except (PermissionDenied, Http404):
             return False
-        except Error:  # InterfaceError is no DatabaseError
-            raise
-        except Exception:
-            if not self.has_failed:
-                logger.exception("A view could not say again what a stream may follow")
-            self.has_failed = True
-            return True
-        self.has_failed = False
         return True
 
 
@@ -103,6 +94,7 @@ class Grant:
     verified_at: when all this was last known to hold, by `time.monotonic`.
     doubted_at: since when it is doubted, by what was notified and has not been looked into.
     password: `hash()` of the user's when it was last seen to hold; None: there is more to look at.
+    has_failed: the project's own code could not say at the last look whether it holds.
     """
 
     user: str = ""
@@ -118,6 +110,7 @@ class Grant:
     verified_at: float = field(default_factory=time.monotonic)
     doubted_at: float = math.inf
     password: int | None = None
+    has_failed: bool = False
 
     @property
     def counted_as(self) -> str:
@@ -157,6 +150,31 @@ def _in_tenant(tenant: str) -> Iterator[None]:
             yield
 
 
+class Permissions:
+    """The permissions that grants need, and who holds them: asked for all together, when needed."""
+
+    def __init__(self, grants: list[Grant], users: dict[str, Any]) -> None:
+        self._holders: dict[str, set[Any]] = {}
+        self._errors: dict[str, Exception] = {}
+        self._needed: dict[str, dict[str, Any]] = defaultdict(dict)
+        for grant in grants:
+            if grant.permission is not None and (user := users.get(grant.user)) is not None:
+                self._needed[grant.permission][grant.user] = user
+
+    def holds(self, user: Any, permission: str) -> bool:
+        """Whether one of these users holds it. Raises what a backend of the project's own does."""
+        if permission in self._errors:
+            raise self._errors[permission]  # it is not asked for each: it may be away
+        if permission not in self._holders:
+            try:
+                those = list(self._needed[permission].values())
+                self._holders[permission] = holders(those, permission)
+            except Exception as error:
+                self._errors[permission] = error
+                raise
+        return user.pk in self._holders[permission]
+
+
 def _ended_together(together: list[Grant]) -> list[Grant]:
     over = []
     # Each batch to its end, so that the users of one are gone before the next: five thousand of
@@ -166,12 +184,12 @@ def _ended_together(together: list[Grant]) -> list[Grant]:
         unchanged = _unchanged(batch)
         users = _users({one.user for one in batch if one.is_in_table and one not in unchanged})
         sessions = _sessions({a.session_key for a in batch if a.session_key is not None})
-        permissions = _permissions(batch, users)
+        permissions = Permissions(batch, users)
         over += [
             one
             for one in batch
             if not _session_goes_on(one, sessions)
-            or not (one in unchanged or _holds(one, users, permissions))
+            or not (one in unchanged or _may_hold(one, users, permissions))
         ]
     return over
 
@@ -185,7 +203,21 @@ def _session_goes_on(access: Grant, sessions: dict[str, float | None]) -> bool:
     return True
 
 
-def _holds(access: Grant, users: dict[str, Any], permissions: dict[str, set[Any]]) -> bool:
+def _may_hold(access: Grant, users: dict[str, Any], permissions: Permissions) -> bool:
+    """As _holds(); true if the project's own code fails, which must not concern other streams."""
+    failed_before, access.has_failed = access.has_failed, False
+    try:
+        return _holds(access, users, permissions)
+    except Error:  # InterfaceError is no DatabaseError
+        raise
+    except Exception:
+        if not failed_before:
+            logger.exception("A view, or a backend, could not say again what a stream may follow")
+        access.has_failed = True
+        return True
+
+
+def _holds(access: Grant, users: dict[str, Any], permissions: Permissions) -> bool:
     if not access.is_in_table:
         return access.review is None or access.review.renew(None)
     user = users.get(access.user)
@@ -193,7 +225,7 @@ def _holds(access: Grant, users: dict[str, Any], permissions: dict[str, set[Any]
         return False
     if access.auth_hash is not None and not _has_auth_hash(user, access.auth_hash):
         return False
-    if access.permission is not None and user.pk not in permissions[access.permission]:
+    if access.permission is not None and not permissions.holds(user, access.permission):
         return False
     if access.review is not None:
         return access.review.renew(user)
@@ -256,15 +288,6 @@ def _as_written(model: Any) -> Any:
     """
     rows = model._default_manager.all()
     return rows if rows._db is not None else rows.using(router.db_for_write(model))
-
-
-def _permissions(grants: list[Grant], users: dict[str, Any]) -> dict[str, set[Any]]:
-    """The permissions that grants need, and the keys of the users who hold them."""
-    needed: dict[str, dict[str, Any]] = defaultdict(dict)
-    for grant in grants:
-        if grant.permission is not None and (user := users.get(grant.user)) is not None:
-            needed[grant.permission][grant.user] = user
-    return {name: holders(list(those.values()), name) for name, those in needed.items()}
 
 
 def _sessions(keys: set[str]) -> dict[str, float | None]:

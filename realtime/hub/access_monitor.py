@@ -221,8 +221,7 @@ class AccessMonitor:
         is_looking = now - self._last_verified < NOTIFIED_SECONDS
         self._next_overdue = math.inf
         for stream in self._streams:
-            review = stream.access.review
-            is_waiting = is_looking and not (review is not None and review.has_failed)
+            is_waiting = is_looking and not stream.access.has_failed
             if (overdue_at := self._overdue_at(stream.access)) > now:
                 self._next_overdue = min(self._next_overdue, overdue_at)
             elif is_waiting or not is_concerned(stream):
@@ -350,7 +349,7 @@ class AccessMonitor:
         for grant, stream in by_grant.items():
             if stream not in self._streams:
                 continue  # its client has left
-            if grant.review is not None and grant.review.has_failed:
+            if grant.has_failed:
                 self._due.add(stream)
                 continue
             grant.verified_at = began

@@ -1,8 +1,10 @@
 """A view decides in plain Python what may be followed, and decides again while it is."""
 
 import asyncio
+import math
 
 import pytest
+from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Permission
 from django.core.exceptions import PermissionDenied
 from django.db.models.signals import m2m_changed
@@ -13,7 +15,7 @@ import realtime
 from orders.models import Order
 from realtime.access import revocation
 from realtime.hub import access_monitor
-from tests.clients import bearer
+from tests.clients import STREAM, bearer
 from tests.realtime.conftest import in_thread, publish
 from tests.realtime.serving import urls
 from tests.realtime.serving.conftest import session_cookie
@@ -154,6 +156,31 @@ async def test_a_stream_loses_a_topic_and_goes_on_with_the_rest(
         await publish(alice, "note")
         await until(lambda: b'data: "note"' in answer.body)
         assert b"secret" not in answer.body
+
+
+class Directory(ModelBackend):
+    """Permissions from somewhere else, which may be away."""
+
+    def has_perm(self, user, permission, obj=None):
+        raise ConnectionError("The directory doesn't answer.")
+
+
+@pytest.mark.usefixtures("only_told", "listening")
+async def test_a_backend_that_fails_ends_the_streams_that_go_by_it_and_no_others(
+    ask, alice, bob, settings, hub
+):
+    await in_thread(bob.user_permissions.add, await _permission("view_order"))
+    async with (
+        ask(STREAM, bearer(bob), query_string=b"scope=all") as answer,
+        ask(headers=bearer(alice)) as other,
+    ):
+        assert answer.status == 200
+        settings.AUTHENTICATION_BACKENDS = [f"{__name__}.Directory"]
+        await in_thread(realtime.recheck, alice, bob)
+        await ends(answer)
+        assert other.messages[-1]["more_body"]
+        [stream] = [one for one in hub.streams if one.access.user == str(alice.pk)]
+        assert stream.access.doubted_at == math.inf
 
 
 async def test_a_view_that_fails_when_it_is_asked_again_ends_its_stream(
