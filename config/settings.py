@@ -73,6 +73,8 @@ AUTHENTICATION_BACKENDS = [
 ]
 # For each account and address: who guesses from elsewhere must not lock out the account's owner.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_USERNAME_CALLABLE = "config.sign_in.name"
+AXES_CLIENT_IP_CALLABLE = "config.sign_in.address"
 AXES_FAILURE_LIMIT = environment.number("DJANGO_WRONG_PASSWORDS", default=10)
 AXES_COOLOFF_TIME = timedelta(minutes=10)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False

@@ -46,8 +46,10 @@ def anonymous_user(view: str, address: str) -> str:
         ip = ip_address(address)
     except ValueError:  # a socket of this machine
         return f"{ANONYMOUS}{view} {address}"
-    if ip.version == 6:
-        address = str(ip_network((ip, 64), strict=False).network_address)
+    if ip.version == 6 and ip.ipv4_mapped is not None:  # from a socket that takes both
+        address = str(ip.ipv4_mapped)
+    elif ip.version == 6:
+        address = str(ip_network((int(ip), 64), strict=False).network_address)
     return f"{ANONYMOUS}{view} {address}"
 
 

@@ -115,6 +115,27 @@ def test_after_ten_wrong_passwords_the_right_one_is_no_longer_looked_at(sign_in,
     assert is_in(sign_in(PASSWORD, address="198.51.100.9"))
 
 
+def test_who_has_many_addresses_of_one_network_is_one(sign_in, settings):
+    for number in range(settings.AXES_FAILURE_LIMIT):
+        assert not is_in(sign_in("wrong", address=f"2001:db8::{number:x}"))
+    assert sign_in(PASSWORD, address="2001:db8::ffff").status_code == 429
+    assert is_in(sign_in(PASSWORD, address="2001:db8:0:1::1"))
+
+
+@pytest.mark.parametrize("given", ["unknown", "", "192.0.2.7:4711", "fe80::1%eth0"])
+def test_what_is_no_address_is_counted_all_the_same(sign_in, settings, given):
+    """A proxy may have passed it on from its client."""
+    for _ in range(settings.AXES_FAILURE_LIMIT):
+        assert not is_in(sign_in("wrong", address=given))
+    assert sign_in(PASSWORD, address=given).status_code == 429
+
+
+@pytest.mark.parametrize("page", [LOGIN, ADMIN, TOKEN])
+def test_a_name_that_is_longer_than_any_is_a_wrong_one(page):
+    fields = {"username": "a" * 5_000, "password": "wrong"}
+    assert Client().post(page, fields).status_code in (200, 401)
+
+
 @pytest.mark.parametrize("sign_in", [LOGIN, ADMIN], indirect=True)
 def test_a_wrong_password_now_and_then_is_nothing(sign_in, settings):
     for _ in range(settings.AXES_FAILURE_LIMIT - 1):

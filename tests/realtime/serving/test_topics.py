@@ -258,6 +258,12 @@ async def test_visitors_have_limits_for_each_view_and_address(ask, settings, hub
     same_network = [{"client": (f"2001:db8::{n}", 5)} for n in (1, 2)]
     async with ask("/public", **same_network[0]), ask("/public", **same_network[1]) as answer:
         assert answer.status == 429
+    # As a socket that takes both has them: of two networks, and the first is known by another name.
+    mapped = [{"client": (f"::ffff:203.0.113.{n}", 5)} for n in (7, 8)]
+    async with ask("/public", **mapped[0]):
+        for client, status in ((mapped[1], 200), (here, 429)):
+            async with ask("/public", **client) as answer:
+                assert answer.status == status
 
 
 @pytest.mark.usefixtures("only_told", "listening")
