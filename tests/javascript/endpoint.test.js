@@ -24,3 +24,20 @@ test("a page in the stream's place is what it says", async () => {
   assert.equal(await status({ type: "text/html", answer: 503 }), 503);
   assert.equal(await status({ type: "text/html" }), 200);
 });
+
+test("who is sent on to another site, where no script may follow, is to sign in there", async () => {
+  globalThis.fetch = async (url, { redirect }) => {
+    if (redirect === "manual") return { type: "opaqueredirect", status: 0 };
+    throw new TypeError("Failed to fetch");
+  };
+  const endpoint = new Endpoint({ url: "/live", types: new Set() });
+  assert.equal(await endpoint.status(1_000), 401);
+});
+
+test("without a network there is no answer", async () => {
+  globalThis.fetch = async () => {
+    throw new TypeError("Failed to fetch");
+  };
+  const endpoint = new Endpoint({ url: "/live", types: new Set() });
+  assert.equal(await endpoint.status(1_000), null);
+});

@@ -2,6 +2,7 @@
 export type Message = import("./messages.js").Message;
 /** @typedef {import("./messages.js").Message} Message */
 export declare class Endpoint {
+    #private;
     url: URL;
     types: ReadonlySet<string>;
     /**

@@ -48,7 +48,20 @@ export class Endpoint {
       const isPage = redirected && headers.get("Content-Type")?.startsWith("text/html");
       return isPage ? 401 : status;
     } catch {
-      return null;
+      return (await this.#leadsElsewhere(signal)) ? 401 : null;
+    }
+  }
+
+  /**
+   * Whether the server sends on to another site, as to one to sign in by: no script may follow there.
+   * @param {AbortSignal} signal
+   */
+  async #leadsElsewhere(signal) {
+    try {
+      const { type } = await fetch(this.url, { method: "HEAD", redirect: "manual", signal });
+      return type === "opaqueredirect";
+    } catch {
+      return false;
     }
   }
 }
