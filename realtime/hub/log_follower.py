@@ -7,8 +7,8 @@ itself every few seconds, so that a lost hint is a delay and never a loss.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from time import perf_counter
@@ -124,8 +124,6 @@ class LogFollower:
         self._others_wait = False
         self._leases = PollingLeases(asyncio.get_running_loop().time)
         self._published: dict[str, Cursor] = {}  # streams, and how far they have come
-        # What this process said itself, last: it has read that, or is about to.
-        self._told: tuple[str, Cursor] | None = None
         self._to_catch_up: dict[str, asyncio.Future[RecentEvents]] = {}
         self._to_measure: asyncio.Future[float] | None = None
         self._listener = Listener(
@@ -263,7 +261,7 @@ class LogFollower:
                 cursor, stream = parse_published(payload)
             except InvalidCursor:
                 return  # anybody may notify anything
-            if (stream, cursor) == self._told or not self._is_behind(stream, cursor):
+            if not self._is_behind(stream, cursor):
                 return
             self._published[stream] = cursor
         self._work_due.set()
@@ -403,44 +401,19 @@ class LogFollower:
             more=numbered.more,
             replaced=numbered.replaced > 0,
         )
-        telling: AbstractAsyncContextManager[None] = nullcontext()
         if numbered.moved:
             seconds = asyncio.get_running_loop().time() - began
             counts.numbered[stream] += numbered.moved
             counts.number_seconds.observe(seconds)
             counts.insert_to_number_seconds.observe(numbered.waited_seconds)
-            self._told = stream, numbered.last
-            telling = self._telling_others(connection, stream, numbered.last)
             if numbered.read is not None:
                 tracing.numbered(stream, numbered.read.traces, seconds=seconds)
-        async with telling:
-            if tail is None or numbered.read is None:
-                return True
-            if not self._continues(tail, numbered.read):
-                return False
-            self._deliver(stream, tail, numbered.read)
-            return numbered.read.is_all
-
-    @asynccontextmanager
-    async def _telling_others(
-        self, connection: psycopg.AsyncConnection, stream: str, last: Cursor
-    ) -> AsyncGenerator[None, None]:
-        """Hint to the other processes, and wait for the database's answer when the block ends.
-
-        The hint is sent first, for there may be a thousand clients to write to here. They don't
-        wait for the answer: that takes a round trip, and a commit.
-        """
-        telling = asyncio.get_running_loop().create_task(
-            self._log.tell_others(connection, stream, last), name="realtime-tell-others"
-        )
-        try:
-            await asyncio.sleep(0)  # in its first step the task sends the statement
-            yield
-            await telling
-        except BaseException:
-            telling.cancel()
-            await asyncio.gather(telling, return_exceptions=True)
-            raise
+        if tail is None or numbered.read is None:
+            return True
+        if not self._continues(tail, numbered.read):
+            return False
+        self._deliver(stream, tail, numbered.read)
+        return numbered.read.is_all
 
     async def _number_what_can_be(
         self, connection: psycopg.AsyncConnection, stream: str, after: int | None

@@ -15,7 +15,7 @@ from ..postgres.deadlines import deadline
 from ..tracing import Traced
 from . import dead_letters, wire
 from .cursor import START, Cursor
-from .notifications import PUBLISHED_CHANNEL, published
+from .notifications import PUBLISHED_CHANNEL
 from .polling_lease import BUSY_ROWS, LEASE_SECONDS
 from .sql import load
 from .topics import EVERYTHING, Selection, Topics, kind_of, named
@@ -24,15 +24,24 @@ from .wire import CHUNK_BYTES
 logger = logging.getLogger("realtime")
 
 # At this isolation level, see the head of its file, whatever the project's default is.
+# The hint to the other processes comes along, instead of in a round trip of its own for each event.
+# It is a statement of its own, after the commit, see publishing.py, so what has been published
+# gets there by a variable of the session. Its payload is that of notifications.published().
 NUMBER_EVENTS = """
     BEGIN ISOLATION LEVEL READ COMMITTED;
-    SELECT taken, moved, replaced, last_position, last_mark, leased, waited_seconds
+    SELECT
+        taken, moved, replaced, last_position, last_mark, leased, waited_seconds,
+        set_config('realtime.published', CASE
+            WHEN moved > 0 THEN last_position || '-' || to_hex(last_mark) || ' ' || %(stream)s
+            ELSE ''
+        END, false)
     FROM realtime_number_events(
         %(stream)s, %(number_rows)s, %(busy_rows)s, make_interval(secs => %(lease_seconds)s)
     );
-    COMMIT
+    COMMIT;
+    SELECT pg_notify(%(channel)s, current_setting('realtime.published'))
+    WHERE current_setting('realtime.published') <> ''
 """
-NOTIFY = "SELECT pg_notify(%(channel)s, %(payload)s)"
 STREAM_STATE = load("stream_state")
 READ_TAIL = load("read_tail")
 NUMBER_AND_READ = f"{NUMBER_EVENTS};\n{READ_TAIL}"
@@ -212,7 +221,7 @@ class EventLog:
         busy_rows: int = BUSY_ROWS,
         read_after: int | None = None,
     ) -> Numbered:
-        """Number what waits in a stream, at most a batch of it.
+        """Number what waits in a stream, at most a batch of it, and hint at it to all processes.
 
         busy_rows: how many at once are the beginning of a lease, see polling_lease.py.
         read_after: read what comes after this position, too, in the same round trip.
@@ -222,15 +231,16 @@ class EventLog:
             "number_rows": NUMBER_ROWS,
             "busy_rows": busy_rows,
             "lease_seconds": LEASE_SECONDS,
+            "channel": PUBLISHED_CHANNEL,
         }
         if read_after is None:
-            [[counts]] = await self._query_all(connection, NUMBER_EVENTS, parameters)
+            [counts], _hint = await self._query_all(connection, NUMBER_EVENTS, parameters)
             read = None
         else:
             parameters |= _read_parameters(stream, read_after)
-            [counts], rows = await self._query_all(connection, NUMBER_AND_READ, parameters)
+            [counts], _hint, rows = await self._query_all(connection, NUMBER_AND_READ, parameters)
             read = _batch(stream, rows, read_after)
-        taken, moved, replaced, position, mark, leased, waited_seconds = counts
+        taken, moved, replaced, position, mark, leased, waited_seconds, _published = counts
         return Numbered(
             moved=moved,
             waited_seconds=waited_seconds or 0.0,
@@ -250,16 +260,6 @@ class EventLog:
         rows = await self._query(connection, dead_letters.SET_ASIDE, parameters)
         dead_letters.report(stream, rows)
         return bool(rows)
-
-    async def tell_others(
-        self, connection: psycopg.AsyncConnection, stream: str, last: Cursor
-    ) -> None:
-        """Hint to all processes that a stream has come to this event.
-
-        A statement of its own, after the commit of the numbering: see publishing.py.
-        """
-        hint = {"channel": PUBLISHED_CHANNEL, "payload": published(last, stream)}
-        await self._query(connection, NOTIFY, hint)
 
     async def state(self, connection: psycopg.AsyncConnection, stream: str) -> StreamState:
         """How far a stream has come and has been pruned."""

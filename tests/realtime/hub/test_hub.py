@@ -5,15 +5,12 @@ import gc
 import logging
 from contextlib import aclosing, asynccontextmanager
 
-import psycopg
 import pytest
 from psycopg import sql
 
 from realtime.hub.hub import Hub
-from realtime.hub.recent_events import RecentEvents
-from realtime.log import wire
+from realtime.log import event_log, wire
 from realtime.log.cursor import START, Cursor
-from realtime.log.event_log import EventLog
 from tests.realtime.conftest import following, publish, unmarked
 from tests.servers import database_url
 from tests.waiting import soon, until
@@ -108,63 +105,23 @@ async def test_when_a_connection_dies_nothing_is_lost(hub, elsewhere, victims, c
     assert "Lost the connection" in caplog.text
 
 
-async def test_a_hint_to_others_that_fails_takes_no_event_along(hub, monkeypatch, caplog):
-    """The event comes, the connection is made anew, and so does the next one."""
-    tell_others = EventLog.tell_others
-
-    async def fail(*arguments):
-        monkeypatch.setattr(EventLog, "tell_others", tell_others)
-        raise psycopg.OperationalError("The connection is lost.")
-
-    async with open_stream(hub) as chunks:
-        monkeypatch.setattr(EventLog, "tell_others", fail)
-        for number in (1, 2):
-            await publish("7", number)
-            expected = wire.event(Cursor(number, None), "orders", str(number))
-            assert unmarked(await soon(anext(chunks))) == expected
-    assert "Lost the connection to number and read new events" in caplog.text
-
-
-async def test_an_event_that_can_not_be_told_here_leaves_no_hint_behind(hub, monkeypatch, caplog):
-    """What fails for our own clients ends what is said to others, too, and all of it is logged."""
-    tells, told = asyncio.Event(), []
-    append = RecentEvents.append
-
-    async def tell(*arguments):
-        try:
-            await tells.wait()
-        finally:
-            told.append(asyncio.current_task().get_name())
-
-    def fail(self, events):
-        monkeypatch.setattr(RecentEvents, "append", append)
-        raise RuntimeError("a bug")
-
+async def test_events_whose_numbers_are_given_as_the_connection_ends_are_told(
+    hub, monkeypatch, caplog
+):
+    """Neither the answer nor the hint comes, and they don't wait for the next poll."""
+    ending = event_log.NUMBER_AND_READ.replace(
+        "pg_notify(%(channel)s, current_setting('realtime.published'))",
+        "pg_terminate_backend(pg_backend_pid()), %(channel)s",
+    )
+    assert ending != event_log.NUMBER_AND_READ
     async with open_stream(hub) as chunks:
         with monkeypatch.context() as patch:
-            patch.setattr(EventLog, "tell_others", tell)
-            monkeypatch.setattr(RecentEvents, "append", fail)
+            patch.setattr(event_log, "NUMBER_AND_READ", ending)
             await publish("7", 1)
-            await until(lambda: told)
+            await until(lambda: "Lost the connection to number and read" in caplog.text)
         assert unmarked(await soon(anext(chunks))) == wire.event(Cursor(1, None), "orders", "1")
-    assert told == ["realtime-tell-others"]
-    assert "a bug" in caplog.text
-
-
-async def test_closing_does_not_wait_for_an_answer_to_a_hint(hub, monkeypatch):
-    waits = asyncio.Event()
-
-    async def wait(*arguments):
-        waits.set()
-        await asyncio.Event().wait()
-
-    monkeypatch.setattr(EventLog, "tell_others", wait)
-    async with open_stream(hub) as chunks:
-        await publish("7", 1)
-        await soon(anext(chunks))
-        await soon(waits.wait())
-    await soon(Hub.close_current())
-    assert asyncio.all_tasks() == {asyncio.current_task()}
+        await publish("7", 2)
+        assert unmarked(await soon(anext(chunks))) == wire.event(Cursor(2, None), "orders", "2")
 
 
 async def test_a_listener_that_hears_nothing_says_what_to_do(hub, settings, monkeypatch, caplog):

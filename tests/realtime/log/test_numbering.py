@@ -2,7 +2,12 @@
 
 import threading
 
+import psycopg
 import pytest
+
+from realtime.log.event_log import EventLog
+from realtime.log.notifications import published
+from tests.servers import database_url
 
 NUMBER = "SELECT moved, last_position FROM realtime_number_events(%s, %s, 1000000, NULL)"
 NUMBER_AND_LEASE = "SELECT leased FROM realtime_number_events('default', 1000, 3, '1 hour')"
@@ -41,6 +46,25 @@ def log(elsewhere):
         return session.execute(statement, [stream]).fetchall()
 
     return log
+
+
+@pytest.mark.parametrize("read_after", [None, 0])
+async def test_who_numbers_tells_of_the_last_and_who_finds_nothing_tells_nobody(
+    elsewhere, write, read_after
+):
+    other = elsewhere()
+    other.execute("LISTEN realtime_published")
+    event_log = EventLog(query_seconds=10)
+    async with await psycopg.AsyncConnection.connect(database_url(), autocommit=True) as session:
+        write(elsewhere(), "a", "b")
+        numbered = await event_log.number(session, "default", read_after=read_after)
+        again = await event_log.number(session, "default", read_after=read_after)
+        write(elsewhere(), "c", stream="other's")
+        others = await event_log.number(session, "other's", read_after=read_after)
+        assert (numbered.moved, again.moved, others.moved) == (2, 0, 1)
+        heard = [hint.payload for hint in other.notifies(timeout=10, stop_after=2)]
+    told = [published(numbered.last, "default"), published(others.last, "other's")]
+    assert heard == told
 
 
 def test_positions_ascend_by_one_from_one(elsewhere, write, number, log):

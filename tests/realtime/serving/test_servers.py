@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import subprocess
 from functools import partial
+from types import SimpleNamespace
 
 import h11
 import httpx
@@ -35,7 +36,9 @@ def transport(room=1_000, of=tcp.Server):
     self.at_once = []
     self.buffered = []
 
-    def write_some_data(data):
+    def send(data):
+        if not room:
+            raise BlockingIOError
         self.at_once.append(data[:room])
         return len(data[:room])
 
@@ -43,7 +46,7 @@ def transport(room=1_000, of=tcp.Server):
         self.buffered.append(data)
         self._tempDataLen += len(data)
 
-    self.writeSomeData, self.write = write_some_data, write
+    self.socket, self.write = SimpleNamespace(send=send), write
     return self
 
 
@@ -85,18 +88,22 @@ def test_it_writes_to_daphnes_socket_at_once():
     assert (socket.at_once, socket.buffered) == ([b"14\r\n" + b"x" * 20 + b"\r\n"], [])
 
 
-def test_what_does_not_fit_waits_in_twisted_and_nothing_overtakes_it():
-    socket = transport(room=5)
+@pytest.mark.parametrize("room", [0, 5])
+def test_what_does_not_fit_waits_in_twisted_and_nothing_overtakes_it(room):
+    socket = transport(room=room)
     _, way = daphne(socket)
     way.write(b"first")
     way.write(b"second")
     assert b"".join(socket.at_once + socket.buffered) == b"5\r\nfirst\r\n6\r\nsecond\r\n"
-    assert len(socket.at_once) == 1
+    assert len(socket.at_once) == bool(room)
 
 
 def test_an_error_is_left_to_twisted():
+    def fail(data):
+        raise ConnectionResetError
+
     socket = transport()
-    socket.writeSomeData = lambda data: ConnectionError("lost")
+    socket.socket.send = fail
     _, way = daphne(socket)
     way.write(b"cups")
     assert socket.buffered == [b"4\r\ncups\r\n"]
