@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 
 from realtime import EVERYTHING
@@ -163,6 +165,16 @@ def test_it_merges_the_events_of_several_topics_in_their_order():
     assert read(tail, 0, ("document", "alice")) == (b"1 3 4 5 ", at(5))
     assert read(tail, 3, ("document", "alice", "carol")) == (b"4 5 ", at(5))
     assert read(tail, 0, ("carol", "dave")) == (b"", at(5))
+
+
+def test_they_are_woken_in_the_order_in_which_they_came():
+    """As they lie in memory: in another order a thousand take longer."""
+    tail, came, woken = tail_of(), [Follower("alice") for _ in range(50)], []
+    for follower in came:
+        follower.wake = partial(woken.append, follower)
+        tail.follow(follower)
+    tail.append(events("alice"))
+    assert woken == came
 
 
 def test_who_follows_several_topics_is_woken_once():
