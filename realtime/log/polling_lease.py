@@ -15,9 +15,11 @@ from math import inf
 
 # So many events at one look are the beginning of a lease, and prolong it.
 BUSY_ROWS = 8
-# So many within the time of a lease are, too, however few come at once: those of one busy writer.
-# At that rate nearly every look finds something, so that they cost no more than hints would.
-BUSY_EVENTS = 64
+# So many within this time are, too, however few come at once: those of one busy writer. At that
+# rate nearly every look finds something, so that they cost no more than hints would. The shorter
+# the time, the fewer of a rush's orders pay for a hint.
+BUSY_EVENTS = 16
+BUSY_SECONDS = 0.05
 # Longer than nearly every commit takes from its event on: who needs more time hints after all.
 LEASE_SECONDS = 0.2
 # A look is followed by a rest of so many times what it took, so that the busier the database is,
@@ -92,8 +94,8 @@ class PollingLeases:
     def busy_rows(self, stream: str) -> int:
         """How many events at a look now would be the beginning of a lease, or prolong it."""
         elapsed = self._clock() - self._came_since
-        if elapsed >= LEASE_SECONDS:
-            many = BUSY_EVENTS * elapsed / LEASE_SECONDS
+        if elapsed >= BUSY_SECONDS:
+            many = BUSY_EVENTS * elapsed / BUSY_SECONDS
             self._busy = {name for name, count in self._came.items() if count >= many}
             self._came.clear()
             self._came_since += elapsed

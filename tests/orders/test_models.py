@@ -2,9 +2,11 @@ from datetime import UTC
 from decimal import Decimal
 
 import pytest
+from django.conf.urls.i18n import i18n_patterns
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, models, transaction
-from django.utils import timezone
+from django.urls import include, path, reverse, set_script_prefix
+from django.utils import timezone, translation
 
 from orders.exceptions import InvalidTransition
 from orders.models import MAX_QUANTITY, MAX_UNIT_PRICE, Order
@@ -13,6 +15,9 @@ from orders.status import NEXT, Status
 from .samples import an_order
 
 pytestmark = pytest.mark.django_db
+
+# A site that has the shop somewhere else, in several languages.
+urlpatterns = i18n_patterns(path("shop/", include("orders.urls")))
 
 ALLOWED = {
     ("placed", "paid"),
@@ -220,3 +225,17 @@ def test_a_stale_instance_can_save_what_is_not_the_status(alice):
     unloaded.save()
     order.refresh_from_db()
     assert (order.status, order.product, order.quantity) == ("cancelled", "Coffee", 7)
+
+
+def test_an_order_has_the_address_of_its_page_wherever_the_shop_stands(settings):
+    order = Order(pk=7)
+    assert order.get_absolute_url() == reverse("order", args=[7])
+    set_script_prefix("/100%/")
+    try:
+        assert order.get_absolute_url() == reverse("order", args=[7])
+    finally:
+        set_script_prefix("/")
+    settings.ROOT_URLCONF = __name__
+    for language in ("de", "es"):
+        with translation.override(language):
+            assert order.get_absolute_url() == f"/{language}/shop/orders/7/"

@@ -16,6 +16,7 @@ from realtime.log import polling_lease
 from realtime.log.polling_lease import (
     BUSY_EVENTS,
     BUSY_ROWS,
+    BUSY_SECONDS,
     LEASE_SECONDS,
     REST_SECONDS,
     PollingLeases,
@@ -108,7 +109,7 @@ def test_every_promise_prolongs_it(leases, clock):
 def test_many_events_one_after_the_other_are_the_beginning_of_a_lease(leases, clock):
     assert leases.busy_rows("default") == BUSY_ROWS
     for _ in range(BUSY_EVENTS):
-        look(leases, clock, seconds=LEASE_SECONDS / BUSY_EVENTS, found=2)
+        look(leases, clock, seconds=BUSY_SECONDS / BUSY_EVENTS, found=2)
     clock.now += SHORTEST_REST
     assert leases.busy_rows("default") == 1
     assert leases.busy_rows("imports") == BUSY_ROWS
@@ -116,14 +117,14 @@ def test_many_events_one_after_the_other_are_the_beginning_of_a_lease(leases, cl
 
 def test_as_many_in_a_longer_time_are_not(leases, clock):
     for _ in range(BUSY_EVENTS):
-        look(leases, clock, seconds=2 * LEASE_SECONDS / BUSY_EVENTS, found=1)
+        look(leases, clock, seconds=2 * BUSY_SECONDS / BUSY_EVENTS, found=1)
         assert leases.busy_rows("default") == BUSY_ROWS
 
 
 def test_after_a_rest_a_single_event_is_not(leases, clock):
-    look(leases, clock, seconds=LEASE_SECONDS, found=2 * BUSY_EVENTS)
+    look(leases, clock, seconds=2 * BUSY_SECONDS, found=3 * BUSY_EVENTS)
     assert leases.busy_rows("default") == 1
-    clock.now += 10 * LEASE_SECONDS
+    clock.now += 10 * BUSY_SECONDS
     assert leases.busy_rows("default") == BUSY_ROWS
 
 
