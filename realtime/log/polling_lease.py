@@ -29,6 +29,26 @@ REST_SECONDS = (0.005, 0.05)
 
 # Until when somebody polls a stream of a database, by this process's clock, as far as it was told.
 leased_until: dict[tuple[str, str], float] = {}
+# When so little is left of it, one asks for all threads whether it goes on: it is known before it
+# ends then, and else all of them would ask.
+RENEWAL_SECONDS = LEASE_SECONDS / 4
+# Somebody asks or has asked what follows the lease that ends then.
+_renewed: dict[tuple[str, str], float] = {}
+
+
+def is_polled(database: str, stream: str, *, at: float) -> bool:
+    """Whether somebody polls this stream for certain, and the caller need not ask again.
+
+    at: when, by time.monotonic(). The last look of the lease begins later.
+    """
+    until = leased_until.get((database, stream), at)
+    if until - at >= RENEWAL_SECONDS:
+        return True
+    if until <= at or _renewed.get((database, stream)) != until:
+        # Of two threads at once both may ask: that is a look-up, and nothing else.
+        _renewed[database, stream] = until
+        return False
+    return True
 
 
 # To ask whether somebody polls takes three times as long as to hint. That nobody does is believed
@@ -57,6 +77,7 @@ def may_hint_unasked(database: str, stream: str) -> bool:
 def forget_leases() -> None:
     """What this process was told of who polls may hold no longer."""
     leased_until.clear()
+    _renewed.clear()
     _unasked.clear()
 
 

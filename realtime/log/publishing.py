@@ -20,7 +20,13 @@ from ..exceptions import InvalidEvent, NotMigrated
 from . import wire
 from .models import EventFields
 from .notifications import PENDING_CHANNEL
-from .polling_lease import LEASE_SECONDS, leased_until, may_hint_unasked, nobody_polled
+from .polling_lease import (
+    LEASE_SECONDS,
+    is_polled,
+    leased_until,
+    may_hint_unasked,
+    nobody_polled,
+)
 from .topics import topics_of
 
 DEFAULT_STREAM = "default"
@@ -348,7 +354,7 @@ def _send_hints(connection: Any) -> None:
         stream
         for stream in _streams_to_hint.pop(connection, ())
         # else the last look of that lease will find the event
-        if leased_until.get((connection.alias, stream), committed) <= committed
+        if not is_polled(connection.alias, stream, at=committed)
     ]
     if not streams:
         return

@@ -442,6 +442,7 @@ class TestHints:
     def long_leases(self, monkeypatch):
         """So that a slow machine doesn't see the end of one."""
         monkeypatch.setattr(polling_lease, "LEASE_SECONDS", 60.0)
+        monkeypatch.setattr(polling_lease, "RENEWAL_SECONDS", 40.0)
         monkeypatch.setitem(publishing.ABOUT_HINTS, "lease_seconds", 60.0)
 
     def test_who_was_told_that_nobody_polls_asks_again_after_a_few_hints(
@@ -468,6 +469,25 @@ class TestHints:
         leased("default", seconds=50)
         realtime.publish(to=PUBLIC, stream="default", data=2)
         assert self.heard(listener) == ["default"]
+
+    def test_of_a_lease_that_ends_soon_one_asks_for_all_whether_it_goes_on(
+        self, listener, long_leases
+    ):
+        leased("default", seconds=50)
+        known, key = polling_lease.leased_until, ("default", "default")
+        statements = []
+        over = time.monotonic()
+        ends = over + 30
+        for until in (ends, ends, ends + 1, over, over):
+            known[key] = until
+            with CaptureQueriesContext(connection) as queries:
+                realtime.publish(to=PUBLIC, stream="default", data=1)
+            statements.append(len(queries))
+        # The first asks, the second relies on that; another lease, and one that is over, are asked
+        # about anew.
+        assert statements == [2, 1, 2, 2, 2]
+        assert known[key] > time.monotonic() + 30
+        assert self.heard(listener) == []
 
     def test_a_hint_carries_any_name_that_a_stream_may_have(self, listener):
         name = "imports-'it''s' 100%s \\ é"
