@@ -7,7 +7,7 @@ whatever ends a session before its time goes through its store's `delete()`, in 
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from importlib import import_module
 from typing import Any
@@ -51,13 +51,19 @@ def recheck(*subjects: Any) -> None:
 
     Raises InvalidTopic.
     """
+    _recheck(subjects)
+
+
+def _recheck(subjects: Iterable[Any] = (), using: str | None = None) -> None:
+    """using: the database whose open transaction it waits for; the log's own if None."""
+    subjects = list(subjects)
     if not subjects:
-        _notify_after_commit(notifications.access(notifications.PERMISSIONS_CHANGED))
+        _notify_after_commit(notifications.access(notifications.PERMISSIONS_CHANGED), using)
     for subject in subjects:
         if (user := _key_of_user(subject)) is not None:
-            _notify_after_commit(notifications.access(notifications.USER_CHANGED, user))
+            _notify_after_commit(notifications.access(notifications.USER_CHANGED, user), using)
         topic = topic_of(subject)
-        _notify_after_commit(notifications.access(notifications.TOPIC_CHANGED, topic))
+        _notify_after_commit(notifications.access(notifications.TOPIC_CHANGED, topic), using)
 
 
 def recheck_when_changed(members: Any) -> None:
@@ -77,28 +83,26 @@ def recheck_when_changed(members: Any) -> None:
 
 
 def _on_members_changed(
-    action: str, instance: Any, model: Any, pk_set: set[Any] | None, **kwargs: Any
+    action: str, instance: Any, model: Any, pk_set: set[Any] | None, using: str, **kwargs: Any
 ) -> None:
     if not action.startswith("post_"):
         return
     user_model = get_user_model()
     if isinstance(instance, user_model):
-        recheck(instance)
+        _recheck([instance], using)
     elif pk_set is None or not issubclass(user_model, model):
-        recheck()  # all were taken away at once: nobody says who they were
+        _recheck(using=using)  # all were taken away at once: nobody says who they were
     else:
-        recheck(*(Topic(user_model._meta.label_lower, pk) for pk in pk_set))
+        _recheck([Topic(user_model._meta.label_lower, pk) for pk in pk_set], using)
 
 
-def _on_membership_saved(instance: Any, created: bool, **kwargs: Any) -> None:
-    if created:
-        recheck(*_users_of(instance))
-    else:
-        recheck()  # it may have been somebody else's before
+def _on_membership_saved(instance: Any, created: bool, using: str, **kwargs: Any) -> None:
+    # What is changed may have been somebody else's before.
+    _recheck(_users_of(instance) if created else (), using)
 
 
-def _on_membership_deleted(instance: Any, **kwargs: Any) -> None:
-    recheck(*_users_of(instance))
+def _on_membership_deleted(instance: Any, using: str, **kwargs: Any) -> None:
+    _recheck(_users_of(instance), using)
 
 
 def _users_of(membership: Any) -> list[Topic]:

@@ -53,7 +53,7 @@ CLOCK_SECONDS = 1.0
 PAUSE_SECONDS = (0.1, 0.5)
 # So many notifications are kept at most, and none that is longer than any of ours.
 MOST_HEARD = 2000
-LONGEST_HEARD = LONGEST + 100
+LONGEST_HEARD = 2 * LONGEST  # a key of 255 characters and its signature among them
 # How soon a look that has failed is tried again; twice as late each time, up to CLOCK_SECONDS.
 FIRST_RETRY_SECONDS = 0.1
 # How much later than it should have been looked at a stream that can't be verified ends.

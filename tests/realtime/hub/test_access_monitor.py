@@ -7,11 +7,13 @@ import time
 import pytest
 from django.db import OperationalError
 
+from realtime.access.ends_of_users import signed
 from realtime.access.grants import Grant, Review
 from realtime.hub import access_monitor, unending
 from realtime.hub.access_monitor import AccessMonitor
 from realtime.hub.heartbeat import Heartbeat
 from realtime.hub.open_streams import ACCESS_ENDED, OpenStreams
+from realtime.log import notifications
 from tests.waiting import soon, until
 
 
@@ -207,6 +209,15 @@ async def test_a_look_that_has_failed_is_tried_again_at_once(watch, looks, monke
     looks.append(fail_once)
     monitor.check_all()
     await until(monitor._verified.is_set)
+
+
+async def test_the_end_of_a_user_with_a_long_key_is_heard(watch, clock):
+    streams = OpenStreams()
+    stream = Stream(user="ü" * 200 + "@example.com" + "x" * 43)
+    streams.add(stream)
+    monitor = watch(streams)
+    monitor.hear(notifications.access(notifications.USER_ENDED, signed(stream.access.user)))
+    await soon(stream.closed.wait())
 
 
 async def test_what_is_heard_takes_bounded_memory(watch, clock, looks):

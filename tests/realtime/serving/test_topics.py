@@ -381,21 +381,23 @@ async def test_visitors_never_take_every_place(ask, settings, alice, hub):
 async def test_one_line_rechecks_who_is_taken_from_a_many_to_many_field(
     ask, alice, order, monkeypatch
 ):
-    """Its users and nobody else's, whichever side it is changed from."""
+    """Its users and nobody else's, whichever side it is changed from; and after the commit, in
+    whichever database that is.
+    """
     group_model = type(alice).groups.rel.model
     heard = []
     monkeypatch.setattr(
-        revocation, "_notify_after_commit", lambda payload, using=None: heard.append(payload)
+        revocation, "_notify_after_commit", lambda *notified: heard.append(notified)
     )
     team = await in_thread(group_model.objects.create, name="team")
     receivers = list(m2m_changed.receivers)
     try:
         realtime.recheck_when_changed(type(alice).groups)
         await in_thread(alice.groups.add, team)
-        assert f"user {alice.pk}" in heard
+        assert (f"user {alice.pk}", "default") in heard
         heard.clear()
         await in_thread(team.user_set.remove, alice)
-        assert f"user {alice.pk}" in heard
+        assert (f"user {alice.pk}", "default") in heard
     finally:
         m2m_changed.receivers = receivers
         m2m_changed.sender_receivers_cache.clear()
