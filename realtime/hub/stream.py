@@ -202,10 +202,11 @@ class EventStream:
 
     async def replay(self) -> None:
         """Read the next events from the table, for `take()`."""
+        topics = self.topics
         try:
             replay = await self._hub.replays(self.name).read(
                 self.name,
-                self.topics,
+                topics,
                 after=self._cursor,
                 through=self._tail.cursor,
                 enough=self._tail.middle,
@@ -213,6 +214,8 @@ class EventStream:
         except DatabaseUnavailable:
             self._replay_due = False  # the next event or heartbeat tries again
             return
+        if topics != self.topics:
+            return  # it waited for its turn: what was read may no longer be told
         if replay.is_pruned:
             self._replayed = self._reset(PRUNED)
         elif replay.is_other_history:

@@ -11,6 +11,7 @@ from realtime import EVERYTHING, PUBLIC
 from realtime.exceptions import DatabaseUnavailable
 from realtime.hub.open_streams import DRAINED
 from realtime.hub.recent_events import CHUNK_BYTES
+from realtime.hub.replays import Replays
 from realtime.log import retention, wire
 from realtime.log.cursor import START, Cursor
 from realtime.log.event_log import REPLAY_ROWS
@@ -101,6 +102,24 @@ async def test_it_replays_missed_events_in_order_and_goes_on_live(connect, hub):
     text = await client.until(event(4, "4"))
     assert text.endswith(event(2, "2") + event(3, "3") + event(4, "4"))
     assert event(1, "1") not in text
+
+
+async def test_what_was_read_of_a_topic_that_was_taken_away_meanwhile_is_not_told(
+    connect, hub, monkeypatch
+):
+    await numbered(hub, "secret", to="8")
+    tail = await numbered(hub, "own")
+    tail.restart(tail.cursor)  # nothing is left in memory
+    client = await connect("7", "8", cursor=0)
+    read = Replays.read
+
+    async def read_slowly(self, stream, topics, **how):
+        replay = await read(self, stream, topics, **how)
+        client.stream.change_topics(following("7"))
+        return replay
+
+    monkeypatch.setattr(Replays, "read", read_slowly)
+    assert b"secret" not in await client.until(event(2, '"own"'))
 
 
 async def test_a_long_replay_from_the_table_has_no_gap_and_no_repeat(connect, hub):
