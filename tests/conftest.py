@@ -1,7 +1,12 @@
 """The cast, and the servers they talk to."""
 
+import functools
+import os
 import signal
+import ssl
+import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
@@ -17,6 +22,10 @@ collect_ignore = ["foreign"]
 
 PASSWORD = "correct horse battery staple"
 
+# Where Python is forbidden to keep what it has compiled, as in many a container, each of some two
+# hundred processes would compile the project anew: a quarter of what it takes to start one.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # Started as a shell's background job, neither this process nor those that it starts would hear it,
 # and some are to be stopped by it.
@@ -36,6 +45,26 @@ def pytest_runtest_setup() -> None:
     is_open = connection.connection is not None and not connection.in_atomic_block
     if is_open and not connection.is_usable():
         connection.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def authorities_read_once() -> Iterator[None]:
+    """Each client of httpx reads the certificates of all authorities anew: 18 ms of a core, for
+    some thousands of clients that ask nobody but servers of this machine.
+    """
+    create = ssl.create_default_context
+
+    @functools.cache
+    def of_file(cafile: str) -> ssl.SSLContext:
+        return create(cafile=cafile)
+
+    def create_once(*purpose: ssl.Purpose, **options: Any) -> ssl.SSLContext:
+        is_as_httpx_asks = not purpose and options.keys() == {"cafile"}
+        return of_file(**options) if is_as_httpx_asks else create(*purpose, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl, "create_default_context", create_once)
+        yield
 
 
 @pytest.fixture
