@@ -15,6 +15,7 @@ from django.utils import translation
 
 from .emptying import emptied_by_deleting  # noqa: F401
 from .servers import ServerProcess, running_server
+from .shop_cluster import shop_files  # noqa: F401
 
 pytest_plugins = ["tests.tiers", "tests.distribution"]
 # A project of its own, which test_foreign.py runs as such.

@@ -3,9 +3,6 @@
 The tabs show a page of their own, follower.html, so that nothing but the stream is tested.
 """
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -21,7 +18,7 @@ from realtime import Topic, topic_of
 from realtime.models import Event
 
 from ..clients import STREAM, event_id, signed_in
-from ..servers import ROOT, ServerProcess, running_server
+from ..servers import running_server
 from ..shared_servers import SharedServer, shared_server
 from ..storm.cluster import Cluster, running_cluster
 from ..storm.proxy import running_proxy
@@ -230,10 +227,14 @@ def test_a_server_restarted_underneath_costs_nothing(site, following, alice):
             tab.page.close()  # leave while there is a server to leave
 
 
-def test_a_database_restarted_underneath_costs_nothing(tmp_path, browser):
+def test_a_database_restarted_underneath_costs_nothing(shop_files, tmp_path, browser):
     with (
-        running_cluster(tmp_path / "cluster") as cluster,
-        demo_site(cluster.url("postgres")) as site,
+        running_cluster(tmp_path / "cluster", files=shop_files) as cluster,
+        running_server(
+            "runserver",
+            DATABASE_URL=cluster.url("postgres"),
+            DJANGO_SETTINGS_MODULE=HASTY_SETTINGS,
+        ) as site,
         follow_in(browser.new_context(), site.url) as following,
         cluster.connect("postgres") as session,
     ):
@@ -254,21 +255,6 @@ def test_a_database_restarted_underneath_costs_nothing(tmp_path, browser):
             tab.expect_told([1, 2, 3, 4])
             tab.expect_state("live")
         assert following.streams == 1
-
-
-@contextmanager
-def demo_site(database_url: str) -> Iterator[ServerProcess]:
-    """On a database of its own, with the demo accounts."""
-    environment = {"DATABASE_URL": database_url, "DJANGO_SETTINGS_MODULE": HASTY_SETTINGS}
-    for command in ("migrate", "demo_accounts"):
-        subprocess.run(
-            [sys.executable, "manage.py", command, "--verbosity=0"],
-            cwd=ROOT,
-            env={**os.environ, **environment},
-            check=True,
-        )
-    with running_server("runserver", **environment) as site:
-        yield site
 
 
 def write_events(cluster: Cluster, to: Topic, *data: int) -> None:

@@ -1,5 +1,6 @@
 """A PostgreSQL of the storm's own, to be crashed and started again."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -28,6 +29,7 @@ class Cluster:
         folder: Folder,
         *,
         standby_of: "Cluster | None" = None,
+        files: Path | None = None,
         max_connections: int = 200,
     ) -> None:
         self._max_connections = max_connections
@@ -43,6 +45,9 @@ class Cluster:
                 *("pg_basebackup", f"--dbname={standby_of.url('postgres')}"),
                 *("-D", str(self.data), "-R", "--checkpoint=fast"),
             )
+            return
+        if files is not None:
+            copy_files(files, self.data)
             return
         self.run(
             "initdb",
@@ -124,17 +129,33 @@ class Cluster:
             )
 
 
+def copy_files(files: Path, to: Path) -> None:
+    """Of a server that is shut down; the copy belongs to the owner of the folder that it is in."""
+    shutil.copytree(files, to)
+    owner = to.parent.stat()
+    for each in (to, *to.rglob("*")):
+        os.chown(each, owner.st_uid, owner.st_gid)
+    to.chmod(0o700)
+
+
 @contextmanager
 def running_cluster(
-    path: Path, *, standby_of: Cluster | None = None, max_connections: int = 200
+    path: Path,
+    *,
+    standby_of: Cluster | None = None,
+    files: Path | None = None,
+    max_connections: int = 200,
 ) -> Iterator[Cluster]:
     """A new cluster at this path, removed at the end.
 
-    standby_of: another one, whose streaming standby it is.
+    standby_of: another one, whose streaming standby it is. files: of another one, which it begins
+    with, see shop_cluster.py.
     """
     folder = Folder.open(path)
     try:
-        cluster = Cluster(folder, standby_of=standby_of, max_connections=max_connections)
+        cluster = Cluster(
+            folder, standby_of=standby_of, files=files, max_connections=max_connections
+        )
         cluster.start()
         try:
             yield cluster

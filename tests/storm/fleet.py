@@ -111,8 +111,9 @@ class Fleet:
 
 
 @contextmanager
-def open_fleet(folder: Path, settings: str) -> Iterator[Fleet]:
-    with running_cluster(folder) as cluster, running_proxy(cluster.port) as proxy:
+def open_fleet(folder: Path, settings: str, *, files: Path) -> Iterator[Fleet]:
+    """files: of the database that it begins with, see shop_cluster.py."""
+    with running_cluster(folder, files=files) as cluster, running_proxy(cluster.port) as proxy:
         environment = {
             "DATABASE_URL": cluster.url(DATABASE),
             "DJANGO_SETTINGS_MODULE": settings,

@@ -1,9 +1,6 @@
 """The database goes away and comes back, under a real server and real clients."""
 
 import json
-import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 
@@ -16,7 +13,7 @@ from config.demo.accounts import PASSWORD
 from realtime import health
 from realtime.postgres.explanations import READ_ONLY, TOO_MANY_CONNECTIONS
 from tests.clients import STREAM, WAIT_SECONDS, open_stream, signed_in
-from tests.servers import ROOT, running_server
+from tests.servers import running_server
 from tests.storm.cluster import running_cluster
 from tests.storm.proxy import running_proxy
 from tests.waiting import wait_until
@@ -42,16 +39,10 @@ HEAL_SECONDS = 20
 
 
 @pytest.fixture(scope="module")
-def cluster(processes, tmp_path_factory):
+def cluster(shop_files, tmp_path_factory):
     """A PostgreSQL that only these tests use, with the demo accounts."""
-    with running_cluster(tmp_path_factory.mktemp("away") / "cluster") as cluster:
-        for command in ("migrate", "demo_accounts"):
-            subprocess.run(
-                [sys.executable, "manage.py", command, "--verbosity=0"],
-                cwd=ROOT,
-                env={**os.environ, "DATABASE_URL": cluster.url(DATABASE)},
-                check=True,
-            )
+    folder = tmp_path_factory.mktemp("away") / "cluster"
+    with running_cluster(folder, files=shop_files) as cluster:
         yield cluster
 
 

@@ -5,10 +5,7 @@ that has 3 of them, or none, and others take their positions. The second server 
 again after that only: what it has in memory is as long as the log is by then.
 """
 
-import os
 import shutil
-import subprocess
-import sys
 from contextlib import ExitStack, contextmanager
 
 import httpx
@@ -16,8 +13,8 @@ import pytest
 
 from config.demo.accounts import PASSWORD
 from tests.clients import WAIT_SECONDS, open_stream
-from tests.servers import ROOT, running_server
-from tests.storm.cluster import running_cluster
+from tests.servers import running_server
+from tests.storm.cluster import copy_files, running_cluster
 from tests.storm.proxy import running_proxy
 
 DATABASE = "postgres"
@@ -68,8 +65,7 @@ class Copied:
     def remember(self, cluster):
         self._copy = cluster.data.parent / "copy"
         cluster.shut_down()
-        shutil.copytree(cluster.data, self._copy)
-        give_to_owner(self._copy, cluster.data)
+        copy_files(cluster.data, self._copy)
         cluster.start()
 
     def go_back(self, cluster):
@@ -100,13 +96,6 @@ class Promoted:
         execute(cluster, "SELECT pg_promote()")
 
 
-def give_to_owner(path, like):
-    owner = like.stat()
-    for each in (path, *path.rglob("*")):
-        os.chown(each, owner.st_uid, owner.st_gid)
-    path.chmod(0o700)
-
-
 def execute(cluster, statement, *parameters):
     with cluster.connect(DATABASE) as session:
         cursor = session.execute(statement, parameters or None)
@@ -121,15 +110,8 @@ def publish(cluster, *data):
 
 
 @pytest.fixture
-def cluster(processes, tmp_path):
-    with running_cluster(tmp_path / "cluster") as cluster:
-        for command in ("migrate", "demo_accounts"):
-            subprocess.run(
-                [sys.executable, "manage.py", command, "--verbosity=0"],
-                cwd=ROOT,
-                env={**os.environ, "DATABASE_URL": cluster.url(DATABASE)},
-                check=True,
-            )
+def cluster(shop_files, tmp_path):
+    with running_cluster(tmp_path / "cluster", files=shop_files) as cluster:
         yield cluster
 
 

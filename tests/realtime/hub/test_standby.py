@@ -2,9 +2,6 @@
 
 import asyncio
 import logging
-import os
-import subprocess
-import sys
 from contextlib import contextmanager
 
 import httpx
@@ -19,7 +16,7 @@ from realtime.log.topics import EVERYTHING
 from realtime.postgres.connections import direct_parameters
 from tests.clients import open_stream
 from tests.realtime.hub.test_history import token
-from tests.servers import ROOT, running_server
+from tests.servers import running_server
 from tests.storm.cluster import running_cluster
 from tests.waiting import soon, wait_until
 
@@ -38,10 +35,8 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def primary(folder):
-    with running_cluster(folder / "primary") as cluster:
-        run_command(cluster, "migrate")
-        run_command(cluster, "demo_accounts")
+def primary(shop_files, folder):
+    with running_cluster(folder / "primary", files=shop_files) as cluster:
         yield cluster
 
 
@@ -98,15 +93,6 @@ def falling_behind(standby):
         )
         yield
         session.execute("SELECT pg_wal_replay_resume()")
-
-
-def run_command(cluster, *arguments):
-    subprocess.run(
-        [sys.executable, "manage.py", *arguments, "--verbosity=0"],
-        cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": cluster.url(DATABASE)},
-        check=True,
-    )
 
 
 async def read(replays, *, through, after=START, enough=None):
