@@ -1,14 +1,35 @@
 import pytest
 
-from .embedded_processes import SystemUser, removed_at_the_end
+from realtime.postgres.embedded.folder import Folder
+from tests.storm.cluster import copy_files
+
+from .embedded_processes import PostgresUser, SystemUser, removed_at_the_end, wait_for_end
 
 
 @pytest.fixture
-def folder(processes, tmp_path):
+def new_folder(processes, tmp_path):
     """Where an embedded PostgreSQL may be put. It has to have ended when the test does."""
     folder = tmp_path / "local" / "postgres"
     with removed_at_the_end(folder):
         yield folder
+
+
+@pytest.fixture
+def folder(new_folder, files):
+    """The same, with the files of one that has ended: to make them takes a second of a core."""
+    copy_files(files, Folder.open(new_folder).data)
+    return new_folder
+
+
+@pytest.fixture(scope="module")
+def files(processes, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made") / "postgres"
+    with removed_at_the_end(folder):
+        with PostgresUser(folder) as user:
+            assert user.query("SELECT 1") == 1
+        wait_for_end(folder)
+        copy_files(folder / "data", folder.parent / "files")
+    return folder.parent / "files"
 
 
 @pytest.fixture(scope="session")

