@@ -39,18 +39,18 @@ def test_it_makes_all_ready_says_so_once_and_ends_within_two_seconds(checkout, o
     assert "Traceback" not in site.text
 
 
-def test_the_autoreloader_restarts_it_with_streams_open(checkout):
-    with checkout.runserver() as site:
-        postgres = postgres_of(checkout.postgres)
+def test_the_autoreloader_restarts_it_with_streams_open(made_checkout):
+    with made_checkout.runserver() as site:
+        postgres = postgres_of(made_checkout.postgres)
         with site.open_stream():
-            os.utime(checkout.path / "config" / "urls.py")
+            os.utime(made_checkout.path / "config" / "urls.py")
             site.wait_until_ready(starts=2)
         with site.open_stream():
             assert site.text.count(WELCOME) == 1
             assert "took too long to shut down" not in site.text
             # The autoreloader itself has kept it running.
-            assert postgres_of(checkout.postgres) == postgres
-            site.end_by_ctrl_c(checkout)
+            assert postgres_of(made_checkout.postgres) == postgres
+            site.end_by_ctrl_c(made_checkout)
 
 
 def test_two_first_starts_at_the_same_time_share_one_database(checkout):
@@ -64,14 +64,14 @@ def test_two_first_starts_at_the_same_time_share_one_database(checkout):
     assert "Traceback" not in one.text + other.text
 
 
-def test_it_starts_again_after_a_kill_of_everything(checkout):
-    with checkout.runserver("--noreload") as site:
+def test_it_starts_again_after_a_kill_of_everything(made_checkout):
+    with made_checkout.runserver("--noreload") as site:
         site.kill()
-        kill_everything(checkout.postgres)
-    with checkout.runserver("--noreload") as site:
+        kill_everything(made_checkout.postgres)
+    with made_checkout.runserver("--noreload") as site:
         assert site.token("alice", accounts.PASSWORD)
         assert site.text.count(WELCOME) == 1
-        site.end_by_ctrl_c(checkout)
+        site.end_by_ctrl_c(made_checkout)
 
 
 def test_an_ordinary_user_runs_it_in_their_own_checkout(ordinary_user):
@@ -126,8 +126,8 @@ def test_a_database_that_isnt_migrated_is_one_sentence_and_no_welcome(checkout):
     assert line.endswith("Run: manage.py migrate")
 
 
-def test_each_event_is_a_line_in_the_terminal(checkout):
-    with checkout.runserver("--noreload") as site:
+def test_each_event_is_a_line_in_the_terminal(made_checkout):
+    with made_checkout.runserver("--noreload") as site:
         headers = {"Authorization": f"Bearer {site.token('alice', accounts.PASSWORD)}"}
         tea = {"product": "Tea", "quantity": 1, "unit_price": "2.50"}
         with httpx.stream("GET", f"{site.url}/orders/realtime", headers=headers) as stream:
@@ -139,15 +139,15 @@ def test_each_event_is_a_line_in_the_terminal(checkout):
         site.wait_for_output(f"order {order.json()['id']} placed → events 1 to 2 → 1 stream, ")
 
 
-def test_requests_for_static_files_are_not_worth_a_line(checkout):
-    with checkout.runserver("--noreload") as site:
+def test_requests_for_static_files_are_not_worth_a_line(made_checkout):
+    with made_checkout.runserver("--noreload") as site:
         assert httpx.get(f"{site.url}/static/orders/site.css").status_code == 200
         assert httpx.get(f"{site.url}/static/orders/none.css").status_code == 404
         assert httpx.get(f"{site.url}/healthz").status_code == 200
         site.wait_for_output("/healthz 200")
         assert "/static/orders/none.css 404" in site.text
         assert "site.css" not in site.text
-        site.end_by_ctrl_c(checkout)
+        site.end_by_ctrl_c(made_checkout)
 
 
 def test_what_needs_no_database_starts_none(checkout):
