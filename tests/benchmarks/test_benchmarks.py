@@ -48,11 +48,19 @@ def kept(tmp_path_factory) -> Iterator[Path]:
         yield folder
 
 
-@pytest.fixture
-def tree(transactional_db) -> Iterator[Tree]:
-    tree = Tree("this", ROOT, Database(database_url(), None), CORES)
+@pytest.fixture(scope="module")
+def one_tree(django_db_setup, django_db_blocker) -> Iterator[Tree]:
+    """To migrate and to start a worker takes two seconds of a core."""
+    with django_db_blocker.unblock():
+        tree = Tree("this", ROOT, Database(database_url(), None), CORES)
     yield tree
     tree.close()
+
+
+@pytest.fixture
+def tree(transactional_db, one_tree) -> Tree:
+    """Its log is empty."""
+    return one_tree
 
 
 @pytest.fixture
@@ -98,6 +106,7 @@ def test_nchan_is_measured_by_the_same_clients(part):
 
 def test_the_clients_see_what_is_lost_and_what_comes_twice(tree, monkeypatch):
     monkeypatch.setattr(parts, "LATE_SECONDS", 0.3)
+    tree.close()  # a worker counts from one
     with tree.server("daphne") as server, streams_to(server.port, CORES.load) as clients:
         parts.opened(clients, tree.staff(3))
         tree.worker.ask("people", kind="customer", count=1)
