@@ -130,7 +130,7 @@ async def storm(
     clients: int,
     writers: int,
     events: int = 1_000_000,
-    pause: float = 0.02,
+    pause: float = 0.05,
 ) -> AsyncIterator[Storm]:
     """A storm until the block ends and everything has settled.
 

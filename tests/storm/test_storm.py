@@ -6,7 +6,7 @@ from .storm import storm
 
 
 async def test_each_client_gets_exactly_what_is_meant_for_it(fleet):
-    async with storm(fleet, "storm", clients=100, writers=16, events=100) as running:
+    async with storm(fleet, "storm", clients=100, writers=16, events=60) as running:
         await running.writers_finish()
     running.check()
     assert running.reconnects > 100

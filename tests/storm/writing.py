@@ -10,7 +10,7 @@ from collections import defaultdict
 from ..servers import ROOT
 from .writers import COMMITTED
 
-PROCESSES = 2
+WRITERS_OF_A_PROCESS = 8
 
 
 class Writers:
@@ -20,7 +20,7 @@ class Writers:
         self, environment: dict[str, str], name: str, *, count: int, events: int, pause: float
     ) -> None:
         self._events: dict[str, set[str]] = defaultdict(set)
-        each = count // PROCESSES
+        each = WRITERS_OF_A_PROCESS
         self._processes = [
             subprocess.Popen(
                 [
@@ -34,7 +34,7 @@ class Writers:
                 stdout=subprocess.PIPE,
                 text=True,
             )
-            for number in range(PROCESSES)
+            for number in range(count // each)
         ]
         self._readers = [
             threading.Thread(target=self._read, args=[process], name="outcomes")
