@@ -37,6 +37,7 @@ from .bells import (
 
 STEPS = 30
 AGREED_SECONDS = 20
+PAUSE_MS = 150
 
 
 @pytest.fixture
@@ -57,6 +58,7 @@ def expect_agreement(visit, alice) -> Callable[..., None]:
                 return
             if time.monotonic() > deadline:
                 assert [json.loads(one) for one in said] == [json.loads(expected)] * len(said)
+            fresh.wait_for_timeout(PAUSE_MS)  # the others need the processor, too
 
     return expect_agreement
 

@@ -13,21 +13,30 @@ from .chromium import everyday_chromium
 AWAY = "/notifications/choices/"
 
 
+@pytest.fixture(scope="module")
+def everyday(playwright):
+    """Its start takes two seconds of a core."""
+    with everyday_chromium(playwright) as context:
+        yield context
+
+
 @pytest.fixture
-def page(playwright, site, complaints, alice):
+def page(everyday, site, complaints, alice):
     """A tab of Alice's, in a browser that has run the scripts of the site before."""
     client = Client()
     client.force_login(alice)
     session = client.cookies[settings.SESSION_COOKIE_NAME].value
-    with everyday_chromium(playwright) as context:
-        complaints.watch(context)
-        context.add_cookies(
-            [{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": site.url}]
-        )
-        page = context.new_page()
-        page.goto(site.url + AWAY)
-        expect_live(page)
-        yield page
+    complaints.watch(everyday)
+    everyday.add_cookies(
+        [{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": site.url}]
+    )
+    page = everyday.new_page()
+    page.goto(site.url + AWAY)
+    expect_live(page)
+    yield page
+    page.close()
+    everyday.clear_cookies()
+    complaints.forget(everyday)
 
 
 def leave(page: Page, site, path: str) -> None:
