@@ -68,20 +68,25 @@ class KeptSessions:
 
     def __init__(self) -> None:
         self._url = ""
-        self._contexts: list[BrowserContext] = []
+        # With the options that they were begun with.
+        self._kept: list[tuple[BrowserContext, dict[str, Any]]] = []
 
     def __contains__(self, context: BrowserContext) -> bool:
-        return context in self._contexts
+        return any(kept is context for kept, _ in self._kept)
 
-    def take(self, url: str) -> BrowserContext | None:
-        """One of a site at this address; none if there is none left."""
+    def take(self, url: str, options: dict[str, Any]) -> BrowserContext | None:
+        """One of a site at this address, with these options; none if there is none left."""
         if self._url != url:  # the server was replaced
-            while self._contexts:
-                self._contexts.pop().close()
+            while self._kept:
+                self._kept.pop()[0].close()
             self._url = url
-        return self._contexts.pop() if self._contexts else None
+        for number, (context, with_options) in enumerate(self._kept):
+            if with_options == options:
+                del self._kept[number]
+                return context
+        return None
 
-    def keep(self, context: BrowserContext) -> None:
+    def keep(self, context: BrowserContext, options: dict[str, Any]) -> None:
         """As if nobody had been there, but for what is cached."""
         first, *others = context.pages or [context.new_page()]
         for page in others:
@@ -91,7 +96,7 @@ class KeptSessions:
         first.close()
         context.clear_cookies()
         context.set_offline(False)
-        self._contexts.append(context)
+        self._kept.append((context, options))
 
 
 @pytest.fixture(scope="package")
@@ -166,16 +171,18 @@ def complaints(site) -> Iterator[Complaints]:
 def visit(site, browser, complaints, kept_sessions) -> Iterator[Callable[..., Page]]:
     """Opens a page in a browser session of its own: `visit()`, or the inbox: `visit(alice)`.
 
-    With options the session is a new one, and may be changed as a whole; else what a test does to
-    it, as a script for all its pages, would be found by the next.
+    options: of the session. With permissions it is a new one, and may be changed as a whole; else
+    what a test does to it, as a script for all its pages, would be found by the next.
     """
-    begun: list[BrowserContext] = []
+    begun: list[tuple[BrowserContext, dict[str, Any]]] = []
 
     def session(**options: Any) -> BrowserContext:
-        if options:
+        if "permissions" in options:
             return browser.new_context(base_url=site.url, **options)
-        begun.append(kept_sessions.take(site.url) or browser.new_context(base_url=site.url))
-        return begun[-1]
+        context = kept_sessions.take(site.url, options)
+        context = context or browser.new_context(base_url=site.url, **options)
+        begun.append((context, options))
+        return context
 
     def visit(user: Any = None, **options: Any) -> Page:
         context = session(**options)
@@ -192,7 +199,7 @@ def visit(site, browser, complaints, kept_sessions) -> Iterator[Callable[..., Pa
         return page
 
     yield visit
-    for context in begun:
+    for context, options in begun:
         if context in browser.contexts:  # the test may have closed it
             complaints.forget(context)
-            kept_sessions.keep(context)
+            kept_sessions.keep(context, options)

@@ -54,7 +54,7 @@ def expect_agreement(visit, alice) -> Callable[..., None]:
             expected = shown(fresh)
             said = [shown(page) for page in pages]
             if all(one == expected for one in said):
-                fresh.context.close()
+                fresh.close()
                 return
             if time.monotonic() > deadline:
                 assert [json.loads(one) for one in said] == [json.loads(expected)] * len(said)
