@@ -10,8 +10,8 @@ import os
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-# Not one more, though many tests wait for a clock: others measure time, and would fail.
-WORKERS = os.cpu_count() or 1
+# One more than there are cores, for many tests wait for a clock.
+WORKERS = (os.cpu_count() or 1) + 1
 TOGETHER = ("tests/storm/", "tests/benchmarks/")
 # Those that take longest, first.
 FIRST = ("tests/storm/", "tests/browser/", "tests/benchmarks/", "tests/config/", "tests/realtime/")
