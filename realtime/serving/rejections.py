@@ -38,6 +38,8 @@ class Rejected(Exception):
         """reason: in a word, for the metrics; the default says no more than the status."""
         super().__init__(detail)
         counts.rejected[f"{status} {reason or REASONS[status]}"] += 1
+        # Some caches would keep a 404 for minutes, and tell it to whoever may follow.
+        headers = {"Cache_Control": "no-store", **headers}
         self.response: HttpResponse = JsonResponse(
             {"detail": detail},
             status=status,

@@ -80,6 +80,7 @@ async def test_the_view_says_who_may_not(ask, alice, bob, order, wrapped):
         assert answer.headers[b"WWW-Authenticate"] == b'Bearer realm="events"'
     async with ask("/orders/0/live", bearer(alice), wrapped=wrapped) as answer:
         assert answer.status == 404
+        assert answer.headers[b"Cache-Control"] == b"no-store"
 
 
 @pytest.mark.parametrize("several", [True, False])
