@@ -23,8 +23,8 @@ def holders(users: Collection[Any], permission: str) -> set[Any]:
 def _given(users: Collection[Any], permission: str) -> set[Any]:
     """Those who were given it, themselves or by a group.
 
-    Not `with_perm`, for PostgreSQL goes through all holders for each user then: with a thousand of
-    them that was half of the time that it took to open a stream with `scope=all`.
+    Not `with_perm`, for PostgreSQL goes through all holders for each user then: with 5,000 of them
+    27 ms for 64 users, and 3 ms so.
     """
     # Imported here: it needs the models, which are loaded later than this.
     from django.contrib.auth.models import Permission
