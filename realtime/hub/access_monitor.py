@@ -317,10 +317,12 @@ class AccessMonitor:
 
     def _next_batch(self, waiting: list[OpenStream]) -> list[OpenStream]:
         """Take from the end those that are looked at together."""
-        reviewed = _is_reviewed(waiting[-1])
+        reviewed, has_failed = kind = _kind(waiting[-1])
         most = self._reviews_at_once if reviewed else BATCH
+        if has_failed:
+            most = 1
         batch: list[OpenStream] = []
-        while waiting and len(batch) < most and _is_reviewed(waiting[-1]) == reviewed:
+        while waiting and len(batch) < most and _kind(waiting[-1]) == kind:
             batch.append(waiting.pop())
         return batch
 
@@ -336,6 +338,9 @@ class AccessMonitor:
             self._due |= {stream for stream in batch if stream in self._streams}
             if _is_reviewed(batch[0]):
                 self._reviews_at_once = max(1, self._reviews_at_once // 4)
+                # It may be one of them, whose view waits for a lock: each has its turn alone now.
+                for stream in batch:
+                    stream.access.has_failed = True
             raise
         finally:
             doubted_again, self._looking_at = self._looking_at, {}
@@ -370,13 +375,23 @@ def _is_reviewed(stream: OpenStream) -> bool:
     return stream.access.review is not None
 
 
+def _kind(stream: OpenStream) -> tuple[bool, bool]:
+    return _is_reviewed(stream), stream.access.has_failed
+
+
 def _is_doubted(stream: OpenStream) -> bool:
     return stream.access.doubted_at < math.inf
 
 
 def _by_urgency(streams: Iterable[OpenStream]) -> list[OpenStream]:
-    """The most urgent last; among the others, those last of which no view is asked."""
-    return sorted(streams, key=lambda one: (not _is_doubted(one), _is_reviewed(one)), reverse=True)
+    """The most urgent last; among the others, those last of which no view is asked. First are those
+    that a look has failed at: no other is to wait for another such.
+    """
+
+    def key(one: OpenStream) -> tuple[bool, bool, bool]:
+        return one.access.has_failed, not _is_doubted(one), _is_reviewed(one)
+
+    return sorted(streams, key=key, reverse=True)
 
 
 def _ended_in_thread(grants: Collection[Grant]) -> list[Grant]:

@@ -277,3 +277,45 @@ async def test_views_that_take_their_time_end_nobodys_stream(monkeypatch):
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
+
+
+@pytest.mark.usefixtures("takes_seconds")
+async def test_a_view_that_waits_for_a_lock_ends_nobody_elses_stream(monkeypatch):
+    monkeypatch.setattr(access_monitor, "LATE_SECONDS", 2)
+    monkeypatch.setattr(access_monitor, "CLOCK_SECONDS", 0.05)
+    streams = OpenStreams()
+
+    class Numbered(Stream):
+        """The first of a set is always the same, as it may be."""
+
+        def __hash__(self):
+            return int(self.access.user)
+
+    everybody = [Numbered(user=str(number)) for number in range(40)]
+    for stream in everybody:
+        stream.access.review = Review(lambda user: (), ())
+        streams.add(stream)
+    blocked, *others = everybody
+
+    def look(grants):
+        if blocked.access in grants:
+            time.sleep(0.3)
+            raise OperationalError("hung up on")
+        for grant in grants:
+            grant.has_failed = False
+        return []
+
+    monkeypatch.setattr(access_monitor, "_ended_in_thread", look)
+    monitor = AccessMonitor(streams, 0.5, 1)
+    watching = asyncio.create_task(monitor.run())
+    for stream in everybody:
+        monitor.look_soon(stream)
+    try:
+        await soon(blocked.closed.wait())
+        streams.remove(blocked)
+        assert not [one for one in others if one.closed.is_set()]
+        began = min(one.access.verified_at for one in others)
+        await until(lambda: min(one.access.verified_at for one in others) > began)
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
