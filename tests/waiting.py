@@ -9,7 +9,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 SECONDS = 10.0
+# Between two questions: the first pause, and the longest that it grows to. Many a question is a
+# query or a request: to ask all the time would keep a core busy.
 PAUSE_SECONDS = 0.01
+LONGEST_PAUSE_SECONDS = 0.05
 
 
 def wait_until(
@@ -22,9 +25,11 @@ def wait_until(
     otherwise: what to say if it isn't so in time. Raises AssertionError.
     """
     deadline = time.monotonic() + seconds
+    pause = PAUSE_SECONDS
     while not (given := condition()):
         assert time.monotonic() < deadline, f"not within {seconds} s: {otherwise()}"
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(pause)
+        pause = min(1.2 * pause, LONGEST_PAUSE_SECONDS)
     return given
 
 
