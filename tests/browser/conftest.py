@@ -171,8 +171,9 @@ def complaints(site) -> Iterator[Complaints]:
 def visit(site, browser, complaints, kept_sessions) -> Iterator[Callable[..., Page]]:
     """Opens a page in a browser session of its own: `visit()`, or the inbox: `visit(alice)`.
 
-    options: of the session. With permissions it is a new one, and may be changed as a whole; else
-    what a test does to it, as a script for all its pages, would be found by the next.
+    at: the address of another page. options: of the session. With permissions it is a new one, and
+    may be changed as a whole; else what a test does to it, as a script for all its pages, would be
+    found by the next.
     """
     begun: list[tuple[BrowserContext, dict[str, Any]]] = []
 
@@ -184,7 +185,7 @@ def visit(site, browser, complaints, kept_sessions) -> Iterator[Callable[..., Pa
         begun.append((context, options))
         return context
 
-    def visit(user: Any = None, **options: Any) -> Page:
+    def visit(user: Any = None, *, at: str | None = None, **options: Any) -> Page:
         context = session(**options)
         complaints.watch(context)
         if user is not None:
@@ -195,7 +196,7 @@ def visit(site, browser, complaints, kept_sessions) -> Iterator[Callable[..., Pa
                 [{"name": settings.SESSION_COOKIE_NAME, "value": key, "url": site.url}]
             )
         page = context.new_page()
-        page.goto("/" if user is None else INBOX)
+        page.goto(at or ("/" if user is None else INBOX))
         return page
 
     yield visit

@@ -117,22 +117,19 @@ class TestAxe:
         assert found == []
 
     def test_the_board_of_the_staff(self, visit, shop, orders):
-        page = visit(shop, bypass_csp=True)
-        page.goto("/orders/")
+        page = visit(shop, bypass_csp=True, at="/orders/")
         expect(page.locator(".board-table tbody tr")).to_have_count(len(orders))
         assert violations_in_light_and_dark(page) == []
 
     def test_the_page_to_try_the_api(self, visit, alice):
-        page = visit(alice, bypass_csp=True)
-        page.goto("/api/docs/")
+        page = visit(alice, bypass_csp=True, at="/api/docs/")
         expect(page.locator(".opblock-summary-control")).not_to_have_count(0)
         expect(page.locator("[role=region].information-container")).to_be_visible()
         assert violations_in_light_and_dark(page) == []
 
     def test_the_header_of_the_admin(self, visit, alice, shop):
         place(shop, "Teapot")
-        page = visit(shop, bypass_csp=True)
-        page.goto("/admin/")
+        page = visit(shop, bypass_csp=True, at="/admin/")
         expect_live(page)
         place(shop, "Espresso cups")
         expect(page.locator(".bell-toast")).to_be_visible()

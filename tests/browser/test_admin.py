@@ -9,8 +9,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_the_shop_places_an_order_for_a_customer_and_moves_it_on(visit, shop, alice, bob):
-    page = visit(shop)
-    page.goto("/admin/orders/order/add/")
+    page = visit(shop, at="/admin/orders/order/add/")
     page.get_by_role("combobox").click()
     page.get_by_role("searchbox").last.fill("ali")
     page.get_by_role("option", name="alice").click()

@@ -10,8 +10,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_an_order_can_be_placed_from_the_page_to_try_the_api(visit, alice):
-    page = visit(alice)
-    page.goto("/api/docs/")
+    page = visit(alice, at="/api/docs/")
     page.locator("#operations-orders-orders_create .opblock-summary").click()
     page.get_by_role("button", name="Try it out").click()
     order = {"product": "Tea", "quantity": 2, "unit_price": "4.50"}

@@ -14,6 +14,7 @@ from orders.models import Order
 from ..servers import running_server
 from .test_accessibility import AXE, violations
 
+BLANK = "about:blank"
 # For what includes the wait before a browser reconnects.
 RECONNECTED_MS = 20_000
 
@@ -70,7 +71,7 @@ def count(page: Page, status: str) -> Locator:
 def test_orders_come_on_top_and_change_in_place_in_the_table_the_counts_and_the_chart(
     visit, shop, alice, bob
 ):
-    page = open_board(visit(shop))
+    page = open_board(visit(shop, at=BLANK))
     expect(page.get_by_text("No orders yet")).to_be_visible()
     tea = place(alice, "Tea")
     cups = place(bob, "Espresso cups")
@@ -92,7 +93,7 @@ def test_orders_come_on_top_and_change_in_place_in_the_table_the_counts_and_the_
 
 def test_an_order_that_is_deleted_leaves_the_list_and_the_counts(visit, shop, alice):
     stays, goes = place(alice, "Tea"), place(alice, "Espresso cups")
-    page = open_board(visit(shop))
+    page = open_board(visit(shop, at=BLANK))
     expect(products(page)).to_have_text(["Espresso cups", "Tea"])
     goes.delete()
     expect(products(page)).to_have_text(["Tea"])
@@ -103,7 +104,7 @@ def test_an_order_that_is_deleted_leaves_the_list_and_the_counts(visit, shop, al
 
 @pytest.mark.parametrize("locale", ["en-GB", "de-DE"])
 def test_what_comes_live_looks_as_if_the_server_had_rendered_it(visit, shop, alice, locale):
-    page = open_board(visit(shop, locale=locale), "?customer=alice")
+    page = open_board(visit(shop, locale=locale, at=BLANK), "?customer=alice")
     place(alice, "<b>Cups</b> & \u202esrecuas", unit_price="1234.50")
     move_on(place(alice), "paid")
     cancelled = place(alice)
@@ -122,7 +123,7 @@ def rows_html(page: Page) -> list[str]:
 
 
 def test_live_rows_obey_the_filter(visit, shop, alice, bob):
-    page = open_board(visit(shop), "?status=placed&customer=alice&product=straße")
+    page = open_board(visit(shop, at=BLANK), "?status=placed&customer=alice&product=straße")
     place(alice, "Tea")
     place(bob, "Map of the STRAßE")
     order = place(alice, "Map of the STRAßE")
@@ -137,7 +138,7 @@ def test_live_rows_obey_the_filter(visit, shop, alice, bob):
 
 def test_older_pages_stay_as_they_are_but_for_the_status(visit, shop, alice):
     orders = place_many(alice, KEPT + 2)
-    page = open_board(visit(shop))
+    page = open_board(visit(shop, at=BLANK))
     place(alice, "The newest")
     expect(rows(page)).to_have_count(KEPT)
     expect(products(page).first).to_have_text("The newest")
@@ -155,7 +156,7 @@ def test_older_pages_stay_as_they_are_but_for_the_status(visit, shop, alice):
 
 def test_older_ones_follow_when_many_have_left_the_list(visit, shop, alice):
     orders = place_many(alice, KEPT + 20)
-    page = open_board(visit(shop), "?status=placed")
+    page = open_board(visit(shop, at=BLANK), "?status=placed")
     expect(rows(page)).to_have_count(KEPT)
     for order in orders[-30:]:
         move_on(order, "paid")
@@ -168,7 +169,7 @@ def test_older_ones_follow_when_many_have_left_the_list(visit, shop, alice):
 
 def test_what_happens_to_older_ones_on_their_way_to_the_list_is_not_missed(visit, shop, alice):
     orders = place_many(alice, KEPT + 20)
-    page = open_board(visit(shop), "?status=placed")
+    page = open_board(visit(shop, at=BLANK), "?status=placed")
     held: list[Route] = []
     page.route(re.compile("before="), lambda route: held.append(route))
     with page.expect_request(re.compile("before=")):
@@ -186,7 +187,7 @@ def test_what_happens_to_older_ones_on_their_way_to_the_list_is_not_missed(visit
 
 
 def test_what_happens_while_the_counts_are_on_their_way_is_counted(visit, shop, alice):
-    page = open_board(visit(shop))
+    page = open_board(visit(shop, at=BLANK))
     held: list[Route] = []
     page.route("**/orders/summary/", lambda route: held.append(route), times=1)
     with page.expect_request("**/orders/summary/"):
@@ -201,7 +202,7 @@ def test_what_happens_while_the_counts_are_on_their_way_is_counted(visit, shop, 
 
 
 def test_two_hundred_orders_in_a_second_leave_a_usable_page(visit, shop, alice):
-    page = open_board(visit(shop))
+    page = open_board(visit(shop, at=BLANK))
     page.evaluate(
         """() => {
             window.longestGap = 0;
@@ -231,7 +232,7 @@ def test_two_hundred_orders_in_a_second_leave_a_usable_page(visit, shop, alice):
 
 def test_the_focus_stays_where_it_is_while_rows_come_and_change(visit, shop, alice):
     order = place(alice, "Tea")
-    page = open_board(visit(shop))
+    page = open_board(visit(shop, at=BLANK))
     page.get_by_role("button", name="Filter").focus()
     for _ in range(9):  # past “Show all”, if it is there
         page.keyboard.press("Tab")
@@ -254,7 +255,7 @@ def test_the_focus_stays_where_it_is_while_rows_come_and_change(visit, shop, ali
 
 def test_rows_hold_still_under_the_pointer(visit, shop, alice):
     goes, stays = place(alice, "Tea"), place(alice, "Espresso cups")
-    page = open_board(visit(shop), "?status=placed")
+    page = open_board(visit(shop, at=BLANK), "?status=placed")
     expect(rows(page)).to_have_count(2)
     row(page, stays).hover()
     before = row(page, stays).bounding_box()
@@ -270,7 +271,7 @@ def test_rows_hold_still_under_the_pointer(visit, shop, alice):
 
 def test_a_row_is_one_tab_stop_with_keys_inside(visit, shop, alice):
     first, second = place(alice, "Tea"), place(alice, "Espresso cups")
-    page = open_board(visit(shop))
+    page = open_board(visit(shop, at=BLANK))
     stops = "[...document.querySelectorAll('[data-board-rows] :is(a, button)')]"
     assert page.evaluate(f"{stops}.filter(stop => stop.tabIndex === 0).length") == 2
 
@@ -298,7 +299,7 @@ def test_a_row_is_one_tab_stop_with_keys_inside(visit, shop, alice):
 def test_an_order_is_moved_on_in_its_row(visit, complaints, shop, alice):
     complaints.expect("409")
     order = place(alice, "Tea")
-    page = open_board(visit(shop))
+    page = open_board(visit(shop, at=BLANK))
     row(page, order).get_by_role("button", name="Mark as paid").click()
     expect(row(page, order).locator("[data-board-chip]")).to_have_text("Paid")
     expect(row(page, order).get_by_role("button", name="Mark as shipped")).to_be_visible()
@@ -310,7 +311,7 @@ def test_an_order_is_moved_on_in_its_row(visit, complaints, shop, alice):
 
 def test_one_long_name_moves_no_column(visit, shop, alice):
     place(alice, "Tea")
-    page = open_board(visit(shop))
+    page = open_board(visit(shop, at=BLANK))
     columns = "[...document.querySelectorAll('.board-table thead th')].map(th => th.offsetLeft)"
     before = page.evaluate(columns)
     place(alice, "Unbreakable" * 18, quantity=10_000, unit_price="99999999.99")
@@ -320,7 +321,7 @@ def test_one_long_name_moves_no_column(visit, shop, alice):
 
 def test_a_paused_board_stands_still_until_it_goes_on(visit, shop, alice):
     order = place(alice, "Tea")
-    page = open_board(visit(shop))
+    page = open_board(visit(shop, at=BLANK))
     page.get_by_role("button", name="Pause").click()
     resume = page.get_by_role("button", name="Resume")
     expect(page.get_by_text("Paused", exact=True)).to_be_visible()
@@ -341,7 +342,7 @@ def test_a_paused_board_stands_still_until_it_goes_on(visit, shop, alice):
 def test_nothing_is_missed_while_the_server_is_away(site, visit, complaints, shop, alice):
     complaints.expect("net::ERR_")
     order = place(alice, "Before")
-    page = open_board(visit(shop))
+    page = open_board(visit(shop, at=BLANK))
     site.stop()
     expect(connection(page).get_by_text("Reconnecting…")).to_be_visible(timeout=RECONNECTED_MS)
     move_on(order, "paid", "shipped")
@@ -356,7 +357,7 @@ def test_nothing_is_missed_while_the_server_is_away(site, visit, complaints, sho
 
 def test_a_cursor_that_cannot_be_honoured_gets_a_fresh_page(site, visit, shop, alice):
     place(alice, "Tea")
-    page = open_board(visit(shop))
+    page = open_board(visit(shop, at=BLANK))
 
     def from_a_database_that_was_restored_since(route: Route) -> None:
         response = route.fetch()
@@ -375,7 +376,7 @@ def test_a_cursor_that_cannot_be_honoured_gets_a_fresh_page(site, visit, shop, a
 
 def test_it_says_when_the_session_has_ended(visit, complaints, shop):
     complaints.expect("401")
-    page = open_board(visit(shop), "?status=paid")
+    page = open_board(visit(shop, at=BLANK), "?status=paid")
     Session.objects.all().delete()
     expect(connection(page)).to_contain_text("You have been signed out.", timeout=RECONNECTED_MS)
     link = connection(page).get_by_role("link", name="Sign in again")
@@ -386,7 +387,7 @@ def test_it_says_when_everybodys_orders_may_no_longer_be_seen(visit, complaints,
     complaints.expect("403")
     permission = Permission.objects.get(codename="view_order")
     alice.user_permissions.add(permission)
-    page = open_board(visit(alice))
+    page = open_board(visit(alice, at=BLANK))
     alice.user_permissions.remove(permission)
     told = connection(page).get_by_text("may no longer be followed")
     expect(told).to_be_visible(timeout=RECONNECTED_MS)
@@ -396,7 +397,7 @@ def test_it_says_when_everybodys_orders_may_no_longer_be_seen(visit, complaints,
 
 
 def test_bell_and_board_follow_their_own_streams_in_one_page(visit, shop, alice):
-    page = open_board(visit(shop))
+    page = open_board(visit(shop, at=BLANK))
     place(alice, "Tea")
     place(shop, "Espresso cups")
     expect(products(page)).to_have_text(["Espresso cups", "Tea"])
@@ -424,7 +425,7 @@ def test_it_can_be_searched_and_paged_without_a_script(visit, shop, alice, bob):
 
 
 def test_what_is_new_is_marked_without_movement_for_those_who_want_less(visit, shop, alice):
-    page = open_board(visit(shop, reduced_motion="reduce"))
+    page = open_board(visit(shop, reduced_motion="reduce", at=BLANK))
     place(alice)
     expect(page.locator("[data-fresh]")).to_have_count(1)
     assert page.evaluate("document.getAnimations().length") == 0

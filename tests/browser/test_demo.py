@@ -137,8 +137,7 @@ def test_five_more_tabs_open_no_more_connections(demo):
 
 def test_it_stays_alices_when_somebody_else_is_signed_in(visit, shop):
     accounts.create_accounts()
-    page = visit(shop)
-    page.goto("/demo/")
+    page = visit(shop, at="/demo/")
     expect(page.get_by_text("You are signed in as shop.")).to_be_visible()
     press(page, "Go on as Alice")
     expect_live(page)

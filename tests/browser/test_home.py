@@ -13,8 +13,7 @@ from .test_accessibility import violations
 
 
 def test_an_order_is_placed_with_one_click_and_goes_its_way_on_the_page(visit, alice):
-    page = visit(alice)
-    page.goto("/")
+    page = visit(alice, at="/")
     expect(page.get_by_text("You have not ordered anything yet.")).to_be_visible()
     expect_live(page)
     page.evaluate("document.body.dataset.isTheSamePage = ''")
@@ -36,8 +35,7 @@ def test_an_order_is_placed_with_one_click_and_goes_its_way_on_the_page(visit, a
 
 
 def test_all_that_it_shows_has_been_read_at_once(visit, alice):
-    page = visit(alice)
-    page.goto(ELSEWHERE)
+    page = visit(alice, at=ELSEWHERE)
     expect_live(page)
     place_many(alice, 12)
     expect(badge(page)).to_have_text("12")
@@ -49,8 +47,7 @@ def test_all_that_it_shows_has_been_read_at_once(visit, alice):
 def test_the_page_of_an_order_shows_where_it_stands_live(visit, alice):
     order = an_order(alice)
     order.save()
-    page = visit(alice)
-    page.goto(f"/orders/{order.pk}/")
+    page = visit(alice, at=f"/orders/{order.pk}/")
     expect_live(page)
     current = page.locator(".stages [aria-current=step]")
     expect(current).to_have_text("Placed")
@@ -62,15 +59,13 @@ def test_the_page_of_an_order_shows_where_it_stands_live(visit, alice):
 def test_amounts_are_in_the_viewers_form(visit, alice):
     an_order(alice, quantity=100, unit_price="49.43").save()
     for locale, expected in (("en-GB", "€4,943.00"), ("de-AT", "€ 4.943,00"), ("es", "4943,00 €")):
-        page = visit(alice, locale=locale)
-        page.goto("/")
+        page = visit(alice, locale=locale, at="/")
         amount = page.locator(".card-head data")
         expect(amount).to_have_text(re.compile(re.escape(expected).replace(r"\ ", r"\s")))
 
 
 def test_it_works_without_a_script(visit, alice):
-    page = visit(alice, java_script_enabled=False)
-    page.goto("/")
+    page = visit(alice, java_script_enabled=False, at="/")
     page.get_by_role("button", name="Salad bowl").click()
     expect(page.locator(".card-of-order")).to_contain_text("1 × Salad bowl")
 
@@ -78,8 +73,7 @@ def test_it_works_without_a_script(visit, alice):
 @pytest.mark.parametrize("width", [320, 1280])
 def test_anybody_can_use_it(visit, alice, width):
     an_order(alice, product="Unbreakable" * 18, quantity=10_000, unit_price="99999999.99").save()
-    page = visit(alice, bypass_csp=True, viewport={"width": width, "height": 800})
-    page.goto("/")
+    page = visit(alice, bypass_csp=True, viewport={"width": width, "height": 800}, at="/")
     expect(page.locator(".card-of-order")).to_have_count(1)
     assert page.evaluate("document.documentElement.scrollWidth") == width
     assert violations(page) == []

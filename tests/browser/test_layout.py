@@ -96,8 +96,7 @@ def test_the_header_of_a_customer_keeps_to_one_line_on_the_smallest_phone(
 @pytest.mark.parametrize("locale", LOCALES)
 def test_the_name_of_no_step_is_broken(visit, alice, locale):
     an_order(alice).save()
-    page = visit(alice, locale=locale, **PHONE)
-    page.goto("/")
+    page = visit(alice, locale=locale, **PHONE, at="/")
     lines = page.locator(".stage span").evaluate_all(
         "spans => spans.map(span => span.getClientRects().length)"
     )

@@ -12,8 +12,7 @@ def test_it_goes_the_way_of_its_order(visit, alice):
     order, other = an_order(alice), an_order(alice)
     order.save()
     other.save()
-    page = visit(alice)
-    page.goto(f"/orders/{order.pk}/")
+    page = visit(alice, at=f"/orders/{order.pk}/")
     steps = page.locator(".timeline h3")
     expect(steps).to_have_text(["Placed"])
     expect_live(page)
@@ -32,8 +31,7 @@ def test_it_goes_the_way_of_its_order(visit, alice):
 def test_the_staff_sees_the_way_of_anybodys_order(visit, alice, shop):
     order = an_order(alice)
     order.save()
-    page = visit(shop)
-    page.goto(f"/orders/{order.pk}/")
+    page = visit(shop, at=f"/orders/{order.pk}/")
     steps = page.locator(".timeline h3")
     expect(steps).to_have_text(["Placed"])
     order.status = "cancelled"
@@ -45,8 +43,7 @@ def test_it_keeps_trying_while_the_server_fails(visit, complaints, alice):
     complaints.expect("503")
     order = an_order(alice)
     order.save()
-    page = visit(alice)
-    page.goto(f"/orders/{order.pk}/")
+    page = visit(alice, at=f"/orders/{order.pk}/")
     expect_live(page)
     page.route(f"**/orders/{order.pk}/", lambda route: route.fulfill(status=503), times=2)
     order.status = "paid"
@@ -58,8 +55,7 @@ def test_it_says_that_its_order_has_been_deleted(visit, complaints, alice):
     complaints.expect("404", "inline style")  # of the page that DEBUG shows instead of ours
     order = an_order(alice)
     order.save()
-    page = visit(alice)
-    page.goto(f"/orders/{order.pk}/")
+    page = visit(alice, at=f"/orders/{order.pk}/")
     expect_live(page)
     order.delete()
     expect(page.get_by_role("heading", name="This order has been deleted")).to_be_visible()

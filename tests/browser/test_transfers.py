@@ -37,8 +37,7 @@ NOTE_STATES = """() => {
 
 
 def test_a_bar_goes_along_in_every_tab_and_the_board_is_told(visit, shop, alice):
-    page = visit(shop)
-    page.goto("/orders/transfers/")
+    page = visit(shop, at="/orders/transfers/")
     other = page.context.new_page()
     other.goto("/orders/transfers/")
     lines = ["customer,product,quantity,unit_price", *["alice,Tea,1,2.50"] * 2_000, "bob,Tea,1,1"]
@@ -62,8 +61,7 @@ def test_a_bar_goes_along_in_every_tab_and_the_board_is_told(visit, shop, alice)
 
 
 def test_it_can_be_cancelled(visit, shop, alice):
-    page = visit(shop)
-    page.goto("/orders/transfers/")
+    page = visit(shop, at="/orders/transfers/")
     lines = ["customer,product,quantity,unit_price", *["alice,Tea,1,2.50"] * 20_000]
     file = {"name": "many.csv", "mimeType": "text/csv", "buffer": "\n".join(lines).encode()}
     page.get_by_label("CSV file").set_input_files(file)
@@ -76,8 +74,7 @@ def test_it_can_be_cancelled(visit, shop, alice):
 
 def test_the_exported_file_is_downloaded(visit, shop, alice):
     Order.objects.create(customer=alice, product="Tea", quantity=1, unit_price="2.50")
-    page = visit(shop, bypass_csp=True)
-    page.goto("/orders/transfers/")
+    page = visit(shop, bypass_csp=True, at="/orders/transfers/")
     page.get_by_role("button", name="Export all orders").click()
     link = page.get_by_role("link", name="Download")
     expect(link).to_be_visible(timeout=LONG_MS)
@@ -191,8 +188,7 @@ def test_the_strip_is_clean_and_fits_its_window(visit, shop, transfer, scheme, w
 @pytest.mark.slow  # 10,000 rows in and out, which are some 20 seconds
 def test_ten_thousand_rows_go_in_and_out_and_the_strip_goes_along(visit, shop, alice):
     rows = 10_000
-    page = visit(shop)
-    page.goto("/orders/transfers/")
+    page = visit(shop, at="/orders/transfers/")
     board = page.context.new_page()
     board.goto("/orders/")
     expect_live(board)
