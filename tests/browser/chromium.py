@@ -5,16 +5,24 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from unittest.mock import patch
 
 from django.db import connections
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Playwright,
+    TimeoutError,
+    sync_playwright,
+)
 
 EXECUTABLE = shutil.which("chromium")
 # The same without the window around the page, where it is installed: a third less work.
 HEADLESS = shutil.which("chromium-headless-shell") or EXECUTABLE
 
+ANSWERED_MS = 7_000
 ARGUMENTS = [
     "--headless",
     "--no-sandbox",
@@ -53,11 +61,21 @@ def everyday_chromium(playwright: Playwright) -> Iterator[BrowserContext]:
     ):
         try:
             address = next(line for line in process.stderr if "DevTools listening on" in line)
-            browser = playwright.chromium.connect_over_cdp(address.split()[-1], no_defaults=True)
+            browser = _connected(playwright, address.split()[-1])
             yield browser.contexts[0]
             browser.close()  # which only disconnects
         finally:
             process.terminate()
+
+
+def _connected(playwright: Playwright, address: str) -> Browser:
+    # One that has only just started leaves a first connection unanswered now and then, for ever.
+    for _ in range(2):
+        with suppress(TimeoutError):
+            return playwright.chromium.connect_over_cdp(
+                address, timeout=ANSWERED_MS, no_defaults=True
+            )
+    return playwright.chromium.connect_over_cdp(address, no_defaults=True)
 
 
 @contextmanager
