@@ -236,7 +236,8 @@ def _application() -> Iterator[Warning]:
 # What isn't kept there, see tests/deploy/test_other_servers.py.
 OTHER_SERVERS = {
     "granian": "a client that stops reading is never hung up on: it costs memory until it leaves",
-    "hypercorn": "when it ends it cuts its streams, all at once, instead of one after the other",
+    "hypercorn": "when it ends it cuts its streams, all at once, instead of one after the other; "
+    "and over HTTP/2 a client that stops reading is never hung up on",
 }
 
 
@@ -247,7 +248,7 @@ def _server() -> Iterator[Warning]:
     for name, missing in OTHER_SERVERS.items():
         if find_spec(name):
             yield Warning(
-                f"Neither uvicorn nor daphne is installed, and under {name} one promise isn't "
+                f"Neither uvicorn nor daphne is installed, and under {name} something isn't "
                 f"kept: {missing}.",
                 hint="pip install uvicorn; or silence this, if you can do without. No event is "
                 "lost either way.",
