@@ -94,6 +94,7 @@ def outlive_request(application: Application) -> Application:
             if response is None:
                 return
             await exchange.answer(request_threads.handler, response)
+            del response  # and with it the request, see below
         else:
             await application(scope, exchange.receive, exchange.send)
         if handover.stream is not None:

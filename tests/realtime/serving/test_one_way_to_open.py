@@ -1,8 +1,10 @@
 """A stream opens alike in every kind of project, whoever asks Django for it."""
 
 import asyncio
+import gc
 from contextlib import aclosing
 from io import BytesIO
+from weakref import WeakSet
 
 import pytest
 from asgiref.sync import async_to_sync, markcoroutinefunction, sync_to_async
@@ -211,6 +213,32 @@ async def test_a_stream_outlives_its_request(
         assert all(message["more_body"] for message in answer.messages[1:])
     assert len(hub.streams) == 0
     assert "not wrapped" not in caplog.text
+
+
+SEEN = WeakSet()
+
+
+def noted(get_response):
+    def middleware(request):
+        response = get_response(request)
+        SEEN.update([request, response])
+        return response
+
+    return middleware
+
+
+async def test_a_stream_keeps_nothing_of_its_request_in_memory(ask, hub, alice, settings):
+    """Three kilobytes, of thousands. Nor does it wait for the garbage collector to see that."""
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{MIDDLEWARE}.noted"]
+    gc.disable()
+    try:
+        async with ask(headers=bearer(alice)) as answer:
+            assert answer.status == 200
+            await publish(alice, "cups")
+            await until(lambda: unmarked(answer.body).endswith(first_event('"cups"')))
+            await until(lambda: not SEEN)
+    finally:
+        gc.enable()
 
 
 def of_a_tenant(get_response):
