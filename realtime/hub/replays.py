@@ -23,6 +23,9 @@ from .standby import Standby
 TOGETHER = 16
 # How long the pool may take to end what it is at: it may be connecting to a database that is away.
 CLOSE_SECONDS = 1.0
+# When a reader that goes on is cancelled again: `asyncio.wait_for`, by which the pool
+# waits, swallows on Python 3.11 a cancellation that comes in the moment in which a connection does.
+AGAIN_SECONDS = 0.1
 
 Waiting = list[tuple[Missed, asyncio.Future[Replay]]]
 
@@ -191,9 +194,10 @@ class Replays:
         """Close the connections. Who waits for one gets DatabaseUnavailable, or is cancelled."""
         if self._standby is not None:
             await self._standby.close()
-        for reader in self._readers:
-            reader.cancel()
-        await asyncio.gather(*self._readers, return_exceptions=True)
+        while self._readers:
+            for reader in self._readers:
+                reader.cancel()
+            await asyncio.wait(self._readers, timeout=AGAIN_SECONDS)
         rest = self._next(len(self._waiting))
         _fail(rest, DatabaseUnavailable("The event log is not read any more."))
         if self._pool is None:

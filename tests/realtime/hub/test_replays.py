@@ -1,6 +1,7 @@
 """A crowd that comes back for what is no more in memory."""
 
 import asyncio
+from contextlib import suppress
 
 import psycopg
 import pytest
@@ -107,10 +108,15 @@ async def test_what_fails_for_another_reason_is_said_to_each_and_others_go_on(
     assert kinds == {"UndefinedTable", "Replay"}
 
 
-async def test_who_waits_when_the_process_ends_is_told_so(hub, missed, monkeypatch):
+@pytest.mark.parametrize("swallowed", [0, 2])
+async def test_who_waits_when_the_process_ends_is_told_so(hub, missed, monkeypatch, swallowed):
+    """Though a pool that is about to give a connection swallows a cancellation."""
     never = asyncio.Event()
 
     async def waiting(self, connection, several):
+        for _ in range(swallowed):
+            with suppress(asyncio.CancelledError):
+                await never.wait()
         await never.wait()
 
     monkeypatch.setattr(EventLog, "replays", waiting)
