@@ -200,6 +200,7 @@ async def test_a_view_that_fails_when_it_is_asked_again_ends_its_stream(
             raise ZeroDivisionError
 
         monkeypatch.setattr(urls.OrderStream, "topics", broken)
+        hub.access_monitor.check_all()  # that of the opening may be over
         await until(lambda: not answer.messages[-1].get("more_body", True))
         assert answer.body.splitlines()[-2].startswith(b"retry: ")
         assert other.messages[-1]["more_body"]
