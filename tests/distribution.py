@@ -10,10 +10,9 @@ import os
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-CORES = os.cpu_count() or 1
 # Two more than there are cores, for many tests wait for a clock: with one more all of them took a
-# tenth longer on two cores. The quick ones wait for a core alone, and some failed beside three.
-WORKERS = CORES + 2
+# tenth longer on two cores.
+WORKERS = (os.cpu_count() or 1) + 2
 TOGETHER = ("tests/storm/", "tests/benchmarks/")
 # Those that take longest, first.
 FIRST = ("tests/storm/", "tests/browser/", "tests/benchmarks/", "tests/config/", "tests/realtime/")
@@ -45,6 +44,4 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """None beside this process for a single file: to make their databases would take longer."""
     asked_for = {argument.partition("::")[0] for argument in config.args}
     is_one_file = len(asked_for) == 1 and asked_for.pop().endswith(".py")
-    if is_one_file:
-        return 0
-    return CORES if config.option.markexpr == "quick" else WORKERS
+    return 0 if is_one_file else WORKERS
