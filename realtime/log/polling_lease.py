@@ -59,8 +59,14 @@ UNASKED_HINTS = 7
 _unasked: dict[tuple[str, str], tuple[float, int]] = {}
 
 
-def nobody_polled(database: str, stream: str, *, at: float) -> None:
+def somebody_polls(database: str, stream: str, *, until: float) -> None:
+    """The database was asked about this stream. until: by time.monotonic()."""
+    leased_until[database, stream] = until
+
+
+def nobody_polls(database: str, stream: str, *, at: float) -> None:
     """The database was asked about this stream at that time, by time.monotonic()."""
+    leased_until.pop((database, stream), None)
     _unasked[database, stream] = at + LEASE_SECONDS, UNASKED_HINTS
 
 

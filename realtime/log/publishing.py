@@ -23,9 +23,9 @@ from .notifications import PENDING_CHANNEL
 from .polling_lease import (
     LEASE_SECONDS,
     is_polled,
-    leased_until,
     may_hint_unasked,
-    nobody_polled,
+    nobody_polls,
+    somebody_polls,
 )
 from .topics import topics_of
 
@@ -372,10 +372,9 @@ def _hint_unless_polled(database: str, stream: str, cursor: Any) -> None:
     cursor.execute(HINT_UNLESS_POLLED, {**ABOUT_HINTS, "stream": stream})
     [leased_seconds] = cursor.fetchone()
     if leased_seconds:
-        leased_until[database, stream] = asked + float(leased_seconds)
+        somebody_polls(database, stream, until=asked + float(leased_seconds))
     else:
-        leased_until.pop((database, stream), None)
-        nobody_polled(database, stream, at=asked)
+        nobody_polls(database, stream, at=asked)
 
 
 @lru_cache(maxsize=100)
