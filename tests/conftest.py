@@ -15,6 +15,7 @@ from django.utils import translation
 
 from .emptying import emptied_by_deleting  # noqa: F401
 from .servers import ServerProcess, running_server
+from .shared_servers import SharedServer, shared_server
 from .shop_cluster import shop_files  # noqa: F401
 
 pytest_plugins = ["tests.tiers", "tests.distribution"]
@@ -84,6 +85,12 @@ def bob(django_user_model):
 def shop(django_user_model):
     """The shop's admin, who may see everybody's orders."""
     return django_user_model.objects.create_superuser("shop", password=PASSWORD)
+
+
+@pytest.fixture(scope="module")
+def shared_daphne(processes, django_db_setup, django_db_blocker) -> Iterator[SharedServer]:
+    """One for the tests of a file, whose log goes on from test to test."""
+    yield from shared_server(django_db_blocker, "daphne")
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from io import StringIO
 
 import pytest
@@ -15,12 +14,6 @@ from orders.models import Order
 from realtime.models import Event, OutboxEvent
 
 from ..servers import ROOT, START_SECONDS, ServerProcess, database_url, free_port
-from ..shared_servers import SharedServer, shared_server
-
-
-@pytest.fixture(scope="module")
-def shared_daphne(processes, django_db_setup, django_db_blocker) -> Iterator[SharedServer]:
-    yield from shared_server(django_db_blocker, "daphne")
 
 
 @pytest.fixture

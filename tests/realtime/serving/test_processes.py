@@ -3,7 +3,6 @@
 import json
 import signal
 import subprocess
-from collections.abc import Iterator
 from contextlib import ExitStack
 
 import httpx
@@ -15,13 +14,7 @@ from tests.clients import STREAM, bearer, event_id, open_stream, signed_in
 from tests.conftest import PASSWORD
 from tests.realtime.resources import SESSIONS_OF_A_HUB, THREADS_OF_A_PROCESS, Resources
 from tests.servers import ServerProcess, running_server
-from tests.shared_servers import SharedServer, shared_server
 from tests.waiting import wait_until
-
-
-@pytest.fixture(scope="module")
-def shared_daphne(processes, django_db_setup, django_db_blocker) -> Iterator[SharedServer]:
-    yield from shared_server(django_db_blocker, "daphne")
 
 
 @pytest.fixture
