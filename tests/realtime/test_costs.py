@@ -14,7 +14,7 @@ from realtime.hub.stream import EventStream
 from realtime.log import event_log
 from realtime.log.cursor import Cursor
 from realtime.log.topics import Selection
-from realtime.serving.servers import UvicornH11Connection
+from realtime.serving.servers.uvicorn import UvicornH11Connection
 from realtime.serving.stream_writer import StreamWriter
 from tests.clients import bearer, open_stream
 from tests.realtime.serving.test_stream_writer import connect  # noqa: F401  a fixture

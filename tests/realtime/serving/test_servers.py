@@ -12,15 +12,10 @@ import pytest
 from twisted.internet import tcp
 from twisted.web.http import HTTPChannel
 
-from realtime.serving import servers
-from realtime.serving.servers import (
-    ClientConnection,
-    DaphneConnection,
-    UvicornConnection,
-    UvicornH11Connection,
-    _begin,
-    client_connection,
-)
+from realtime.serving.servers import ClientConnection, any_server, client_connection
+from realtime.serving.servers.daphne import DaphneConnection
+from realtime.serving.servers.steps import _begin
+from realtime.serving.servers.uvicorn import UvicornConnection, UvicornH11Connection
 from tests.servers import running_server
 from tests.waiting import soon, until
 
@@ -174,7 +169,7 @@ async def test_without_a_free_file_there_is_no_way_to_hang_up(monkeypatch):
     def listdir(path):
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr(servers.os, "listdir", listdir)
+    monkeypatch.setattr(any_server.os, "listdir", listdir)
     scope = {"client": ("127.0.0.1", 5), "server": ("127.0.0.1", 80)}
     assert not client_connection(None, scope).hang_up()
 

@@ -1,0 +1,77 @@
+"""uvicorn, with h11 or httptools."""
+
+from collections.abc import Awaitable
+from typing import Any
+
+from .any_server import BODY, ClientConnection, Scope, Send
+from .steps import _begin
+
+# Which is never the same as what h11 has.
+NOTHING_YET = object()
+
+
+def _is_uvicorns(cycle: Any) -> bool:
+    is_uvicorns = type(cycle).__module__.startswith("uvicorn.")
+    return is_uvicorns and hasattr(cycle, "transport") and hasattr(cycle, "keep_alive")
+
+
+class UvicornConnection(ClientConnection):
+    """uvicorn writes at once, and waits only where the client is behind."""
+
+    __slots__ = ("_cycle", "_flow", "_keeps_alive", "is_server_ending")
+
+    def __init__(self, send: Send, scope: Scope) -> None:
+        super().__init__(send, scope)
+        self._cycle: Any = send.__self__  # type: ignore[attr-defined]  # a method, see below
+        self._flow: Any = getattr(self._cycle, "flow", None)
+        self._keeps_alive: bool = self._cycle.keep_alive
+        self.is_server_ending = False
+
+    def write(self, chunk: bytes) -> Awaitable[None] | None:
+        flow = self._flow
+        sending: Any = self._send({"type": BODY, "body": chunk, "more_body": True})
+        waits_for = _begin(sending)
+        if self._keeps_alive and not self._cycle.keep_alive:
+            # After `--limit-max-requests` it only says so to each connection.
+            self.is_server_ending = True
+        if waits_for is None and flow is not None and flow.write_paused:
+            # Else the next chunk would be taken now, and wait in memory until there is room for it.
+            room: Awaitable[None] = flow.drain()
+            return room
+        return waits_for
+
+    def hang_up(self) -> bool:
+        self._cycle.transport.abort()
+        return True
+
+
+class UvicornH11Connection(UvicornConnection):
+    """The same where uvicorn writes by means of h11: without `httptools`, that is.
+
+    h11 makes an object of each chunk, takes it through the states of both sides of the connection,
+    and comes out where it was. So from the second chunk on they go to uvicorn's transport, whatever
+    that is, as h11 would have framed them; but only while h11 would. Measured with 500 clients,
+    from the hub to their sockets: 7.9 µs of CPU for each instead of 12.5.
+    """
+
+    __slots__ = ("_frames_chunks",)
+
+    def __init__(self, send: Send, scope: Scope) -> None:
+        super().__init__(send, scope)
+        self._frames_chunks: Any = NOTHING_YET  # h11's own means to, once it has
+
+    def write(self, chunk: bytes) -> Awaitable[None] | None:
+        cycle, flow = self._cycle, self._flow
+        if (
+            # h11 takes another one when its state changes, as at the end, or when the client left.
+            getattr(cycle.conn, "_writer", None) is self._frames_chunks
+            and not flow.write_paused
+            and cycle.keep_alive is self._keeps_alive
+        ):
+            cycle.transport.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+            return flow.drain() if flow.write_paused else None
+        waits_for = super().write(chunk)
+        writer = getattr(cycle.conn, "_writer", None)
+        if type(writer).__qualname__ == "ChunkedWriter" and flow is not None:
+            self._frames_chunks = writer
+        return waits_for
