@@ -9,9 +9,7 @@ from typing import Any
 BODY = "http.response.body"
 
 Scope = dict[str, Any]
-
 Message = Mapping[str, Any]
-
 Send = Callable[[Message], Awaitable[None]]
 
 
@@ -37,11 +35,11 @@ class ClientConnection:
         Returns what to await before the next, so that a client that doesn't read stops its own
         stream instead of growing the server's memory; None if the server takes more at once.
         """
-        return self._send(_body(chunk, more_body=True))
+        return self._send(body(chunk, more_body=True))
 
     def end(self) -> Awaitable[None]:
         """End the response; then the application is told that the client has left."""
-        return self._send(_body(b"", more_body=False))
+        return self._send(body(b"", more_body=False))
 
     def hang_up(self) -> bool:
         """Cut the connection to a client that doesn't read; False if there is no way to.
@@ -54,7 +52,8 @@ class ClientConnection:
         return _shut_down(self._client, self._server)
 
 
-def _body(chunk: bytes, *, more_body: bool) -> Message:
+def body(chunk: bytes, *, more_body: bool) -> Message:
+    """The ASGI message that sends a chunk of a response."""
     return {"type": BODY, "body": chunk, "more_body": more_body}
 
 

@@ -2,15 +2,28 @@
 
 import asyncio
 from collections.abc import Awaitable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from ...log.wire import CHUNK_BYTES
-from .any_server import ClientConnection, Scope, Send, _body
-from .reactor import _running_reactor
+from .any_server import ClientConnection, Scope, Send, body
+from .reactor import running_reactor
 
 # How long it takes at most to notice that a slow client over HTTP/2 has room again.
 LONGEST_PAUSE_SECONDS = 0.1
+
+
+def client_connection(send: Any, scope: Scope) -> ClientConnection | None:
+    """The way to a client of daphne, also where middleware has wrapped `send`; None elsewhere."""
+    # daphne's own is `partial(server.handle_reply, request)`.
+    own = send.args[0] if isinstance(send, partial) and send.args else None
+    is_own = getattr(own, "channel", None) is not None and hasattr(own, "registerProducer")
+    request = own if is_own else _request_of(scope)
+    if request is None:
+        return None
+    if _is_http_2(request):
+        return DaphneHttp2Connection(send, scope, request)
+    return (DaphneConnection if is_own else WrappedDaphneConnection)(send, scope, request)
 
 
 class DaphneConnection(ClientConnection):
@@ -88,7 +101,7 @@ class WrappedDaphneConnection(DaphneConnection):
         return self._send_and_wait(chunk)
 
     async def _send_and_wait(self, chunk: bytes) -> None:
-        await self._send(_body(chunk, more_body=True))
+        await self._send(body(chunk, more_body=True))
         if self._flows is not None:
             await self._flows
 
@@ -135,30 +148,30 @@ class DaphneHttp2Connection(WrappedDaphneConnection):
 
 
 # What of a scope's headers, client and server is called so in daphne's request.
-DAPHNES_NAMES = ("clean_headers", "client_addr", "server_addr")
+REQUEST_ATTRIBUTES = ("clean_headers", "client_addr", "server_addr")
 
 
-def _daphnes_request(scope: Scope) -> Any:
+def _request_of(scope: Scope) -> Any:
     """daphne's request of this scope, if daphne runs this event loop; None if not.
 
     Middleware may have copied the scope, and have put another client there, as behind a proxy. The
     headers, and the server's address, are one list object in both all the same.
     """
-    reactor = _running_reactor()
+    reactor = running_reactor()
     if reactor is None:
         return None
     own = [scope[name] for name in ("headers", "client", "server") if scope.get(name) is not None]
-    for server in _daphnes_servers(reactor):
+    for server in _servers(reactor):
         # From the newest on: those before are open streams.
         for request in reversed(server.connections):
-            theirs = [getattr(request, name, None) for name in DAPHNES_NAMES]
+            theirs = [getattr(request, name, None) for name in REQUEST_ATTRIBUTES]
             if any(one is other for one in own for other in theirs):
                 return request if getattr(request, "channel", None) is not None else None
     return None
 
 
 @cache
-def _daphnes_servers(reactor: Any) -> list[Any]:
+def _servers(reactor: Any) -> list[Any]:
     """What daphne runs in this process. Asked in a request, so it listens already."""
     from twisted.internet.interfaces import IListeningPort
 

@@ -14,7 +14,7 @@ def at_shutdown(close: Callable[[], Awaitable[None]]) -> None:
 
     For daphne, which has no lifespan protocol; the others say it by `lifespan.shutdown`.
     """
-    reactor = _running_reactor()
+    reactor = running_reactor()
     if reactor is None:
         return
     from twisted.internet.defer import Deferred
@@ -24,7 +24,7 @@ def at_shutdown(close: Callable[[], Awaitable[None]]) -> None:
     )
 
 
-def _running_reactor() -> Any:
+def running_reactor() -> Any:
     """Twisted's reactor, if it runs this event loop."""
     reactor: Any = sys.modules.get("twisted.internet.reactor")
     if reactor is None or not reactor.running:

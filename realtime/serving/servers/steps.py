@@ -6,7 +6,7 @@ from types import coroutine
 from typing import Any
 
 
-def _begin(steps: Coroutine[Any, Any, None]) -> Awaitable[None] | None:
+def begin(steps: Coroutine[Any, Any, None]) -> Awaitable[None] | None:
     """Run a coroutine up to where it waits: the rest of it; None if there is none.
 
     As Python 3.12's eager tasks do, but without a task where there is nothing to wait for. Only

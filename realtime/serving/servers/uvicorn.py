@@ -3,11 +3,20 @@
 from collections.abc import Awaitable
 from typing import Any
 
-from .any_server import BODY, ClientConnection, Scope, Send
-from .steps import _begin
+from .any_server import ClientConnection, Scope, Send, body
+from .steps import begin
 
 # Which is never the same as what h11 has.
 NOTHING_YET = object()
+
+
+def client_connection(send: Any, scope: Scope) -> ClientConnection | None:
+    """The way to a client of uvicorn, whose `send` is a method of its request; None elsewhere."""
+    cycle = getattr(send, "__self__", None)
+    if not _is_uvicorns(cycle):
+        return None
+    is_h11s = type(getattr(cycle, "conn", None)).__module__.startswith("h11.")
+    return (UvicornH11Connection if is_h11s else UvicornConnection)(send, scope)
 
 
 def _is_uvicorns(cycle: Any) -> bool:
@@ -29,8 +38,8 @@ class UvicornConnection(ClientConnection):
 
     def write(self, chunk: bytes) -> Awaitable[None] | None:
         flow = self._flow
-        sending: Any = self._send({"type": BODY, "body": chunk, "more_body": True})
-        waits_for = _begin(sending)
+        sending: Any = self._send(body(chunk, more_body=True))
+        waits_for = begin(sending)
         if self._keeps_alive and not self._cycle.keep_alive:
             # After `--limit-max-requests` it only says so to each connection.
             self.is_server_ending = True

@@ -14,7 +14,7 @@ from twisted.web.http import HTTPChannel
 
 from realtime.serving.servers import ClientConnection, any_server, client_connection
 from realtime.serving.servers.daphne import DaphneConnection
-from realtime.serving.servers.steps import _begin
+from realtime.serving.servers.steps import begin
 from realtime.serving.servers.uvicorn import UvicornConnection, UvicornH11Connection
 from tests.servers import running_server
 from tests.waiting import soon, until
@@ -370,7 +370,7 @@ async def test_a_coroutine_that_waits_for_nothing_is_done_at_once():
     async def send():
         done.append(True)
 
-    assert _begin(send()) is None
+    assert begin(send()) is None
     assert done == [True]
 
 
@@ -386,7 +386,7 @@ async def test_a_coroutine_that_has_begun_can_be_awaited_to_its_end(outcome):
             except OSError as error:
                 steps.append(str(error))
 
-    rest = _begin(send())
+    rest = begin(send())
     assert rest is not None
     going_on = asyncio.create_task(_awaited(rest))
     if outcome == "error":
@@ -407,7 +407,7 @@ async def test_a_coroutine_that_has_begun_can_be_cancelled():
         finally:
             ended.append(True)
 
-    going_on = asyncio.create_task(_awaited(_begin(send())))
+    going_on = asyncio.create_task(_awaited(begin(send())))
     await asyncio.sleep(0)
     going_on.cancel()
     with pytest.raises(asyncio.CancelledError):
