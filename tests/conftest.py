@@ -18,7 +18,7 @@ from .servers import ServerProcess, running_server
 from .shared_servers import SharedServer, shared_server
 from .shop_cluster import shop_files  # noqa: F401
 
-pytest_plugins = ["tests.tiers", "tests.distribution"]
+pytest_plugins = ["tests.tiers", "tests.distribution", "tests.browser.axe"]
 # A project of its own, which test_foreign.py runs as such.
 collect_ignore = ["foreign"]
 

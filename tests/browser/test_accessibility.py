@@ -4,7 +4,6 @@ keyboard, in narrow windows, from right to left, in colours that the system choo
 
 import itertools
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,16 +22,6 @@ from .bells import (
     rows,
     titles,
 )
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
-# The guidelines up to 2.2 AA, and what axe's makers have seen to help besides.
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-RUN_AXE = """async ([part, rules]) => {
-  const {violations} = await axe.run(part, {runOnly: rules});
-  return violations.flatMap(({id, help, nodes}) => nodes.map(({html, any}) =>
-    `${id}: ${help}: ${any.map(({message}) => message)} ${html}`));
-}"""
 
 WIDTHS = [320, 360, 768, 1280]
 DIRECTIONS = ["ltr", "rtl"]
@@ -63,36 +52,18 @@ def pages(visit, alice, orders) -> list[tuple[str, Any]]:
     ]
 
 
-# bypass_csp in the tests with axe: it styles what it measures.
-def violations(page: Page, part: str = "html") -> list[str]:
-    # What moves is judged by where it goes.
-    page.evaluate("() => document.getAnimations().forEach(animation => animation.finish())")
-    if not page.evaluate("'axe' in window"):
-        page.evaluate(AXE.read_text())
-    return [f"{page.url}: {one}" for one in page.evaluate(RUN_AXE, [part, RULES])]
-
-
-def violations_in_light_and_dark(page: Page, part: str = "html") -> list[str]:
-    found = []
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        found += [f"{scheme}: {one}" for one in violations(page, part)]
-    return found
-
-
-@pytest.mark.skipif(not AXE.exists(), reason="no axe-core: npm ci")
 class TestAxe:
-    def test_the_pages_of_a_customer(self, visit, complaints, alice, pages):
+    def test_the_pages_of_a_customer(self, axe, visit, complaints, alice, pages):
         complaints.expect("403")
-        found = violations_in_light_and_dark(visit(bypass_csp=True))
+        found = axe.violations_in_light_and_dark(visit(bypass_csp=True))
         page = visit(alice, bypass_csp=True)
         for address, judged in pages:
             page.goto(address)
             expect(page.locator(judged).first).to_be_visible()
-            found += violations_in_light_and_dark(page)
+            found += axe.violations_in_light_and_dark(page)
         assert found == []
 
-    def test_the_bell_with_all_that_it_can_show(self, visit, alice, orders):
+    def test_the_bell_with_all_that_it_can_show(self, axe, visit, alice, orders):
         page = visit(alice, bypass_csp=True)
         expect_live(page)
         row(page, "Espresso cups").get_by_role("button", name="Mark as read").click()
@@ -102,41 +73,41 @@ class TestAxe:
         row(page, "Teapot").get_by_role("button", name="Archive").click()
         expect(page.locator("[data-bell-undo] button")).to_be_visible()
         page.keyboard.press("?")
-        found = violations_in_light_and_dark(page)
+        found = axe.violations_in_light_and_dark(page)
 
         page.goto(ELSEWHERE)
         expect_live(page)
         for number in range(5):
             place(alice, f"Spoon {number}")
         expect(page.locator(".bell-toast-more")).to_be_visible()
-        found += violations_in_light_and_dark(page)
+        found += axe.violations_in_light_and_dark(page)
         page.route("**/notifications/change/", lambda route: None)
         open_bell(page)
         expect(panel(page).locator("[data-state=new]")).not_to_have_count(0)
-        found += violations_in_light_and_dark(page)
+        found += axe.violations_in_light_and_dark(page)
         assert found == []
 
-    def test_the_board_of_the_staff(self, visit, shop, orders):
+    def test_the_board_of_the_staff(self, axe, visit, shop, orders):
         page = visit(shop, bypass_csp=True, at="/orders/")
         expect(page.locator(".board-table tbody tr")).to_have_count(len(orders))
-        assert violations_in_light_and_dark(page) == []
+        assert axe.violations_in_light_and_dark(page) == []
 
-    def test_the_page_to_try_the_api(self, visit, alice):
+    def test_the_page_to_try_the_api(self, axe, visit, alice):
         page = visit(alice, bypass_csp=True, at="/api/docs/")
         expect(page.locator(".opblock-summary-control")).not_to_have_count(0)
         expect(page.locator("[role=region].information-container")).to_be_visible()
-        assert violations_in_light_and_dark(page) == []
+        assert axe.violations_in_light_and_dark(page) == []
 
-    def test_the_header_of_the_admin(self, visit, alice, shop):
+    def test_the_header_of_the_admin(self, axe, visit, alice, shop):
         place(shop, "Teapot")
         page = visit(shop, bypass_csp=True, at="/admin/")
         expect_live(page)
         place(shop, "Espresso cups")
         expect(page.locator(".bell-toast")).to_be_visible()
-        found = violations_in_light_and_dark(page, "#header .bell")
+        found = axe.violations_in_light_and_dark(page, "#header .bell")
         page.route("**/notifications/change/", lambda route: None)
         open_bell(page)
-        found += violations_in_light_and_dark(page, "#header .bell")
+        found += axe.violations_in_light_and_dark(page, "#header .bell")
         assert found == []
 
 

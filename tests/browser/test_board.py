@@ -12,7 +12,6 @@ from orders.board import KEPT
 from orders.models import Order
 
 from ..servers import running_server
-from .test_accessibility import AXE, violations
 
 BLANK = "about:blank"
 # For what includes the wait before a browser reconnects.
@@ -442,8 +441,7 @@ def test_it_fits_its_window(visit, shop, alice, subtests):
             assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
-@pytest.mark.skipif(not AXE.exists(), reason="no axe-core: npm ci")
-def test_it_has_no_violations_by_axe(visit, complaints, shop, alice, subtests):
+def test_it_has_no_violations_by_axe(axe, visit, complaints, shop, alice, subtests):
     complaints.expect("400")
     for status in ("placed", "paid", "shipped", "delivered"):
         order = place(alice)
@@ -463,4 +461,4 @@ def test_it_has_no_violations_by_axe(visit, complaints, shop, alice, subtests):
             with subtests.test(query=query, scheme=scheme, width=width):
                 page.emulate_media(color_scheme=scheme)
                 page.set_viewport_size({"width": width, "height": 800})
-                assert violations(page) == []
+                assert axe.violations(page) == []

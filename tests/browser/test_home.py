@@ -9,7 +9,8 @@ from orders.models import Order
 
 from ..orders.samples import an_order
 from .bells import ELSEWHERE, badge, expect_live, place_many
-from .test_accessibility import violations
+
+WIDTHS = [320, 1280]
 
 
 def test_an_order_is_placed_with_one_click_and_goes_its_way_on_the_page(visit, alice):
@@ -70,10 +71,25 @@ def test_it_works_without_a_script(visit, alice):
     expect(page.locator(".card-of-order")).to_contain_text("1 × Salad bowl")
 
 
-@pytest.mark.parametrize("width", [320, 1280])
-def test_anybody_can_use_it(visit, alice, width):
+@pytest.fixture
+def widest(alice) -> None:
+    """An order of hers: what it says takes as much room as it can."""
     an_order(alice, product="Unbreakable" * 18, quantity=10_000, unit_price="99999999.99").save()
-    page = visit(alice, bypass_csp=True, viewport={"width": width, "height": 800}, at="/")
+
+
+def test_it_fits_its_window(visit, alice, widest, subtests):
+    page = visit(alice, at="/")
     expect(page.locator(".card-of-order")).to_have_count(1)
-    assert page.evaluate("document.documentElement.scrollWidth") == width
-    assert violations(page) == []
+    for width in WIDTHS:
+        with subtests.test(width=width):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_it_has_no_violations_by_axe(axe, visit, alice, widest, subtests):
+    page = visit(alice, bypass_csp=True, at="/")
+    expect(page.locator(".card-of-order")).to_have_count(1)
+    for width in WIDTHS:
+        with subtests.test(width=width):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert axe.violations(page) == []
