@@ -377,7 +377,8 @@ def test_it_says_when_the_session_has_ended(visit, complaints, shop):
     complaints.expect("401")
     page = open_board(visit(shop, at=BLANK), "?status=paid")
     Session.objects.all().delete()
-    expect(connection(page)).to_contain_text("You have been signed out.", timeout=RECONNECTED_MS)
+    told = connection(page).get_by_text("You have been signed out.")
+    expect(told).to_be_visible(timeout=RECONNECTED_MS)
     link = connection(page).get_by_role("link", name="Sign in again")
     expect(link).to_have_attribute("href", "/login/?next=/orders/%3Fstatus%3Dpaid")
 

@@ -42,6 +42,13 @@ def phone(page: Page) -> FrameLocator:
     return page.frame_locator(".demo-screen")
 
 
+def expect_card(home: FrameLocator, product: str, step: str) -> None:
+    """Of the one order there is: all products and all steps stand on that page anyway."""
+    card = home.locator(".card-of-order")
+    expect(card.get_by_role("link")).to_contain_text(product)
+    expect(card.locator("[aria-current=step]")).to_have_text(step)
+
+
 def expect_counts(page: Page, published: int, timeout: float = 5_000) -> None:
     expect(figure(page, "published")).to_have_text(str(published), timeout=timeout)
     expect(figure(page, "received")).to_have_text(str(published), timeout=timeout)
@@ -74,10 +81,10 @@ def test_what_the_shop_does_is_on_the_phone_in_milliseconds_without_signing_in(d
     expect(figure(demo, "p50")).to_have_text(re.compile(r"^\d+(\.\d)?$"))
     assert float(figure(demo, "p99").inner_text()) < 1_000
     order = Order.objects.get()
-    expect(phone(demo).locator("main")).to_contain_text(order.product)
+    expect_card(phone(demo), order.product, "Placed")
     press(demo, "Ship")
     expect_counts(demo, 3)
-    expect(phone(demo).locator("main")).to_contain_text("Shipped")
+    expect_card(phone(demo), order.product, "Shipped")
     press(demo, "200 at once")
     expect_counts(demo, 203)
 
@@ -133,7 +140,7 @@ def test_five_more_tabs_open_no_more_connections(demo):
     press(demo, "Order")
     expect_counts(demo, 1)
     last = demo.frame_locator("[data-demo-tab-list] iframe >> nth=4")
-    expect(last.locator("main")).to_contain_text(Order.objects.get().product)
+    expect_card(last, Order.objects.get().product, "Placed")
 
 
 def test_it_stays_alices_when_somebody_else_is_signed_in(visit, shop):

@@ -33,7 +33,7 @@ def test_board_bell_and_orders_share_it(visit, request, person, alice):
             "Paid"
         )
     else:
-        expect(tabs[1].locator("main")).to_contain_text("Paid")
+        expect(tabs[1].locator("main [data-bell-row] strong")).to_have_text("Paid")
     assert len(opened) == 1, [sent.url for sent in opened]
 
 
