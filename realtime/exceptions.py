@@ -1,4 +1,4 @@
-"""What can go wrong, in the words of who has to mend it."""
+"""The errors that this package raises."""
 
 
 class RealtimeError(Exception):
@@ -10,7 +10,7 @@ class InvalidEvent(RealtimeError, ValueError):
 
 
 class InvalidTopic(InvalidEvent):
-    """What was given is no topic: nobody could follow it, or more people than were meant."""
+    """The value is no topic: nobody could follow it, or too many people could."""
 
 
 class NotMigrated(RealtimeError):
@@ -18,4 +18,4 @@ class NotMigrated(RealtimeError):
 
 
 class DatabaseUnavailable(RealtimeError):
-    """The event log can't be read now; it will be again when the database is back."""
+    """The event log can't be read until the database is available again."""

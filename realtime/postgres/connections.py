@@ -20,8 +20,8 @@ logger = logging.getLogger("realtime")
 
 Parameters = dict[str, Any]
 
-# A server that is gone without a word (a cut cable, an address that failed over) is noticed by
-# the kernel within about ten seconds, not after the hours that TCP would wait by itself.
+# With these, the kernel notices within about ten seconds that a server has silently gone (a cut
+# cable, an address that failed over). TCP by itself would wait for hours.
 # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-KEEPALIVES
 NOTICE_DEATH = {
     "connect_timeout": 5,
@@ -30,15 +30,16 @@ NOTICE_DEATH = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
-# What Django adds for its own cursors.
+# Parameters that Django adds for its own cursors; psycopg's connect() doesn't know them.
 DJANGO_ONLY = {"cursor_factory", "context"}
 
 FIRST_RETRY_SECONDS = 0.1
-# Two connections a process: few enough to try often, and an open stream pauses until one is there.
+# Short, because open streams pause until there is a connection. A process keeps only two, so the
+# retries cost little.
 LAST_RETRY_SECONDS = 2.0
 
-# What is raised when the database is away. psycopg's waiting ends in a TimeoutError of ours;
-# Django's own error comes from a backend that could not start its server.
+# The errors that say that the database can't be reached. TimeoutError comes from our deadlines,
+# Django's OperationalError from a backend that could not start its server.
 CONNECTION_ERRORS = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
@@ -51,9 +52,9 @@ CONNECTION_ERRORS = (
 async def connection_parameters(alias: str) -> Parameters:
     """The parameters of a database in `DATABASES`: libpq's, and Django's `assume_role`.
 
-    To be asked for each new connection: a backend may read a fresh password each time.
+    Call it for each new connection: a backend may read a fresh password each time.
     """
-    # In a thread: a backend may have to start its server first.
+    # In a thread, because a backend may have to start its server first.
     parameters = await asyncio.to_thread(lambda: connections[alias].get_connection_params())
     own = {name: value for name, value in parameters.items() if name not in DJANGO_ONLY}
     role = connections[alias].settings_dict.get("OPTIONS", {}).get("assume_role")
@@ -61,35 +62,37 @@ async def connection_parameters(alias: str) -> Parameters:
 
 
 def direct_parameters(url: str) -> Parameters:
-    """libpq's parameters of the server that a connection URL or string names."""
+    """libpq's parameters for the server that a connection URL or string names."""
     return {"application_name": "realtime", **NOTICE_DEATH, **conninfo_to_dict(url)}
 
 
 def keep_django_connections() -> None:
-    """Let the connections of this thread outlive the request that they were opened for.
+    """Keep this thread's connections open when the request that opened them ends.
 
-    Until whoever calls this closes them: `CONN_MAX_AGE` has no say over them any more.
+    The caller has to close them: `CONN_MAX_AGE` no longer applies to them.
     """
     for connection in connections.all(initialized_only=True):
         connection.close_at = None
 
 
 class PreparedConnection(psycopg.AsyncConnection):
-    """A connection in autocommit, set up as our sessions are, see sessions.py."""
+    """A connection in autocommit, with the settings that sessions.py gives to our sessions."""
 
     @classmethod
     async def connect(cls, conninfo: str = "", **parameters: Any) -> Self:
-        """parameters: those of `connection_parameters()`.
+        """Open a connection and prepare its session.
 
-        Raises one of CONNECTION_ERRORS if there is no way to it, and another psycopg.Error if the
-        role may not be assumed.
+        parameters: those of `connection_parameters()`.
+
+        Raises one of CONNECTION_ERRORS if the server can't be reached, and another psycopg.Error
+        if the role may not be assumed.
         """
         assume_role = parameters.pop("assume_role", None)
         try:
             connection = await super().connect(conninfo, **{**parameters, "autocommit": True})
         except asyncio.CancelledError as cancelled:
-            # Whoever keeps the error, as a cancelled task does, must not keep what is connected so
-            # far: nobody but its traceback knows of it, and it ends with the last who does.
+            # Only the traceback still refers to the half-open connection. A cancelled task keeps
+            # its error, so without this line it would keep that connection open as well.
             raise cancelled.with_traceback(None) from None
         try:
             with deadline(conf.get("QUERY_SECONDS"), connection):
@@ -101,16 +104,17 @@ class PreparedConnection(psycopg.AsyncConnection):
 
 
 async def connect(parameters: Parameters) -> PreparedConnection:
-    """See PreparedConnection."""
+    """Open a PreparedConnection with these parameters."""
     return await PreparedConnection.connect(**parameters)
 
 
 class KeptConnection:
-    """A connection that is made anew whenever it ends, for as long as `keep()` runs.
+    """A connection that is opened again whenever it ends, for as long as `keep()` runs.
 
-    purpose: what it is for, in the words of the log: “listen to the event log”.
-    use: gets each connection in turn, and calls `works()` once it has proved good.
-    refused: called when there is none to be had, with the reason.
+    purpose: what the connection is for, as log messages say it: “listen to the event log”.
+    parameters: returns the parameters for each new connection.
+    use: is given each new connection, and calls `works()` once the connection has proved good.
+    refused: is called with the reason when no connection can be opened.
     """
 
     def __init__(
@@ -121,21 +125,21 @@ class KeptConnection:
         *,
         refused: Callable[[str], None] = lambda reason: None,
     ) -> None:
-        # Since when there is one that works; None: there is none.
+        # When the present connection proved good; None: there is no such connection.
         self.works_since: datetime | None = None
-        # Why none is to be had: the attempt to make one has failed. None: not known.
+        # Why the last attempt to connect failed; None: it didn't, or none was made.
         self.away: str | None = None
-        # The same in a sentence that anyone may read; None: there is none.
+        # What the last error means, as a sentence without secrets; None: no sentence fits.
         self.explanation: str | None = None
         self._purpose = purpose
         self._parameters = parameters
         self._use = use
         self._refused = refused
-        # The last reason in the log. Said once, however often it is the same.
+        # The last reason that was logged: the same reason is logged only once.
         self._logged: str | None = None
 
     def works(self) -> None:
-        """To be called by `use`, as often as it likes."""
+        """Note that the present connection is good. `use` may call this repeatedly."""
         if self.works_since is not None:
             return
         self.works_since = datetime.now(UTC)
@@ -145,6 +149,7 @@ class KeptConnection:
             self._logged = None
 
     async def keep(self) -> None:
+        """Connect and use the connection, again and again, until the task is cancelled."""
         retry_seconds = FIRST_RETRY_SECONDS
         while True:
             try:
@@ -152,7 +157,7 @@ class KeptConnection:
                 try:
                     await self._use(connection)
                 finally:
-                    # Not `async with`: it would say ROLLBACK to a server that may not listen.
+                    # Not `async with`: it would send ROLLBACK to a server that may not answer.
                     await connection.close()
             except CONNECTION_ERRORS as error:
                 reason = " ".join(str(error).split()) or "it did not answer in time"
@@ -168,8 +173,8 @@ class KeptConnection:
                     reason = f"{explanation} ({' '.join(str(error).split())})"
                     self._ended(reason, "Could not %s, trying again: %s", reason)
             except Exception as error:
-                # A bug, or tables that are not there yet. It must not leave a process with open
-                # streams and nobody who feeds them.
+                # A bug, or tables that don't exist yet. If this loop ended here, the process would
+                # keep its streams open and never send them anything.
                 self.explanation = None
                 self._ended(repr(error), "Could not %s, trying again", exc_info=error)
             if self.works_since is not None:

@@ -1,4 +1,4 @@
-"""Deadlines: how long an answer of PostgreSQL is waited for, before we hang up on it."""
+"""Deadlines: how long we wait for PostgreSQL's answer before we close the connection."""
 
 import asyncio
 import logging
@@ -14,19 +14,20 @@ from . import sessions
 
 logger = logging.getLogger("realtime")
 
-# How long after the deadline of a thread what it asks then is hung up on as well.
+# After its deadline a thread's connections are looked at this often, and new ones closed as well.
 AGAIN_SECONDS = 0.5
 
 
 @contextmanager
 def deadline(seconds: float, connection: psycopg.AsyncConnection) -> Iterator[None]:
-    """Hang up on a server that doesn't answer before the block ends.
+    """Close the connection if the block takes longer than `seconds`.
 
-    That raises one of CONNECTION_ERRORS.
+    The query in the block then raises one of CONNECTION_ERRORS.
 
-    The kernel notices a peer that is gone, see NOTICE_DEATH, but not one that acknowledges what
-    it never answers: a proxy in between, a server whose disk is stuck. Not `asyncio.timeout`:
-    psycopg answers a cancellation by asking that same server to cancel, and waits again.
+    The kernel notices a peer that is gone, see NOTICE_DEATH. It doesn't notice a peer that
+    acknowledges packets and never answers: a proxy, or a server whose disk is stuck.
+    `asyncio.timeout` doesn't help: when psycopg is cancelled it asks the same server to cancel the
+    query, and waits again.
     """
     timer = asyncio.get_running_loop().call_later(seconds, _hang_up, connection)
     try:
@@ -36,16 +37,16 @@ def deadline(seconds: float, connection: psycopg.AsyncConnection) -> Iterator[No
 
 
 class DjangoDeadline:
-    """The same for what Django's connections are asked in a thread: gives a wrapper for it.
+    """A deadline for a function that uses Django's connections in a thread.
 
         with DjangoDeadline(seconds) as timed:
             user = await asyncio.to_thread(timed(get_user), key)
 
-    Otherwise that thread would be lost until TCP gives up, which may take hours. The time counts
-    from where the function begins: before that it may wait for a thread.
+    Without it the thread would be blocked until TCP gives up, which may take hours. The time
+    starts when the function starts, because the function may have to wait for a thread first.
 
-    hang_up_if_cancelled: also when the block is cancelled, where nobody else uses the thread: a
-        process that ends waits for its threads.
+    hang_up_if_cancelled: close the thread's connections also when the block is cancelled. Only for
+        a thread that nobody else uses. A process that ends waits for its threads.
     """
 
     __slots__ = ("_began", "_hangs_up_if_cancelled", "_loop", "_of_thread", "_seconds", "_timer")
@@ -63,7 +64,7 @@ class DjangoDeadline:
         return self._timed
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
-        # It forgets what it was to call, too: nothing is left to the garbage collector.
+        # A cancelled timer drops its callback as well, so no reference cycle is left.
         self._timer.cancel()
         if self._hangs_up_if_cancelled and error is asyncio.CancelledError:
             self._hang_up()
@@ -84,7 +85,7 @@ class DjangoDeadline:
             self._timer = self._loop.call_at(due, self._look)
         else:
             self._hang_up()
-            # Whoever was hung up on may ask again, over another connection.
+            # The function may catch the error and query again, over another connection.
             self._timer = self._loop.call_later(AGAIN_SECONDS, self._look)
 
     def _hang_up(self) -> None:
@@ -94,7 +95,7 @@ class DjangoDeadline:
 
 
 def _hang_up(connection: psycopg.BaseConnection) -> None:
-    # Shut down, not closed: whoever waits for an answer gets the end of file, and closes it.
+    # Shut down, not closed: the thread that waits for an answer reads end of file, and closes it.
     with suppress(psycopg.OperationalError, OSError):  # it is closed already
         wire = socket.socket(fileno=connection.fileno())
         try:

@@ -1,6 +1,6 @@
-"""What an error of PostgreSQL means, in a sentence for whoever has to mend it.
+"""What an error of PostgreSQL means, in a sentence for the person who has to fix it.
 
-Without hosts, accounts and whatever else a server's own words name: anyone may read it at /readyz.
+A sentence names no hosts or accounts, as the server's own messages do: anyone may read /readyz.
 https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
@@ -26,14 +26,14 @@ BY_SQLSTATE = {
     "53100": "The database server's disk is full.",
     "53200": "The database server is out of memory.",
     "53300": TOO_MANY_CONNECTIONS,
-    "55P03": "A lock was not to be had in time: something holds a table of realtime.",
+    "55P03": "A lock was not acquired in time: something holds a lock on a table of realtime.",
     "57014": "A query took longer than REALTIME['QUERY_SECONDS']: the database is overloaded, or "
     "something holds a lock on a table of realtime.",
     "57P03": "The database server is starting up or shutting down.",
     "3D000": "There is no such database.",
 }
-# libpq gives no code for a connection that it could not make. These are the server's English words,
-# and a server that speaks another language is explained by nothing.
+# libpq gives no SQLSTATE for a connection that it could not open. These are the server's English
+# messages; there is no explanation for a server whose lc_messages is another language.
 BY_WORDS = {
     "too many clients already": TOO_MANY_CONNECTIONS,
     "remaining connection slots are reserved": TOO_MANY_CONNECTIONS,
@@ -48,7 +48,7 @@ BY_WORDS = {
 
 
 def explain(error: BaseException) -> str | None:
-    """The sentence for an error of psycopg, or for Django's that came of one; None: none fits."""
+    """The sentence for an error of psycopg, or of Django with one as its cause; None: none fits."""
     cause = error if isinstance(error, psycopg.Error) else error.__cause__
     sqlstate = getattr(cause, "sqlstate", None)
     if sqlstate is not None:

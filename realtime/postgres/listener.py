@@ -18,11 +18,11 @@ logger = logging.getLogger("realtime")
 
 PROBE_CHANNEL = "realtime_probe"
 PROBE_SECONDS = 5.0
-# How long after a probe that was not heard the next one is sent.
+# How long to wait after a probe that did not arrive before the next one is sent.
 DEAF_SECONDS = 60.0
 
 DEAF = (
-    "Notifications do not arrive: new events will be found by looking every few seconds only. "
+    "Notifications do not arrive: new events will only be found by polling every few seconds. "
     "Is the database reached through PgBouncer in transaction mode, which swallows LISTEN? Then "
     "give the listener a direct connection: REALTIME = {'LISTEN_URL': 'postgresql://…'}. It has "
     "to name the same database."
@@ -30,11 +30,14 @@ DEAF = (
 
 
 class Listener:
-    """Passes on what is notified on some channels.
+    """Passes on the notifications of some channels.
 
-    hear: called with channel and payload of each notification.
-    listening: called when it has begun to listen; whatever was notified before is missed.
-    sender: parameters of a connection as those have who notify, to prove that they are heard.
+    hear: called with the channel and payload of each notification.
+    listening: called when it has begun to listen; earlier notifications are missed.
+    sender: returns the parameters of a connection like those that publishers notify over. It proves
+        that their notifications arrive.
+    silence_seconds: how long the connection may be silent before it is tested with a query.
+    query_seconds: how long PostgreSQL may take to answer.
     """
 
     def __init__(
@@ -53,13 +56,14 @@ class Listener:
         self._sender = sender
         self._silence_seconds = silence_seconds
         self._query_seconds = query_seconds
-        # Connected, and yet it hears nothing.
+        # Connected, but notifications don't arrive.
         self.is_deaf = False
 
     async def listen(self, connection: psycopg.AsyncConnection) -> None:
-        """Listen on this connection until it ends. Raises what psycopg does when it ends."""
-        # The others only after the probe was heard. Behind PgBouncer the LISTEN stays with a
-        # connection that others use next, and would pile up in their memory what they don't read.
+        """Listen on this connection until it ends, which raises one of CONNECTION_ERRORS."""
+        # The other channels only after the probe arrived. Behind PgBouncer the LISTEN would stay
+        # with a server connection that other clients use next: they would receive notifications
+        # that they never read.
         await self._begin(connection, PROBE_CHANNEL)
         while not await self._hears(connection):
             if not self.is_deaf:
@@ -68,21 +72,21 @@ class Listener:
             await asyncio.sleep(DEAF_SECONDS)
             await self._begin(connection, PROBE_CHANNEL)
         self.is_deaf = False
-        # For what comes along with an answer.
+        # For notifications that arrive together with the result of a query.
         connection.add_notify_handler(lambda heard: self._hear(heard.channel, heard.payload))
         await self._begin(connection, *self._channels)
         self._listening()
         while True:
             await self._hear_until_silence(connection)
-            # Silence, or a connection that a cut cable has left for dead?
+            # There may be nothing to say, or the connection may be dead: a query tells.
             with deadline(self._query_seconds, connection):
                 await connection.execute("SELECT")
 
     async def _hear_until_silence(self, connection: psycopg.AsyncConnection) -> None:
         """Return when nothing has come for `silence_seconds`; raise when the connection ends.
 
-        By libpq's own calls: `connection.notifies()` wakes up ten times a second, and sets up
-        anew how it waits after each notification.
+        It uses libpq's own calls, because `connection.notifies()` wakes up ten times a second and
+        registers its socket again after each notification.
         https://www.postgresql.org/docs/current/libpq-notify.html
         """
         loop = asyncio.get_running_loop()
@@ -95,7 +99,7 @@ class Listener:
             try:
                 connection.pgconn.consume_input()
                 while heard := connection.pgconn.notifies():
-                    # Where the database's encoding is SQL_ASCII, anybody may notify any bytes.
+                    # If the database's encoding is SQL_ASCII, a payload can be any bytes.
                     self._hear(heard.relname.decode(), heard.extra.decode(errors="replace"))
             except Exception as error:
                 loop.remove_reader(wire)
@@ -119,7 +123,8 @@ class Listener:
     async def _hears(self, connection: psycopg.AsyncConnection) -> bool:
         """Whether a notification sent from another connection arrives at this one.
 
-        From another one: PgBouncer does deliver to a client what its own transaction sent.
+        It has to be another connection: PgBouncer does deliver to a client the notifications that
+        this client's own transaction sent.
         """
         token = secrets.token_hex(8)
         async with await connect(await self._sender()) as other:
@@ -129,6 +134,6 @@ class Listener:
         heard = False
         while not heard and (seconds := give_up_at - asyncio.get_running_loop().time()) > 0:
             async for notification in connection.notifies(timeout=seconds, stop_after=1):
-                # Not `return`: what is left of its packet would be for the next to read.
+                # Not `return`: the rest of this packet would be left for the next reader.
                 heard = heard or notification.payload == token
         return heard

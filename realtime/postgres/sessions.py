@@ -1,7 +1,7 @@
-"""What our own sessions of PostgreSQL are set to, whatever the server's defaults are.
+"""The settings of our own sessions of PostgreSQL, whatever the server's defaults are.
 
-They live for days, and ask short questions. So they are never idle for too long, and a statement
-ends in the server too when we no longer wait for it.
+They live for days and run short queries. So no time-out may end them when they are idle, and the
+server has to end a statement whose result we no longer wait for.
 https://www.postgresql.org/docs/current/runtime-config-client.html
 """
 
@@ -20,9 +20,9 @@ from .. import conf
 # How soon a server finds out that we have hung up while it waits for a lock.
 CHECK_CLIENT_MILLISECONDS = 1000
 
-# Only if nothing stands between: what is set through PgBouncer in transaction mode would stay with
-# a session that others use next. It shows by giving out another process id than the server's own.
-# Joined with pg_settings, for older servers lack some of the names.
+# Only on a direct connection: a setting made through PgBouncer in transaction mode would stay with
+# a session that other clients use next. PgBouncer is recognised by the process id that it reports,
+# which isn't the server's. The join with pg_settings leaves out names that older servers lack.
 SET = """
     SELECT set_config(name, chosen.setting, false)
     FROM unnest(%(names)s::text[], %(values)s::text[]) AS chosen (name, setting)
@@ -33,15 +33,15 @@ CHECK_CLIENT = f"SET client_connection_check_interval = {CHECK_CLIENT_MILLISECON
 
 
 def settings() -> dict[str, str]:
-    """The settings of a session that is in autocommit, times in milliseconds."""
+    """The settings of a session that is in autocommit; times are in milliseconds."""
     query_milliseconds = str(int(conf.get("QUERY_SECONDS") * 1000))
     return {
         "statement_timeout": query_milliseconds,
         "idle_in_transaction_session_timeout": query_milliseconds,
-        # A statement that waits for a lock may take as long as any other.
+        # A statement that waits for a lock is ended by statement_timeout, like any other.
         "lock_timeout": "0",
         "idle_session_timeout": "0",
-        # What is asked needs no more, and would fail by conflicts with what others write.
+        # Our queries need no more; at higher levels they could fail with serialization errors.
         "default_transaction_isolation": "read committed",
     }
 
@@ -49,7 +49,7 @@ def settings() -> dict[str, str]:
 async def prepare(connection: psycopg.AsyncConnection, role: str | None = None) -> None:
     """Set up a session in autocommit. Raises psycopg.Error.
 
-    role: what Django's option `assume_role` says.
+    role: the value of Django's option `assume_role`.
     """
     if role is not None:
         await connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
@@ -61,7 +61,7 @@ async def prepare(connection: psycopg.AsyncConnection, role: str | None = None) 
         "backend_pid": backend_pid,
     }
     await connection.execute(SET, parameters)
-    # Apart, for not every system can: there a stuck statement ends by its timeout.
+    # On its own, because some systems don't support it: there statement_timeout has to do.
     parameters = {
         "names": ["client_connection_check_interval"],
         "values": [str(CHECK_CLIENT_MILLISECONDS)],
@@ -76,9 +76,9 @@ _of_thread = threading.local()
 
 @contextmanager
 def noticing_hang_ups() -> Iterator[None]:
-    """Have the server notice when we hang up on what Django's connections ask in this thread.
+    """Have the server end the queries of this thread's Django connections when we hang up.
 
-    Only what is harmless to whoever uses such a session next, in a pool.
+    Nothing else is set: in a pool other code uses the session next, and this does it no harm.
     """
     _of_thread.notices_hang_ups = True
     try:
@@ -88,14 +88,14 @@ def noticing_hang_ups() -> Iterator[None]:
 
 
 def connect_signals() -> None:
-    """For `ready()`."""
+    """Connect the signal handlers; called by the app's `ready()`."""
     connection_created.connect(_on_connection_created, dispatch_uid="realtime.sessions")
 
 
 def _on_connection_created(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
     if connection.vendor != "postgresql" or not getattr(_of_thread, "notices_hang_ups", False):
         return
-    # On psycopg's own connection: inside a transaction an error would be more than a setting lost.
+    # Not inside a transaction: an error there would abort the transaction.
     if connection.connection is None or not connection.get_autocommit():
         return
     with suppress(psycopg.errors.InvalidParameterValue, psycopg.errors.UndefinedObject):

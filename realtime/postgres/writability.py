@@ -1,7 +1,7 @@
 """Whether a request that begins now could write to the database, and if not, why.
 
-Asked over a connection that is made as requests make theirs. The hub's own connections live on
-while nobody else gets one, and were perhaps begun before the database became read-only.
+It uses a new connection, opened as requests open theirs. The hub's own connections tell nothing:
+they stay open when new ones are refused, and may be older than a change to read-only.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ from .explanations import BY_SQLSTATE, READ_ONLY, explain
 
 logger = logging.getLogger("realtime")
 
-# However often it is asked, no more than so many seconds apart is a connection made for it.
+# At most one connection is opened for this in so many seconds, however often it is asked.
 FRESH_SECONDS = 1.0
 
 NO_NEW_CONNECTIONS = (
-    "New connections to the database fail, so nothing can be written; what this process has logged "
+    "New connections to the database fail, so nothing can be written; the log of this process "
     "says why."
 )
 # A table to which every publisher writes.
@@ -31,16 +31,16 @@ LOOK = """
 
 
 class Refusal(NamedTuple):
-    """reason: a sentence that anyone may read. details: what else the log is told, or nothing."""
+    """reason: a sentence without secrets. details: what is logged in addition; may be empty."""
 
     reason: str
     details: str = ""
 
 
 class Writability:
-    """What is known of the database of one event loop.
+    """Whether a database can be written to, as the process of one event loop last saw it.
 
-    look: returns why nothing can be written, or None. Called in a thread.
+    look: returns why nothing can be written, or None. It is called in a thread.
     """
 
     def __init__(self, look: Callable[[], Refusal | None]) -> None:
@@ -50,16 +50,16 @@ class Writability:
         self._looking: asyncio.Task[None] | None = None
 
     async def why_not(self, seconds: float) -> str | None:
-        """Why nothing can be written; None: it can, as far as is known.
+        """The reason why nothing can be written; None: as far as is known, writes work.
 
-        seconds: how long to wait for an answer; after that what was known before is told. Whoever
-            else asks meanwhile gets the same answer.
+        seconds: how long to wait for an answer; after that the last known answer is returned.
+            Calls at the same time share one look.
         """
         now = asyncio.get_running_loop().time()
         if self._looking is None and (
             self._looked_at is None or now >= self._looked_at + FRESH_SECONDS
         ):
-            # In a context of its own: whichever request came first must not live on in it.
+            # In a context of its own: the task must not keep the first request's context alive.
             self._looking = asyncio.get_running_loop().create_task(
                 self._find_out(), name="realtime-writability", context=Context()
             )
@@ -68,7 +68,7 @@ class Writability:
         return None if self._refusal is None else self._refusal.reason
 
     async def close(self) -> None:
-        """Leave off what is under way. Its thread ends by the time-out of its connection."""
+        """Cancel the look that is under way. Its thread ends by the connection's time-out."""
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
@@ -93,7 +93,7 @@ class Writability:
 
 
 def why_not_writable(database: str) -> Refusal | None:
-    """In a thread: why nothing can be written to this database now; None: it can."""
+    """The reason why nothing can be written to this database now, or None. Call it in a thread."""
     connection = connections[database]
     try:
         with connection.cursor() as cursor:
@@ -103,7 +103,7 @@ def why_not_writable(database: str) -> Refusal | None:
         details = " ".join(str(error).split())
         return Refusal(explain(error) or NO_NEW_CONNECTIONS, details)
     finally:
-        # The thread is kept for later; a session of PostgreSQL is not.
+        # The thread pool keeps this thread; the session would stay open for as long.
         connection.close()
     if is_read_only:
         return Refusal(READ_ONLY)

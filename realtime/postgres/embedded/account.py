@@ -1,4 +1,4 @@
-"""The account PostgreSQL runs as: it refuses to be root."""
+"""The account that PostgreSQL runs as: it refuses to run as root."""
 
 import os
 import pwd
@@ -12,7 +12,7 @@ class Account(NamedTuple):
 
     @classmethod
     def unprivileged(cls) -> "Account":
-        """Whom root becomes. `nobody` is everywhere, so the choice is the same the next time."""
+        """The account that replaces root: `nobody`, because every system has it."""
         entry = pwd.getpwnam("nobody")
         return cls(entry.pw_uid, entry.pw_gid)
 
@@ -22,7 +22,7 @@ class Account(NamedTuple):
         return cls(status.st_uid, status.st_gid)
 
     def take_over(self, descriptor: int) -> None:
-        """Own a file that root has opened: this account may be the next one to need it."""
+        """Give this account a file that root has opened: its processes may need the file later."""
         if os.geteuid() == 0:
             os.fchown(descriptor, self.uid, self.gid)
 

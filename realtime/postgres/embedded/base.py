@@ -22,6 +22,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
     client_class = DatabaseClient
 
     def get_connection_params(self) -> dict[str, Any]:
-        # Here and not in the settings, so that what needs no database (collectstatic) starts none.
+        # Here and not in the settings: commands without a database (collectstatic) start no server.
         server = server_in(self.settings_dict["FOLDER"])
         return {**super().get_connection_params(), **server.connection_parameters()}

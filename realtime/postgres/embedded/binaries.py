@@ -25,10 +25,10 @@ def installed() -> Path:
 
 
 def reachable(account: Account, unfinished: Path, copies: Path) -> Path:
-    """The folder of the programs, where this account can run them.
+    """A folder of the programs from which this account can run them.
 
-    If it can't run them where they are (root's site-packages may lie below /root, which is 0700),
-    they are copied, aside into `unfinished` and then into `copies` in one step.
+    It may not reach the installed ones: root's site-packages can lie below /root, which is 0700.
+    Then they are copied into `unfinished`, and moved from there into `copies` in one step.
     """
     programs = installed()
     if _runs(programs, account):
@@ -48,7 +48,7 @@ def _programs(site_packages: Path) -> Path:
 
 def _runs(programs: Path, account: Account) -> bool:
     try:
-        # initdb, because it needs the package's libraries as well.
+        # initdb, because it also needs the package's shared libraries.
         check = subprocess.run(
             [programs / "initdb", "--version"],
             cwd="/",

@@ -22,7 +22,7 @@ POLL_SECONDS = 0.01
 
 
 class ClusterError(Exception):
-    """PostgreSQL did not start; its own words are in the log."""
+    """PostgreSQL did not start; the reason is in its log."""
 
 
 class Cluster:
@@ -35,12 +35,12 @@ class Cluster:
         self._own_socket_folder: Path | None = None
 
     def start(self) -> None:
-        """Start the server and wait until it answers; one that has lost its supervisor is kept."""
+        """Start the server and wait until it answers. Keep one that has lost its supervisor."""
         lock = locks.open_lock(self.folder.server_lock)
         try:
             while not locks.try_to_take(lock):
-                # Some process of an earlier server lives: all of it, or what is left of one that
-                # was killed and is about to notice.
+                # A process of an earlier server is alive: either the whole server, or the rest of
+                # one that was killed and will end soon.
                 if _answers(self.folder):
                     return
                 time.sleep(POLL_SECONDS)
@@ -54,11 +54,11 @@ class Cluster:
             os.close(lock)
 
     def stop(self) -> None:
-        """Ask the server to end: fast mode, which rolls back what is open and disconnects all."""
+        """Stop the server in fast mode: it rolls back open transactions and disconnects clients."""
         os.kill(int(_read_pid_file(self.folder)[0]), signal.SIGINT)
 
     def wait_for_end(self) -> None:
-        """Return when the last of the server's processes has gone, whatever ended it."""
+        """Return when the last of the server's processes has ended, for whatever reason."""
         lock = locks.open_lock(self.folder.server_lock)
         locks.take(lock)
         os.close(lock)
@@ -67,8 +67,8 @@ class Cluster:
 
     def _tidy(self) -> None:
         """Remove what a killed server left behind. Safe only while the server's lock is ours."""
-        # PostgreSQL would take any living (or zombie) process that now has the id in one of these
-        # files for itself, and refuse to start.
+        # PostgreSQL refuses to start if any living (or zombie) process now has the id that stands
+        # in one of these files: it takes that process for another server.
         for leftover in (
             self.folder.data / "postmaster.pid",
             self.folder.path / f"{socket_name()}.lock",
@@ -79,8 +79,8 @@ class Cluster:
         os.chown(self._unfinished, *self.account)
 
     def _make_data(self, programs: Path) -> None:
-        # Made aside and renamed into place: an initdb that was killed leaves no half a cluster.
-        # mkdtemp: one that is somehow still running has a folder of its own.
+        # Made elsewhere and renamed into place: a killed initdb leaves no incomplete cluster.
+        # mkdtemp: an earlier initdb that still runs has another folder.
         draft = Path(tempfile.mkdtemp(dir=self._unfinished))
         os.chown(draft, *self.account)
         with self.folder.open_log() as log:
@@ -89,7 +89,7 @@ class Cluster:
                     programs / "initdb",
                     f"--pgdata={draft}",
                     f"--username={USER}",
-                    # Whoever reaches the socket may come in; the folder lets only its owner.
+                    # No password: the folder's permissions let only its owner reach the socket.
                     "--auth=trust",
                     "--encoding=UTF8",
                     # Needs no locale of the operating system.
@@ -136,7 +136,7 @@ class Cluster:
     def _process_options(self) -> dict[str, Any]:
         return {
             "cwd": self.folder.path,
-            # Nothing from outside: LANG may name a locale that isn't there, PGDATA another server.
+            # Nothing inherited: LANG may name a missing locale, and PGDATA another server.
             "env": {"LC_ALL": "C", "TZ": "UTC", "PATH": os.defpath},
             "stdin": subprocess.DEVNULL,
             **self.account.process_options(),
@@ -157,12 +157,12 @@ def socket_name() -> str:
 
 
 def socket_folder(folder: Folder) -> str:
-    """Where the running server's socket lies: libpq's `host`."""
+    """The folder of the running server's socket: libpq's `host`."""
     return _read_pid_file(folder)[4]
 
 
 def is_ready(folder: Folder) -> bool:
-    """Whether the server says that it takes connections; it has to be known that it is alive."""
+    """Whether the server says that it takes connections. The caller knows that it is alive."""
     lines = _read_pid_file(folder)
     return len(lines) > 7 and lines[7] == "ready"
 

@@ -1,4 +1,4 @@
-"""Where the server and its data lie, and how that place is made."""
+"""The folder of the server's data, logs and locks."""
 
 import os
 import tempfile
@@ -8,20 +8,20 @@ from typing import BinaryIO
 from . import locks
 from .account import Account
 
-# Root's own folders are closed to the account that PostgreSQL runs as (root's home is 0700, and the
-# checkout may lie in it). The first of these that is there and writable takes the data instead.
+# The account that PostgreSQL runs as can't enter root's folders (root's home is 0700, and the
+# checkout may lie in it). Then the data go into the first of these that exists and is writable.
 SYSTEM_FOLDERS = (Path("/var/lib"), Path("/var/tmp"))
 
 
 class Folder:
-    """The files of one server. Only their owner (and root) can read them or reach its socket."""
+    """The files of one server. Only their owner (and root) can read them or reach the socket."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.data = path / "data"
         self.log_path = path / "server.log"
         self.start_lock = path / "start.lock"
-        # Held by whoever keeps the server stopped.
+        # Held by a process that keeps the server stopped.
         self.stopped_lock = path / "stopped.lock"
         self.users_lock = path / "users.lock"
         self.supervisor_lock = path / "supervisor.lock"
@@ -29,10 +29,10 @@ class Folder:
 
     @classmethod
     def open(cls, path: Path) -> "Folder":
-        """The folder at this path; made if it isn't there.
+        """The folder at this path; it is created if it doesn't exist.
 
-        Root gets a symbolic link at this path, to a folder that PostgreSQL can reach: so the data
-        is found again by whoever looks for it, and deleting the link starts afresh.
+        For root this path becomes a symbolic link to a folder that PostgreSQL can reach: the data
+        can be found from here, and deleting the link starts afresh.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         with locks.taken(path.with_name(f"{path.name}.lock")):
@@ -53,7 +53,7 @@ class Folder:
 
 def _make_for(account: Account) -> Path:
     place = next(folder for folder in SYSTEM_FOLDERS if os.access(folder, os.W_OK))
-    # mkdtemp: new for certain, closed to others from the start, one for each checkout.
+    # mkdtemp: certainly new, closed to others from the start, another one for each checkout.
     folder = Path(tempfile.mkdtemp(prefix="embedded-postgres-", dir=place))
     os.chown(folder, account.uid, account.gid)
     return folder

@@ -49,7 +49,7 @@ def is_taken(path: Path) -> bool:
 
 @contextmanager
 def taken(path: Path) -> Iterator[None]:
-    """Hold this lock exclusively; waits for whoever holds it."""
+    """Hold this lock exclusively; waits until no other process holds it."""
     descriptor = open_lock(path)
     try:
         take(descriptor)

@@ -1,4 +1,4 @@
-"""The server, as a Django process sees it: ask for its connection parameters, and it runs."""
+"""The server as a Django process uses it: asking for its connection parameters starts it."""
 
 import functools
 import os
@@ -28,7 +28,7 @@ class Server:
         self._folder: Folder | None = None
 
     def connection_parameters(self) -> dict[str, str]:
-        """Start the server if it doesn't run; where it is and who may come in.
+        """libpq's host, port, user and database; the server is started if it doesn't run.
 
         Raises OperationalError, with the end of the server's log, if it can't be started.
         """
@@ -49,10 +49,10 @@ class Server:
             }
 
     def stop_for(self, seconds: float) -> None:
-        """Stop the server, and keep it stopped for so long: to see what an outage is like.
+        """Stop the server and keep it stopped for some seconds: this demonstrates an outage.
 
-        Whoever wants to connect meanwhile gets an OperationalError at once. The next one after
-        that starts it again.
+        Meanwhile an attempt to connect raises an OperationalError at once. The first attempt
+        after that starts the server again.
         """
         with self._thread_lock:
             folder = self._folder = self._folder or self._enter()
@@ -65,12 +65,12 @@ class Server:
     def _enter(self) -> Folder:
         """Count as a user of the server from now on, until the kernel closes our files."""
         folder = Folder.open(self.path)
-        # Waits while a supervisor is stopping the server: the last one had just gone.
+        # This waits while a supervisor stops the server because its last user has just gone.
         locks.share(locks.open_lock(folder.users_lock))
         return folder
 
     def _ensure_running(self, folder: Folder) -> None:
-        # Checked for every connection: a server that crashed is started again.
+        # Checked for every connection, so that a server that crashed is started again.
         with locks.taken(folder.start_lock):
             deadline = time.monotonic() + START_SECONDS
             while True:
@@ -85,14 +85,14 @@ class Server:
                 if time.monotonic() > deadline:
                     raise self._did_not_start(folder, f"no answer in {START_SECONDS} seconds")
                 if supervised:
-                    # Its starter was killed before it was ready.
+                    # The process that started it was killed before it was ready.
                     time.sleep(POLL_SECONDS)
                 else:
                     self.start_supervisor(folder)
 
     def start_supervisor(self, folder: Folder) -> None:
         with folder.open_log() as log:
-            # To a file, not a pipe: the server would hold the pipe open for good.
+            # Into a file, not a pipe: the server inherits it and would keep a pipe open.
             start = subprocess.run(
                 [sys.executable, "-m", "realtime.postgres.embedded.supervisor", folder.path],
                 cwd=ROOT,

@@ -1,10 +1,10 @@
-"""The process that starts PostgreSQL, waits for the last one who uses it to go, and stops it.
+"""The process that starts PostgreSQL, and stops it when its last user has gone.
 
     python -m realtime.postgres.embedded.supervisor FOLDER
 
-Ends with status 0 as soon as the server answers (or another supervisor has it), leaving the
-supervisor itself behind. Server.start_supervisor() gives it a session of its own, so that Ctrl-C, a
-closed terminal or a SIGKILL of whoever started it don't reach it. Needs nothing of Django.
+The command ends with status 0 as soon as the server answers or another supervisor runs; the
+supervisor itself goes on in the background. Server.start_supervisor() gives it a session of its
+own, so that Ctrl-C, a closed terminal and a killed parent don't end it. It doesn't use Django.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ def main(path: str) -> None:
     answers, report = os.pipe()
     if os.fork() != 0:
         os.close(report)
-        # Nothing to read: the supervisor has died, and its last words are in the log.
+        # Nothing to read: the supervisor has died, and the reason is in the log.
         os._exit(0 if os.read(answers, 1) else 1)
     os.close(answers)
 
@@ -40,8 +40,8 @@ def main(path: str) -> None:
         os.write(report, b"1")
     os.close(report)
     supervise(cluster)
-    # Before `users.lock`, which this process's end will free: who gets that one next must not
-    # find a supervisor that is on its way out.
+    # Before the end of this process frees `users.lock`: the next process that takes `users.lock`
+    # must not find a supervisor that is about to end.
     os.close(lock)
 
 
@@ -55,7 +55,7 @@ def supervise(cluster: Cluster) -> None:
 
 
 def stop_after_last_user(cluster: Cluster) -> None:
-    # Kept until this process ends: whoever comes now waits, and then starts the server anew.
+    # Kept until this process ends: a new user waits for it, and then starts the server again.
     locks.take(locks.open_lock(cluster.folder.users_lock))
     cluster.stop()
 
