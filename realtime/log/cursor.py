@@ -1,10 +1,10 @@
-"""Cursors: the last event that somebody has seen, by its position and its mark.
+"""Cursors: the position and the mark of the last event that a client has seen.
 
     41-5f2c9a    the event at position 41, if its mark is 5f2c9a
     0            before everything
 
-The mark is what tells this event from another one that takes its position after the log went back.
-A position without its mark names no event, unless it is 0.
+After the log went back, another event may take the same position: it has another mark. A position
+without a mark names no event, except 0.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from django.http import HttpRequest
 
-# PostgreSQL's bigint and integer, which positions and marks are.
+# Positions are PostgreSQL's bigint, marks its integer.
 LAST_POSITION = 2**63 - 1
 LAST_MARK = 2**31 - 1
 # ASCII only: int() would also take "1_0", " 7" and digits of other scripts.
@@ -24,18 +24,18 @@ class InvalidCursor(Exception):
 
 
 class Cursor(NamedTuple):
-    """mark: None: not known, or there is no event at this position."""
+    """mark: None: it isn't known, or there is no event at this position."""
 
     position: int
     mark: int | None
 
     def __str__(self) -> str:
-        """As it is sent in the `id:` field."""
+        """The text of the `id:` field."""
         return str(self.position) if self.mark is None else f"{self.position}-{self.mark:x}"
 
     @classmethod
     def parse(cls, text: str) -> "Cursor":
-        """Raises InvalidCursor."""
+        """The cursor that a text stands for. Raises InvalidCursor."""
         if text == "0":
             return START
         match = FORM.fullmatch(text)
@@ -51,10 +51,10 @@ START = Cursor(0, None)
 
 
 def requested_cursor(request: HttpRequest) -> Cursor | None:
-    """What a client says it has seen; None if it says nothing and wants to start from now.
+    """The cursor that a client sent; None: it sent none, and starts with the next event.
 
-    The header is what EventSource sends by itself when it reconnects; the query parameter is for
-    a first connection, which can't have one. Raises InvalidCursor.
+    EventSource sends the header by itself when it reconnects. The query parameter is for a first
+    connection, on which EventSource can't set headers. Raises InvalidCursor.
     """
     text = request.headers.get("Last-Event-ID") or request.GET.get("last_event_id")
     return Cursor.parse(text) if text else None

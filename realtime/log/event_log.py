@@ -23,10 +23,10 @@ from .wire import CHUNK_BYTES
 
 logger = logging.getLogger("realtime")
 
-# At this isolation level, see the head of its file, whatever the project's default is.
-# The hint to the other processes comes along, instead of in a round trip of its own for each event.
-# It is a statement of its own, after the commit, see publishing.py, so what has been published
-# gets there by a variable of the session. Its payload is that of notifications.published().
+# The isolation level is given because number_events.sql needs it, whatever the project's default.
+# The hint to other processes goes along, which saves a round trip. It is sent after the commit, see
+# publishing.py, by a statement of its own. A session variable hands that statement its payload,
+# which is that of notifications.published().
 NUMBER_EVENTS = """
     BEGIN ISOLATION LEVEL READ COMMITTED;
     SELECT
@@ -52,14 +52,14 @@ PRUNED_KINDS = load("pruned_kinds")
 STREAMS_BEHIND = load("streams_behind")
 OLDEST_WAITING = load("oldest_waiting")
 
-# Bounded, so that an import of a million orders does not hold a stream's lock for minutes. So many
-# are the beginning of a lease: its looks find the rest.
+# Bounded, so that an import of a million orders does not hold a stream's lock for minutes. A full
+# batch begins a lease, and the polls of that lease find the rest.
 NUMBER_ROWS = 1000
-# What one query brings into memory at most, unless a single event is larger.
+# The most that one query reads into memory, unless a single event is larger.
 READ_ROWS = 1000
 READ_BYTES = 4 * 1024 * 1024
 REPLAY_ROWS = 500
-# How many streams that a process doesn't follow it hears of at a time.
+# How many streams that a process doesn't follow one poll reports to it.
 OTHER_STREAMS = 500
 
 Rows = list[tuple[Any, ...]]
@@ -69,7 +69,7 @@ Rows = list[tuple[Any, ...]]
 class RecentEvent:
     """An event as it is kept in memory.
 
-    chunk: what clients are sent, encoded once for however many; empty: a newer event with the
+    chunk: the bytes for its clients, encoded once for all of them; empty: a newer event with the
         same topic and key has replaced this one.
     """
 
@@ -87,11 +87,11 @@ class RecentEvent:
 class Batch(NamedTuple):
     """Events of a stream, in order.
 
-    mark: of the event after which they come; None: it isn't in the log.
+    mark: the mark of the event before them; None: that event isn't in the log.
     is_all: there were no more.
-    age_seconds: of the oldest, since its row was inserted, by the database's clock.
-    read_at: when they were here, by perf_counter().
-    traces: of those that were published within a trace, see tracing.py.
+    age_seconds: the time since the oldest row was inserted, by the database's clock.
+    read_at: when the process had them, by perf_counter().
+    traces: the events that were published within a trace, see tracing.py.
     """
 
     mark: int | None
@@ -103,23 +103,23 @@ class Batch(NamedTuple):
 
 
 class StreamState(NamedTuple):
-    """last: the newest event. pruned: events up to this one are gone from the table."""
+    """last: the newest event. pruned: the table has lost the events up to this one."""
 
     last: Cursor
     pruned: Cursor
 
 
 class Numbered(NamedTuple):
-    """What was done about the events of a stream that waited.
+    """The result of numbering the waiting events of a stream.
 
-    moved: how many have their position now; None: another session is at it.
-    replaced: how many were replaced at once by a newer one with their key: before they had one, or
-        within some milliseconds of it.
+    moved: how many got their position; None: another session is numbering this stream.
+    replaced: how many were replaced by a newer event with their key before they got a position, or
+        within some milliseconds after that.
     last: the stream's newest event.
-    waited_seconds: of those moved, since the row of the oldest was inserted.
-    leased: to poll the stream from now on, see polling_lease.py.
-    more: events may be left that wait for their number.
-    read: what has its number now; None: it wasn't asked for.
+    waited_seconds: how long the oldest of those moved had waited since its row was inserted.
+    leased: the caller has to poll the stream from now on, see polling_lease.py.
+    more: the batch was full, so more events may be waiting.
+    read: the numbered events; None: the caller didn't ask for them.
     """
 
     moved: int | None
@@ -132,12 +132,12 @@ class Numbered(NamedTuple):
 
 
 class Replay(NamedTuple):
-    """A batch of what a client missed.
+    """A batch of the events that a client missed.
 
-    cursor: nothing for this client lies between the batch and here.
-    is_pruned: events after the client's cursor are gone from the table.
-    is_other_history: the log hasn't the event that the client's cursor names.
-    is_whole: the log has the event up to which was asked, and so all that lies before it.
+    cursor: up to here the client misses nothing once it has the batch.
+    is_pruned: the table has lost events after the client's cursor.
+    is_other_history: the log doesn't have the event that the client's cursor names.
+    is_whole: the log has the event at the end of the requested range, and so all events before it.
     """
 
     chunk: bytes
@@ -148,7 +148,7 @@ class Replay(NamedTuple):
 
 
 class Missed(NamedTuple):
-    """What one client has missed: what lies after one event up to another."""
+    """The events that one client has missed: those after one cursor, up to another."""
 
     stream: str
     topics: Topics
@@ -157,7 +157,7 @@ class Missed(NamedTuple):
 
     @property
     def query(self) -> tuple[str, dict[str, Any]]:
-        """For at most a batch of it: statement and parameters."""
+        """The statement that reads a batch of them at most, and its parameters."""
         parameters: dict[str, Any] = {
             "stream": self.stream,
             "after": self.after.position,
@@ -173,7 +173,7 @@ class Missed(NamedTuple):
         return REPLAY_TOPICS, {**parameters, "topics": list(named(self.topics))}
 
     def replay(self, rows: Rows) -> Replay:
-        """Of what the query returns."""
+        """The replay that the query's rows stand for."""
         after, through = self.after, self.through
         if not rows:  # the stream has not had its first event yet
             return Replay(
@@ -202,14 +202,14 @@ class Missed(NamedTuple):
 
 
 class EventLog:
-    """What a process asks about the event log, over the connection that is given each time.
+    """The queries of a server process to the event log. Each method is given a connection.
 
-    query_seconds: how long the database may take to answer. Each method raises one of
-        CONNECTION_ERRORS.
+    query_seconds: how long the database may take to answer. If it can't be reached or takes longer,
+        a method raises one of CONNECTION_ERRORS.
     """
 
     def __init__(self, query_seconds: float) -> None:
-        # When the database last answered, by the clock of the event loop; None: never yet.
+        # When the database last answered, by the clock of the event loop; None: it hasn't yet.
         self.last_answer: float | None = None
         self._query_seconds = query_seconds
 
@@ -221,10 +221,10 @@ class EventLog:
         busy_rows: int = BUSY_ROWS,
         read_after: int | None = None,
     ) -> Numbered:
-        """Number what waits in a stream, at most a batch of it, and hint at it to all processes.
+        """Number the waiting events of a stream, a batch at most, and notify all processes.
 
-        busy_rows: how many at once are the beginning of a lease, see polling_lease.py.
-        read_after: read what comes after this position, too, in the same round trip.
+        busy_rows: so many events in one batch begin a lease, see polling_lease.py.
+        read_after: in the same round trip, read the events after this position.
         """
         parameters = {
             "stream": stream,
@@ -252,9 +252,9 @@ class EventLog:
         )
 
     async def set_aside(self, connection: psycopg.AsyncConnection, stream: str) -> bool:
-        """Set aside what keeps a stream from being numbered, and tell the log of it.
+        """Set aside and log the events that keep a stream from being numbered.
 
-        Returns whether there was any. After a failure of `number()`; see dead_letters.py.
+        Returns whether there were any. Called after `number()` has failed; see dead_letters.py.
         """
         parameters = {"stream": stream, "number_rows": NUMBER_ROWS}
         rows = await self._query(connection, dead_letters.SET_ASIDE, parameters)
@@ -262,7 +262,7 @@ class EventLog:
         return bool(rows)
 
     async def state(self, connection: psycopg.AsyncConnection, stream: str) -> StreamState:
-        """How far a stream has come and has been pruned."""
+        """The last event of a stream, and the last one that was pruned."""
         rows = await self._query(connection, STREAM_STATE, {"stream": stream})
         if not rows:
             return StreamState(START, START)
@@ -270,7 +270,7 @@ class EventLog:
         return StreamState(Cursor(position, mark), Cursor(pruned_through, pruned_mark))
 
     async def read(self, connection: psycopg.AsyncConnection, stream: str, after: int) -> Batch:
-        """What comes after a position, for everybody; and the mark of the event at it."""
+        """The events of all topics after a position, and the mark of the event at it."""
         rows = await self._query(connection, READ_TAIL, _read_parameters(stream, after))
         return _batch(stream, rows, after)
 
@@ -283,14 +283,14 @@ class EventLog:
         after: Cursor,
         through: Cursor,
     ) -> Replay:
-        """What lies after one event up to another, at most a batch of it."""
+        """The events of these topics after one cursor and up to another, a batch at most."""
         missed = Missed(stream, topics, after, through)
         return missed.replay(await self._query(connection, *missed.query))
 
     async def replays(
         self, connection: psycopg.AsyncConnection, several: Sequence[Missed]
     ) -> list[Replay]:
-        """The same for several clients, in one round trip: most of a query's cost is to wait."""
+        """Replays for several clients in one round trip: a query's cost is mostly waiting."""
         if len(several) == 1:
             return [await self.replay(connection, **several[0]._asdict())]
         cursors = [psycopg.AsyncCursor(connection) for _ in several]
@@ -303,16 +303,16 @@ class EventLog:
         replays = []
         for missed, rows in zip(several, answers, strict=True):
             replays.append(missed.replay(rows))
-            await asyncio.sleep(0)  # hundreds of events each: others have their turn between them
+            await asyncio.sleep(0)  # each may encode hundreds of events: let other tasks run
         return replays
 
     async def has_pruned_kinds(
         self, connection: psycopg.AsyncConnection, stream: str, topics: Topics, after: Cursor
     ) -> bool:
-        """Whether events after a cursor, of the kinds of these topics, were emptied, see
+        """Whether pruning has emptied events after a cursor whose kinds these topics have, see
         retention.py.
 
-        To be asked after what is there was read: what is emptied meanwhile shows in the answer.
+        Call it after the events were read: then it also reports those emptied during the read.
         """
         is_of_all = topics is EVERYTHING or isinstance(topics, Selection)
         kinds = None if is_of_all else [kind_of(topic) for topic in named(topics)]
@@ -323,9 +323,13 @@ class EventLog:
     async def streams_behind(
         self, connection: psycopg.AsyncConnection, followed: Mapping[str, int]
     ) -> Rows:
-        """(name, last position, mark of the event at the position up to which it is followed,
-        whether events wait for their number) of the followed streams, and of others where events
-        wait, at most OTHER_STREAMS of them.
+        """The state of the followed streams, and of OTHER_STREAMS others at most that have waiting
+        events.
+
+        followed: each stream's name, and the position up to which this process has read it.
+
+        Returns rows of (name, last position, mark of the event at the position read, whether events
+        wait for their number).
         """
         parameters = {
             "followed": list(followed),
@@ -355,10 +359,10 @@ class EventLog:
     async def _query_all(
         self, connection: psycopg.AsyncConnection, statements: str, parameters: dict[str, Any]
     ) -> list[Rows]:
-        """What each of several statements returns that returns rows, in one round trip.
+        """Run several statements in one round trip; returns the rows of each that returns rows.
 
-        By a cursor that binds parameters on the client's side, for the protocol's other way takes
-        one statement at a time. https://www.psycopg.org/psycopg3/docs/advanced/cursors.html#client-side-binding-cursors
+        The cursor binds parameters on the client's side: with server-side binding the protocol
+        takes only one statement. https://www.psycopg.org/psycopg3/docs/advanced/cursors.html#client-side-binding-cursors
         """
         cursor, results = psycopg.AsyncClientCursor(connection), []
         with deadline(self._query_seconds, connection):
@@ -382,9 +386,9 @@ def _read_parameters(stream: str, after: int) -> dict[str, Any]:
 
 
 def _chunk(stream: str, cursor: Cursor, type: str, data: str | None) -> bytes:
-    """The event as it is sent; nothing for one that would break the framing of the stream.
+    """The bytes of an event; empty for an event that would break the framing of the stream.
 
-    The table's constraints refuse those. They may have been dropped.
+    The table's constraints refuse such events, but somebody may have dropped the constraints.
     """
     if data is None or wire.is_sendable(type, data):
         return wire.event(cursor, type, data)
@@ -394,7 +398,7 @@ def _chunk(stream: str, cursor: Cursor, type: str, data: str | None) -> bytes:
 
 @lru_cache(maxsize=1000)
 def _report_unsendable(stream: str, position: int) -> None:
-    """Once, however many read it."""
+    """Log it once, however many clients read the event."""
     logger.error(
         "Nobody is told of the event at position %d of the stream %r: its type or data can't be "
         "sent. Were the constraints of realtime_event dropped?",
@@ -404,7 +408,7 @@ def _report_unsendable(stream: str, position: int) -> None:
 
 
 def _batch(stream: str, rows: Rows, after: int) -> Batch:
-    """Of what READ_TAIL returns."""
+    """The batch that READ_TAIL's rows stand for."""
     own_mark = rows[0][2] if rows and rows[0][1] == after else None
     events: list[RecentEvent] = []
     traces: list[Traced] = []
@@ -413,7 +417,7 @@ def _batch(stream: str, rows: Rows, after: int) -> Batch:
         if position > after:
             cursor = Cursor(position, mark)
             chunk = _chunk(stream, cursor, type, data)
-            # A stream has few types, and each row brings a text of its own.
+            # Interned: a stream has few types, and each row would keep a string of its own.
             events.append(RecentEvent(cursor, topic, chunk, key, sys.intern(type)))
             age_seconds = max(age_seconds, age)
             if trace_parent:
@@ -423,5 +427,5 @@ def _batch(stream: str, rows: Rows, after: int) -> Batch:
 
 
 def _is_all(rows: Rows, limit: int) -> bool:
-    """Whether a batch is all there is: neither its rows nor its bytes came to their limit."""
+    """Whether a batch is all there is: it reached neither the limit of rows nor that of bytes."""
     return not rows or len(rows) == rows[0][0] < limit

@@ -1,4 +1,4 @@
-"""The event log: what is waiting for a number, what has one, and how far each stream has come.
+"""The tables of the event log: waiting events, numbered events, and the state of each stream.
 
 The way of a row: `publish()` inserts an `OutboxEvent` in the caller's own transaction; after that
 transaction has committed, the function in `sql/number_events.sql` moves it into the log as an
@@ -17,10 +17,10 @@ from .topics import LONGEST
 
 
 class Stream(models.Model):
-    """How far a stream has come. Who numbers its events locks this row; writers never touch it.
+    """The state of a stream. A session that numbers its events locks this row; publishers don't.
 
     `OutboxEvent` and `Event` name their stream as text, without a foreign key: a foreign key would
-    make every writer share-lock this one row until its commit.
+    make every publisher share-lock this one row until its commit.
     """
 
     name = models.CharField(_("name"), max_length=100, primary_key=True)
@@ -46,16 +46,16 @@ class Stream(models.Model):
 
 
 class PollingLease(models.Model):
-    """That a process looks for the events of a stream by itself, see `polling_lease.py`.
+    """A process's promise to poll a stream for new events, see `polling_lease.py`.
 
-    Not in the row of the stream: that one is written for each batch of events. While a transaction
-    stays open for an hour, PostgreSQL keeps all its versions, and every checkout would go through
-    them.
+    It isn't in the stream's row, because that row is updated for each batch of events. While a
+    transaction stays open for an hour, PostgreSQL keeps all versions of the row, and every checkout
+    would have to go through them.
     """
 
     stream = models.CharField(max_length=100, primary_key=True)
     until = models.DateTimeField(
-        help_text="Who commits an event before then need not hint at it: there will be a look."
+        help_text="Events committed before then need no notification: a poll will find them."
     )
 
     def __str__(self) -> str:
@@ -63,24 +63,24 @@ class PollingLease(models.Model):
 
 
 class PrunedKind(models.Model):
-    """Up to where a stream has lost the events of one kind of topics, see `retention.py`."""
+    """How far a stream's events of one kind of topic have been pruned, see `retention.py`."""
 
     pk = models.CompositePrimaryKey("stream", "kind")
     stream = models.CharField(max_length=100)
     kind = models.CharField(max_length=LONGEST)
     through = models.BigIntegerField(
-        default=0, help_text="The last position at which there was one; 0: none is gone yet."
+        default=0, help_text="The position of the last event that was pruned; 0: none was."
     )
-    looked_through = models.BigIntegerField(help_text="Up to where there is none any more.")
+    looked_through = models.BigIntegerField(help_text="No event of this kind is left up to here.")
 
     def __str__(self) -> str:
         return f"{self.stream}, {self.kind}: {self.through}"
 
 
 class Process(models.Model):
-    """A server process, by its own word: who is connected there. For the admin.
+    """A server process, and who is connected to it, as the process itself reports. For the admin.
 
-    A row that isn't written any more is that of a process that ended without a word.
+    If a row is no longer updated, its process ended without deleting it.
     """
 
     id = models.UUIDField(primary_key=True)
@@ -105,7 +105,7 @@ class Process(models.Model):
 
 
 class EventFields(models.Model):
-    """What an event is, before and after it is numbered."""
+    """The fields that an event has both before and after it is numbered."""
 
     class Format(models.TextChoices):
         """How the data is to be read."""
@@ -115,7 +115,7 @@ class EventFields(models.Model):
 
     stream = models.CharField(_("stream"), max_length=100)
     topic = models.CharField(
-        _("topic"), max_length=LONGEST, help_text="Who or what it concerns, as `topic_of()` has it."
+        _("topic"), max_length=LONGEST, help_text="Who or what it concerns: a text of `topic_of()`."
     )
     type = models.CharField(
         _("type"),
@@ -129,7 +129,7 @@ class EventFields(models.Model):
         max_length=100,
         blank=True,
         db_default="",
-        help_text="Of the events of a topic with the same key only the newest is kept; empty: all.",
+        help_text="Only the newest event of a topic with this key is kept; empty: all are kept.",
     )
     trace_parent = models.CharField(
         max_length=55,
@@ -162,11 +162,11 @@ class DeadLetter(EventFields):
 
     id = models.BigAutoField(primary_key=True)
     outbox_id = models.BigIntegerField(
-        _("number in the outbox"), help_text="The id that it had as it waited."
+        _("number in the outbox"), help_text="The id that it had in the outbox."
     )
     data = models.TextField()
     set_aside_at = models.DateTimeField(_("set aside"), db_default=Now())
-    reason = models.TextField(_("reason"), help_text="What the database said of it.")
+    reason = models.TextField(_("reason"), help_text="The database's error message.")
 
     class Meta:
         verbose_name = _("event set aside")
@@ -178,22 +178,22 @@ class DeadLetter(EventFields):
 
 
 class KeptEvents(models.Manager["Event"]):
-    """The events that have not been replaced by a newer one with their key."""
+    """The events that no newer event with their key has replaced."""
 
     def get_queryset(self) -> models.QuerySet["Event"]:
         return super().get_queryset().filter(data__isnull=False)
 
 
 class Event(EventFields):
-    """An event of the log. Positions of a stream ascend by one in the order of publication.
+    """An event of the log. The positions of a stream ascend by one, in the order of publication.
 
-    A reader who has seen position n will never meet a later arrival at or below n.
+    Once a reader has seen position n, no event will ever appear at or below n.
     """
 
     pk = models.CompositePrimaryKey("stream", "position")
     position = models.BigIntegerField()
-    # A random number, the same for all events that were numbered together: it tells this event from
-    # another one that takes this position after the log went back.
+    # A random number, the same for all events that were numbered together. After the log went back,
+    # another event may take this position: it has another mark.
     mark = models.IntegerField()
     data = models.TextField(  # noqa: DJ001  an empty text is an event's data like any other
         null=True,

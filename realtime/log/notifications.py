@@ -1,34 +1,35 @@
-"""Hints: what PostgreSQL's NOTIFY says here, and that it is never more than a hint.
+"""The channels and payloads of PostgreSQL's NOTIFY. A notification is never more than a hint.
 
-One that is lost costs the time until the next poll, not an event. One that is forged costs a look:
-`NOTIFY` takes no privilege, so any role that may connect can say all of this. https://www.postgresql.org/docs/current/sql-notify.html
+A lost one delays an event until the next poll, and loses none. A forged one costs a query: `NOTIFY`
+needs no privilege, so any role that may connect can send it. https://www.postgresql.org/docs/current/sql-notify.html
 """
 
 from .cursor import Cursor
 
 # “A committed transaction wrote events of this stream; they wait for a number.”
 PENDING_CHANNEL = "realtime_pending"
-# “This stream has come to this event.”
+# “This is now the last event of this stream.”
 PUBLISHED_CHANNEL = "realtime_published"
-# “Look again who may read”, in one of the ways below.
+# “Check again who may read”, with one of the payloads below.
 ACCESS_CHANNEL = "realtime_access"
 
 # “This user, by primary key, was changed or deleted.”
 USER_CHANGED = "user"
-# “This session or token, by digest, is ended”: never the key itself, for others can read it.
+# “This session or token, by digest, has ended.” Others can listen, so the key itself isn't sent.
 CREDENTIAL_ENDED = "credential"
-# “Close the streams of this user”, signed, see ends_of_users.py: whoever still may comes back.
+# “Close the streams of this user”, signed, see ends_of_users.py. A client that still may read
+# reconnects.
 USER_ENDED = "end"
-# “Somebody has lost a permission or a group.”
+# “A user has lost a permission or a group.”
 PERMISSIONS_CHANGED = "permissions"
-# “Look again at everybody.”
+# “Check all streams.”
 ALL_CHANGED = "all"
-# “Look again at who follows this topic.”
+# “Check the streams that follow this topic.”
 TOPIC_CHANGED = "topic"
 
 
 def published(cursor: Cursor, stream: str) -> str:
-    """The payload on PUBLISHED_CHANNEL."""
+    """The payload on PUBLISHED_CHANNEL for a stream's last event."""
     return f"{cursor} {stream}"
 
 

@@ -1,4 +1,4 @@
-"""Publishing: an event is written with the change it tells of, and hinted at after the commit."""
+"""Publishing: events are written with the change they tell of, and notified after the commit."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -32,8 +32,8 @@ from .topics import topics_of
 DEFAULT_STREAM = "default"
 LONGEST_NAME = 100
 
-# Of few, each is a row of parameters of its own: binding lists takes psycopg as long as writing one
-# row takes PostgreSQL.
+# Up to so many events are bound one by one: to bind lists takes psycopg as long as PostgreSQL takes
+# to write a row.
 FEW = 8
 WRITE_FEW = "INSERT INTO realtime_outbox ({columns}) VALUES {rows}"
 WRITE_MANY = """
@@ -45,10 +45,11 @@ WRITE_MANY = """
     ) WITH ORDINALITY AS event (type, topic, format, data, key, number)
     ORDER BY number
 """
-# Hints, unless somebody polls the stream, see polling_lease.py: then it returns for how many more
-# seconds. A statement of its own after the commit: in the one that writes, this would make it half
-# as dear again for each checkout. Not a function, which each new connection would have to compile.
-# Longer than a lease? Then a clock was set back, and that is not to be relied on.
+# Notifies, unless a process polls the stream, see polling_lease.py: then it returns for how many
+# more seconds. It runs by itself after the commit: as part of the statement that writes, it would
+# make that one half as expensive again. It isn't a function, because each new connection would have
+# to compile it. A lease that ends later than any new one was written before a clock was set back,
+# so it is ignored.
 HINT_UNLESS_POLLED = """
     SELECT coalesce(
         (
@@ -74,7 +75,7 @@ NO_TABLES = (
 
 
 class _Nothing:
-    """That no data was given: None is JSON's null."""
+    """The default of `data`. None can't be the default: it is JSON's null."""
 
     def __repr__(self) -> str:
         return "<nothing>"
@@ -91,7 +92,7 @@ class Message(NamedTuple):
     text: str | None = None
     html: str | None = None
     latest: str | None = None
-    # None: that of `publish_many()`.
+    # None: the type that `publish_many()` was given.
     type: str | None = None
 
 
@@ -103,8 +104,8 @@ class _Row(NamedTuple):
     key: str
 
 
-# What most events are is what the table has by default, and need not be bound: JSON, without a key,
-# in no trace.
+# The fields without a default in the table. Most events have the defaults of the others, which then
+# need not be bound: JSON, no key, no trace.
 ALWAYS_GIVEN: tuple[str, ...] = _Row._fields[:3]
 
 
@@ -121,24 +122,24 @@ def publish(
 ) -> None:
     """Publish one event, in the transaction that is open now.
 
-    The event is written with whatever else that transaction writes: both commit or neither does.
-    To make that one unit of a save and its event, wrap both in `transaction.atomic()`.
+    The event and the other writes of that transaction commit together or not at all. To make a save
+    and its event one unit, wrap both in `transaction.atomic()`.
 
     to: who or what it concerns: a saved model instance, a `Topic`, or `PUBLIC`. Several of them in
         a queryset, list, tuple or set get one event each.
     type: the event's name in the browser (`addEventListener(type, …)`), 1 to 100 characters
         without line breaks; None: an unnamed event (`onmessage`).
     data: anything that `DjangoJSONEncoder` takes (decimals and dates become strings), sent as JSON.
-    text, html: sent as it is, on as many lines as it has; either instead of data.
+    text, html: give either instead of data; it is sent unchanged, on as many lines as it has.
     stream: a name of `REALTIME["STREAMS"]`.
     latest: a key, 1 to 100 characters: of the events of this topic with the same key only the
         newest is kept and sent.
-    using: an alias of the stream's database, if not the one that REALTIME names: such as one that
-        goes round PgBouncer, in a migration.
+    using: another alias of the stream's database than the one that REALTIME names, such as an alias
+        for migrations that bypasses PgBouncer.
 
-    Raises InvalidEvent, before anything is written, for what can't be sent over the wire or would
-    be written where nobody looks for it, and its subclass InvalidTopic for what is no topic;
-    NotMigrated if the log has no tables yet.
+    Raises InvalidEvent, before anything is written, if the event can't be sent over the wire or no
+    process would read it from that database; its subclass InvalidTopic if `to` is no topic;
+    NotMigrated if the tables of the log don't exist yet.
     """
     publish_many([Message(to, data, text, html, latest)], type=type, stream=stream, using=using)
 
@@ -150,9 +151,13 @@ def publish_many(
     stream: str = DEFAULT_STREAM,
     using: str | None = None,
 ) -> None:
-    """Publish several events of one stream, in their order: as `publish()`, in one statement.
+    """Publish several events of one stream in one statement. They keep their order.
 
-    type: of the events whose messages don't say their own.
+    messages: the events; each field means the same as that argument of `publish()`.
+    type: the type of events whose message has none.
+    stream, using: as for `publish()`.
+
+    Raises what `publish()` raises; then none of the events is written.
     """
     check_stream(stream)
     check_type(type)
@@ -177,14 +182,18 @@ def _write(connection: BaseDatabaseWrapper, statement: str, parameters: dict[str
 
 
 async def apublish(**arguments: Any) -> None:
-    """As `publish()`, from a coroutine: on the thread whose connection Django's async ORM uses."""
+    """`publish()` for coroutines. It runs on the thread that Django's async ORM uses, and so in the
+    same transaction. Takes the same arguments, and raises the same errors.
+    """
     await sync_to_async(publish)(**arguments)
 
 
 def connection_of(stream: str, using: str | None) -> BaseDatabaseWrapper:
-    """The connection to the database of a stream, by another alias of it if one is given.
+    """The connection to a stream's database.
 
-    Raises InvalidEvent if that leads elsewhere: nobody would number what is written there.
+    using: another alias of that database; None: the alias that REALTIME names.
+
+    Raises InvalidEvent if `using` leads to another database: no process numbers events there.
     """
     home = conf.database_of(stream)
     if using is None or using == home:
@@ -192,14 +201,14 @@ def connection_of(stream: str, using: str | None) -> BaseDatabaseWrapper:
     if not _leads_to(connections[using], home):
         raise InvalidEvent(
             f"The stream {stream!r} lives in the database {home!r}, and using={using!r} leads to "
-            f"another one, where nobody looks for its events. Leave `using` out, or publish to a "
+            f"another one, where no process reads its events. Leave `using` out, or publish to a "
             f"stream of {using!r}: REALTIME['STREAMS'] says which stream is in which database."
         )
     return connections[using]
 
 
 def _leads_to(connection: BaseDatabaseWrapper, home: str) -> bool:
-    """Whether it is to the database that `home` is an alias of, itself or where it listens."""
+    """Whether a connection leads to the database of the alias `home`, or to its LISTEN_URL."""
     of_home = connections[home].settings_dict
     ways = [(of_home.get("HOST"), of_home.get("PORT"), of_home["NAME"])]
     if url := conf.listen_url(home):
@@ -237,7 +246,7 @@ def _rows(message: Message, type: str | None) -> list[_Row]:
 
 
 def _statement(stream: str, trace_parent: str, rows: Sequence[_Row]) -> tuple[str, dict[str, Any]]:
-    """The statement that writes these, and its parameters."""
+    """The statement that writes these rows, and its parameters."""
     parameters: dict[str, Any] = {"stream": stream}
     if len(rows) > FEW:
         parameters["trace_parent"] = trace_parent
@@ -287,7 +296,7 @@ def _check_name(field: str, value: str) -> None:
 
 
 def _encoded(message: Message) -> tuple[str, str]:
-    """Format and text of what a message carries. Raises InvalidEvent."""
+    """The format and the text of a message's data. Raises InvalidEvent."""
     given = [message.data is not NOTHING, message.text is not None, message.html is not None]
     if sum(given) != 1:
         raise InvalidEvent("An event carries one of data=…, text=… and html=….")
@@ -297,7 +306,7 @@ def _encoded(message: Message) -> tuple[str, str]:
         text = message.html if message.text is None else message.text
         format, data = EventFields.Format.TEXT, encode_text(text)
     longest = conf.get("MAX_EVENT_BYTES")
-    # Counted only where it may matter: a character has four bytes at most.
+    # A character has four bytes at most, so short data need not be encoded to be measured.
     if len(data) * 4 > longest and (size := len(data.encode())) > longest:
         raise InvalidEvent(
             f"This event has {size:,} bytes, and REALTIME['MAX_EVENT_BYTES'] is {longest:,}: send "
@@ -318,7 +327,7 @@ def encode_json(data: Any) -> str:
 
 
 def encode_text(text: str | None) -> str:
-    """A text as it can be sent: its lines end in LF, for a CR ends a line on the wire too.
+    """The text with all line ends as LF: a CR would end a line on the wire as well.
 
     Raises InvalidEvent.
     """
@@ -332,19 +341,20 @@ def encode_text(text: str | None) -> str:
     return lines
 
 
-# Streams written by the transaction that each connection has open. After a rollback a name may stay
-# behind: it costs one needless hint after the next commit, and nothing else.
+# For each connection, the streams that its open transaction has written to. After a rollback a name
+# may stay behind; all it costs is one needless notification after the next commit.
 _streams_to_hint: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
 
 
 def _notify_after_commit(connection: Any, stream: str) -> None:
     if not connection.in_atomic_block and not connection.get_autocommit():
-        # Managed by hand: Django knows of no commit then. The poll will find the event.
+        # The caller commits by hand, and Django doesn't notice. The poll will find the event.
         return
     _streams_to_hint.setdefault(connection, set()).add(stream)
-    # After the commit, never inside: a NOTIFY in a transaction that wrote holds one lock for the
-    # whole cluster until that commit is on disk, and makes checkouts queue for one another.
-    # robust: the order stands even if the hint fails; the poll will find its event.
+    # After the commit, not before: a transaction that wrote and notifies holds a lock of the whole
+    # cluster until its commit is on disk, so checkouts would queue for one another.
+    # robust: if the notification fails, the order is saved all the same, and the poll will find the
+    # event.
     transaction.on_commit(lambda: _send_hints(connection), using=connection.alias, robust=True)
 
 
@@ -353,12 +363,12 @@ def _send_hints(connection: Any) -> None:
     streams = [
         stream
         for stream in _streams_to_hint.pop(connection, ())
-        # else the last look of that lease will find the event
+        # If a process polls the stream, the last poll of its lease will find the event.
         if not is_polled(connection.alias, stream, at=committed)
     ]
     if not streams:
         return
-    # A statement each, for there is nearly always one: binding a list takes longer than sending it.
+    # A statement for each stream: there is nearly always one, and binding a list takes longer.
     with connection.cursor() as cursor:
         for stream in sorted(streams):
             if may_hint_unasked(connection.alias, stream):
@@ -379,5 +389,5 @@ def _hint_unless_polled(database: str, stream: str, cursor: Any) -> None:
 
 @lru_cache(maxsize=100)
 def _hint(stream: str) -> str:
-    """The statement, without parameters: to bind two would take longer than it does itself."""
+    """The NOTIFY statement. It has no parameters: binding two takes longer than the statement."""
     return SQL("NOTIFY {}, {}").format(Identifier(PENDING_CHANNEL), Literal(stream)).as_string()

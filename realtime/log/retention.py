@@ -1,11 +1,12 @@
-"""Pruning: the oldest events leave the log, and the log remembers up to where.
+"""Pruning deletes the oldest events of the log, and notes how far each stream was pruned.
 
-A client whose cursor lies before that position is told so by a reset. Beside traffic it is safe:
-writers and readers never wait for it, publishers only for the end of a batch, see `_prune_batch`.
+A client whose cursor lies before that position gets a `reset`. Pruning is safe under load: readers
+and publishing transactions never wait for it, numbering only for the end of a batch, see
+`_prune_batch`.
 
-How long a stream is kept, and in it the events of some kinds of topics, is `REALTIME["RETENTION"]`.
-What is kept for less long than its stream is emptied, and stays as a row without data until the
-stream is pruned as far: positions have no hole.
+`REALTIME["RETENTION"]` says how long the events of a stream are kept, and those of some kinds of
+topics in it. An event that is kept for less time than its stream is emptied: its row stays without
+data until the stream is pruned that far, because positions have no gaps.
 """
 
 import re
@@ -26,7 +27,7 @@ CUT_BY_NUMBER = load("prune_cut_by_number")
 DELETE = load("prune_events")
 EMPTY_KIND = load("prune_kind")
 HINT = load("prune_hint")
-# Released at the end of the transaction. A second prune of the same stream waits for its turn.
+# The lock is released with the transaction. A second prune of the same stream waits for it.
 TAKE_TURN = "SELECT pg_advisory_xact_lock(hashtextextended('realtime_prune ' || %(stream)s, 0))"
 MARK = "SELECT max(mark) FROM realtime_event WHERE stream = %(stream)s AND position = %(through)s"
 PRUNED_THROUGH = "SELECT pruned_through FROM realtime_stream WHERE name = %(stream)s"
@@ -35,29 +36,30 @@ RAISE_PRUNED_THROUGH = (
     "WHERE name = %(stream)s"
 )
 
-# If somebody else is at it, they will do it.
+# Doesn't wait: if another session prunes this stream, that session will do it.
 TRY_TURN = TAKE_TURN.replace("pg_advisory_xact_lock", "pg_try_advisory_xact_lock")
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 LONGEST_AGE = timedelta(days=36_500)  # a hundred years; PostgreSQL's calendar begins in 4713 BC
-# All streams, or all kinds of topics, that aren't named.
+# The key in RETENTION for the streams, or kinds of topics, that it doesn't name.
 OTHERS = "*"
 
-# Bounded: no transaction runs for long, and an interrupted prune loses one batch of its work.
+# Bounded, so that no transaction runs for long and an interrupted prune loses only one batch.
 BATCH_ROWS = 5000
 
 
 class Batch(NamedTuple):
-    """What one transaction has deleted: so many events, up to this position."""
+    """How many events one transaction deleted or emptied, and up to which position."""
 
     events: int
     through: int
 
 
 class Due(NamedTuple):
-    """What is older than it is kept, up to this position.
+    """Events that have been kept for long enough.
 
-    kind: of topics, in a stream that is kept for longer; None: all of the stream.
+    kind: the kind of topic whose events are due; None: all events of the stream are.
+    through: the position of the last of them.
     """
 
     stream: str
@@ -66,9 +68,9 @@ class Due(NamedTuple):
 
 
 def parse_age(text: str) -> timedelta:
-    """“30d” and the like: a whole number of minutes, hours, days or weeks.
+    """The age that a text such as “30d” stands for: whole minutes, hours, days or weeks.
 
-    Raises ValueError, with a sentence for whoever wrote it.
+    Raises ValueError, with a message for the person who wrote the text.
     """
     match = re.fullmatch(r"([1-9][0-9]{0,8})([mhdw])", text)
     if match is None:
@@ -83,9 +85,9 @@ def parse_age(text: str) -> timedelta:
 
 
 def ages(stream: str) -> dict[str, timedelta]:
-    """How long a stream's events are kept, by kind of topic; OTHERS: all that isn't named.
+    """How long a stream's events are kept, by kind of topic; OTHERS: the kinds without an entry.
 
-    What isn't in it is kept for ever.
+    Without an entry for OTHERS, the other events are kept for ever.
     """
     retention = conf.get("RETENTION")
     pattern = next((name for name in retention if fnmatchcase(stream, name)), None)
@@ -97,7 +99,7 @@ def ages(stream: str) -> dict[str, timedelta]:
 
 
 def due(database: str | None = None) -> Iterator[Due]:
-    """What is to be pruned now by `REALTIME["RETENTION"]`, in one database or in all."""
+    """The events that `REALTIME["RETENTION"]` says to prune now, in one database or in all."""
     if not conf.get("RETENTION"):
         return
     for stream in streams(database):
@@ -110,29 +112,33 @@ def due(database: str | None = None) -> Iterator[Due]:
 
 
 def prune_due(due: Due, *, wait: bool = True) -> Iterator["Batch"]:
-    """Prune, batch by batch. wait: for others who prune the same stream; else leave it to them."""
+    """Prune what is due, batch by batch.
+
+    wait: if another session prunes the same stream, wait for it; otherwise leave it to that
+        session.
+    """
     if due.kind is None:
         return prune(due.stream, due.through, wait=wait)
     return _empty(due.stream, due.kind, due.through, wait=wait)
 
 
 def streams(database: str | None = None) -> list[Stream]:
-    """All streams that ever had an event, of one database or of all, by name."""
+    """All streams that ever had an event, in one database or in all, ordered by name."""
     databases = conf.databases() if database is None else [database]
     found = [
         stream
         for alias in databases
         for stream in Stream.objects.using(alias).order_by("name")
-        # One that lives elsewhere by now is no longer looked at here.
+        # Leaves out a stream that has since been moved to another database.
         if conf.database_of(stream.name) == alias
     ]
     return sorted(found, key=lambda stream: stream.name)
 
 
 def cut_by_age(stream: str, older_than: timedelta) -> int:
-    """The last position whose event is older than this, by the time it was published.
+    """The last position whose event was published longer ago than this.
 
-    The newest event always stays: by it each process notices what it has not seen before.
+    The newest event is never counted: processes need it to notice that they have missed events.
     """
     return _query(CUT_BY_AGE, stream=stream, seconds=older_than.total_seconds())
 
@@ -145,16 +151,17 @@ def cut_by_number(stream: str, keep: int) -> int:
 def prune(stream: str, through: int, *, wait: bool = True) -> Iterator[Batch]:
     """Delete the events up to a position, batch by batch.
 
-    Each batch is committed before it is yielded, so it can be left off at any time.
+    Each batch is committed before it is yielded, so the caller may stop at any time.
 
-    wait: for others who prune the same stream; else leave it to them.
+    wait: if another session prunes the same stream, wait for it; otherwise leave it to that
+        session.
     """
     while (batch := _prune_batch(stream, through, wait)) is not None:
         yield batch
 
 
 def _empty(stream: str, kind: str, through: int, *, wait: bool) -> Iterator[Batch]:
-    """Empty the events of one kind of topics up to a position, batch by batch."""
+    """Empty the events of one kind of topic up to a position, batch by batch."""
     while (batch := _empty_batch(stream, kind, through, wait)) is not None:
         yield batch
 
@@ -174,7 +181,8 @@ def _empty_batch(stream: str, kind: str, through: int, wait: bool) -> Batch | No
         events, last = _query_row(
             EMPTY_KIND, stream=stream, kind=kind, after=after, through=reached
         )
-        # In the same transaction, as below. What wasn't there has not been taken from anybody.
+        # In the same transaction, as in _prune_batch. `through` only rises if events were emptied:
+        # otherwise clients have missed nothing.
         marks = {"looked_through": reached, **({"through": last} if events else {})}
         PrunedKind.objects.using(database).update_or_create(
             stream=stream, kind=kind, defaults=marks
@@ -192,8 +200,8 @@ def _take_turn(stream: str, wait: bool) -> bool:
 def _prune_batch(stream: str, through: int, wait: bool) -> Batch | None:
     """Delete the lowest events of a stream; None if all up to that position are gone."""
     with transaction.atomic(using=conf.database_of(stream)):
-        # Each statement with a snapshot of its own, whatever the project's default is: the second
-        # has to see what the prune before us has committed.
+        # At this level each statement has a snapshot of its own, whatever the project's default:
+        # after the wait, the next one has to see what the prune before us has committed.
         _execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED", stream=stream)
         if not _take_turn(stream, wait):
             return None
@@ -201,13 +209,14 @@ def _prune_batch(stream: str, through: int, wait: bool) -> Batch | None:
         if after >= through:
             return None
         reached = min(after + BATCH_ROWS, through)
-        # By it a client that has seen this event, and nothing later, is known to miss nothing.
+        # By this mark we know that a client misses nothing if it has seen this event and none
+        # later.
         mark = _query(MARK, stream=stream, through=reached)
         events = _execute(DELETE, stream=stream, after=after, through=reached)
-        # In the same transaction: a replay sees both or neither, so it never meets a hole that
-        # nobody has marked. And last: this locks the stream's row against publishers.
+        # In the same transaction, so that a replay never sees the deletion without this note. And
+        # as its last statement, because it locks the stream's row against numbering.
         _execute(RAISE_PRUNED_THROUGH, stream=stream, through=reached, mark=mark)
-    # A publisher that came in that moment did not wait for us: it has to be called again.
+    # A process that wanted to number in that moment did not wait for us: notify it again.
     _execute(HINT, stream=stream, channel=PENDING_CHANNEL)
     return Batch(events, reached)
 

@@ -1,7 +1,7 @@
-"""The cursor for a page: it renders what was published up to here, and its stream goes on there.
+"""The cursor for a page: the page shows the events up to it, and its stream goes on from there.
 
 A page may be rendered by a process that follows no stream, such as a WSGI server's, or before any
-has begun to. So whoever asks for the cursor has numbered first what was committed before.
+has begun to. So asking for the cursor first numbers the events that were committed before.
 """
 
 import logging
@@ -23,29 +23,29 @@ logger = logging.getLogger("realtime")
 
 NUMBER_ROWS = 1000
 SNAPSHOT = load("snapshot")
-# Without a lease, for nobody here looks again; and it waits for whoever else is at it.
+# Without a lease, because this process doesn't poll; and it waits for a session that is numbering.
 NUMBER = """
     SELECT taken, moved, last_position, last_mark
     FROM realtime_number_events(%(stream)s, %(number_rows)s, 0, NULL, true)
 """
-# A page is not to wait for a session that hangs.
+# So that a page doesn't wait for a session that hangs.
 LOCK_TIMEOUT = "SET LOCAL lock_timeout = '1s'"
 NOTIFY = "SELECT pg_notify(%(channel)s, %(payload)s)"
 
 
 def current_cursor(stream: str = DEFAULT_STREAM, using: str | None = None) -> Cursor:
-    """Where a stream stands, once all that was committed before this call has its position.
+    """The cursor of a stream's last event, once all events committed before have been numbered.
 
-    To be asked for before what is rendered: what is committed in between may then be in both, the
-    page and its stream, and is never in neither.
+    Call it before you query what the page shows. A change that is committed in between may then
+    appear both in the page and in its stream, but is never missing from both.
 
     stream: a name of `REALTIME["STREAMS"]`.
-    using: an alias of the stream's database, if not the one that REALTIME names.
+    using: another alias of the stream's database than the one that REALTIME names.
 
-    Returns the cursor; its text, `str(cursor)`, is what a stream is asked for with, and
-    `cursor.position` the number of the last event. It costs a query, or a few if events wait.
+    Returns the cursor: a page opens its stream with `str(cursor)`, and `cursor.position` is the
+    number of the last event. It costs one query, or a few if events wait to be numbered.
 
-    Raises InvalidEvent if there is no such stream, or not in that database.
+    Raises InvalidEvent if there is no such stream, or it isn't in that database.
     """
     check_stream(stream)
     connection = connection_of(stream, using)
@@ -55,7 +55,7 @@ def current_cursor(stream: str = DEFAULT_STREAM, using: str | None = None) -> Cu
             with _outside_transaction(connection) as other:
                 _number(other, stream)
         except DatabaseError as error:
-            # The page stands all the same: what has no position yet is told by its stream.
+            # The page is right all the same: its stream will send the events without a position.
             logger.warning("Could not number the events of %r for a page: %s", stream, error)
         else:
             position, mark, _ = _query(connection, SNAPSHOT, stream=stream)
@@ -63,14 +63,16 @@ def current_cursor(stream: str = DEFAULT_STREAM, using: str | None = None) -> Cu
 
 
 async def acurrent_cursor(stream: str = DEFAULT_STREAM, using: str | None = None) -> Cursor:
-    """As `current_cursor()`, from a coroutine."""
+    """`current_cursor()` for coroutines: the same arguments, result and errors."""
     return await sync_to_async(current_cursor)(stream, using)
 
 
 @contextmanager
 def _outside_transaction(connection: BaseDatabaseWrapper) -> Iterator[BaseDatabaseWrapper]:
-    """Positions are committed at once, and the stream's lock given back, however long the
-    transaction of the caller lasts: on a connection of their own if there is one.
+    """A connection that is in no transaction: another one if the caller's is in one.
+
+    So positions are committed and the stream's lock is released at once, however long the caller's
+    transaction lasts.
     """
     if not connection.in_atomic_block and connection.get_autocommit():
         yield connection
@@ -83,11 +85,11 @@ def _outside_transaction(connection: BaseDatabaseWrapper) -> Iterator[BaseDataba
 
 
 def _number(connection: BaseDatabaseWrapper, stream: str) -> None:
-    """Give all that waits in a stream its position, and tell the processes that follow it."""
+    """Number the waiting events of a stream, and notify the processes that follow it."""
     parameters = {"stream": stream, "number_rows": NUMBER_ROWS}
     with connection.cursor() as cursor:
         taken = None
-        # Null for the first event ever of a stream, of which another session was told as well.
+        # None if another session has just made this stream's row, for its first event: try again.
         while taken is None or taken == NUMBER_ROWS:
             try:
                 [(taken, moved, position, mark)] = _transact(cursor, NUMBER, parameters)
@@ -103,7 +105,7 @@ def _number(connection: BaseDatabaseWrapper, stream: str) -> None:
 
 
 def _transact(cursor: Any, statement: str, parameters: dict[str, Any]) -> list[Any]:
-    # See the head of number_events.sql.
+    # number_events.sql says at its head why it needs this isolation level.
     cursor.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
     try:
         cursor.execute(LOCK_TIMEOUT)

@@ -22,17 +22,17 @@ from .. import conf
 from ..exceptions import InvalidTopic
 from . import wire
 
-# As long as the column.
+# The length of the column.
 LONGEST = 200
 KIND = re.compile(r"[A-Za-z0-9_.-]+")
-# The same is in sql/prune_kind.sql.
+# sql/prune_kind.sql has the same expression.
 KIND_OF_TEXT = re.compile(r"(?:[^/:]+/)?([^:]+)")
 TENANT = re.compile(r"[^/:\s]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """What isn't a model instance, or is one that need not be loaded.
+    """A topic that is no model instance, or a model instance that need not be loaded.
 
     kind: letters, digits, `_`, `.` and `-`.
     key: text, a whole number or a UUID.
@@ -45,7 +45,7 @@ class Topic:
 
 
 class Public(Enum):
-    """The topic that everybody may follow, without signing in too where a view allows it."""
+    """The topic that everybody may follow, even without signing in where a view allows that."""
 
     PUBLIC = "public"
 
@@ -54,7 +54,7 @@ class Public(Enum):
 
 
 class Everything(Enum):
-    """All topics of a stream: what a view may let somebody follow, and nothing to publish to."""
+    """All topics of a stream: a view may let a client follow it, but nobody can publish to it."""
 
     EVERYTHING = "everything"
 
@@ -68,7 +68,7 @@ EVERYTHING: Final = Everything.EVERYTHING
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Of all topics the events of some types, and of some topics all events."""
+    """The events of some types in all topics, and all events in some topics."""
 
     types: frozenset[str]
     topics: tuple[str, ...]
@@ -81,11 +81,14 @@ HINT = "Give a saved model instance, realtime.Topic(kind, key) or realtime.PUBLI
 
 
 def topic_of(subject: Any) -> str:
-    """The text of a topic: of a saved model instance, a `Topic` or `PUBLIC`.
+    """The text of a topic.
 
-    With `REALTIME["TENANT"]` it begins with the tenant of now: `acme/documents.document:7`.
+    subject: a saved model instance, a `Topic` or `PUBLIC`.
 
-    Raises InvalidTopic.
+    Returns 1 to 200 characters without line breaks: `documents.document:7`. With
+    `REALTIME["TENANT"]` they begin with the current tenant: `acme/documents.document:7`.
+
+    Raises InvalidTopic if the subject is none of these, or its text would be too long.
     """
     text = _text_of(subject)
     if not 1 <= len(text) <= LONGEST or not wire.is_line(text):
@@ -109,7 +112,7 @@ def topics_of(to: Any) -> list[str]:
 def followed(subjects: Any) -> Topics:
     """What a client follows: EVERYTHING, or the texts of one or several topics.
 
-    Raises InvalidTopic, also if there are none.
+    Raises InvalidTopic if a subject is no topic, or there is none.
     """
     if subjects is EVERYTHING:
         if conf.get("TENANT") is not None:
@@ -132,7 +135,7 @@ def named(topics: Topics) -> tuple[str, ...]:
 
 
 def kind_of(topic: str) -> str:
-    """The kind of a topic, by its text."""
+    """The kind of the topic that has this text."""
     match = KIND_OF_TEXT.match(topic)
     return topic if match is None else match[1]
 
@@ -167,7 +170,7 @@ def _text_of_topic(topic: Topic) -> str:
             f"{topic!r}: the key of a topic has to be text, a whole number or a UUID."
         )
     key = topic.key
-    # By its value, for the text of a member of an enumeration may be the member's name.
+    # The plain value: str() of an enumeration's member may be the member's name.
     if isinstance(key, (str, int)):
         key = str.__str__(key) if isinstance(key, str) else int(key)
     return f"{str.__str__(topic.kind)}:{key}"
@@ -176,33 +179,33 @@ def _text_of_topic(topic: Topic) -> str:
 def _text_of_instance(instance: Model) -> str:
     model = instance._meta.concrete_model or type(instance)  # a proxy is what it stands for
     if model._meta.parents and isinstance(instance, user_model := get_user_model()):
-        # By whatever model a user was loaded, it is as a user that they sign in and follow.
+        # A user loaded through a model that inherits from the user model is the same user.
         model = user_model._meta.concrete_model or user_model
     label = model._meta.label_lower
     if instance.pk is None:
         raise InvalidTopic(
-            f"{instance!r} has no primary key: save it first. What has been deleted is "
+            f"{instance!r} has no primary key: save it first. For a deleted row use "
             f"realtime.Topic({label!r}, key), with the key that it had."
         )
     if instance._state.adding:
         raise InvalidTopic(
-            f"{instance!r} is not saved yet: save it first. A row that need not be loaded is "
+            f"{instance!r} is not saved yet: save it first. For a row that you haven't loaded use "
             f"realtime.Topic({label!r}, key)."
         )
     return f"{label}:{_key_text(instance, model)}"
 
 
 def _key_text(instance: Model, model: type[Model]) -> str:
-    """The primary key of a row of this model as text, the same for whoever names this row.
+    """The primary key of a row as text, the same however its instance was made.
 
-    As the field has it: what was saved with the key "007", or a UUID without dashes, is read from
-    the table with another one. Of a composite key, its parts with commas between them.
+    It is converted as the field does: an instance saved with the key "007", or a UUID without
+    dashes, has another value when it is loaded. A composite key is its parts joined by commas.
     """
     fields: Any = model._meta.pk_fields
     parts = [str(field.to_python(getattr(instance, field.attname))) for field in fields]
     if len(parts) == 1:
         return parts[0]
-    # A comma of their own is written as in a URL: ("a,b", "c") and ("a", "b,c") are two topics.
+    # Commas in a part are escaped as in a URL: ("a,b", "c") and ("a", "b,c") are two topics.
     return ",".join(part.replace("%", "%25").replace(",", "%2C") for part in parts)
 
 
@@ -212,7 +215,7 @@ def _tenant_prefix() -> str:
 
 
 def tenant_of_now() -> str:
-    """The name of the tenant of now; empty where there are none. Raises InvalidTopic."""
+    """The name of the current tenant; empty without REALTIME["TENANT"]. Raises InvalidTopic."""
     path = conf.get("TENANT")
     if path is None:
         return ""

@@ -7,11 +7,11 @@ line, so no field may hold one.
 
 from .cursor import Cursor
 
-# What one write to a client holds at most, unless a single event is larger. A client that does not
-# read costs one of these beside what its server buffers.
+# The most that one write to a client holds, unless a single event is larger. A client that does not
+# read costs one of these in addition to the server's buffers.
 CHUNK_BYTES = 96 * 1024
 
-# Events that the stream itself sends, or an EventSource: nobody else's may be called so.
+# Types of events that the stream or EventSource itself sends: published events can't have them.
 OWN_TYPES = frozenset({"error", "heartbeat", "open", "reset"})
 
 
@@ -27,12 +27,14 @@ def is_line(text: str) -> bool:
 
 
 def is_sendable(type: str, data: str) -> bool:
-    """Whether an event with this type and data keeps to its own fields and names."""
+    """Whether this type and data can be sent: neither forges a field or one of OWN_TYPES."""
     return "\r" not in data and (not type or (type not in OWN_TYPES and is_line(type)))
 
 
 def event(cursor: Cursor, type: str, data: str | None) -> bytes:
-    """One event, unnamed without a type; nothing without data, for a newer one has replaced it.
+    """The bytes of one event; without a type it is unnamed.
+
+    Empty if data is None: a newer event has replaced this one, or it was pruned.
 
     Each line of a text becomes a `data:` line of its own, which the client joins again (9.2.6).
     """
@@ -44,35 +46,35 @@ def event(cursor: Cursor, type: str, data: str | None) -> bytes:
 
 
 def opening(retry_milliseconds: int, cursor: Cursor) -> bytes:
-    """The first bytes: how long to wait before reconnecting, and the first heartbeat.
+    """The first bytes of a stream: how long to wait before reconnecting, and a heartbeat.
 
-    They go out at once, so that `onopen` fires and proxies commit to the response. The `id:` makes
-    a client that is cut off before its first event come back to where it began.
+    They are sent at once, so that `onopen` fires and proxies forward the response. Because of the
+    `id:`, a client that is cut off before its first event resumes where it began.
     """
     return f"retry: {retry_milliseconds}\n".encode() + heartbeat(cursor)
 
 
 def heartbeat(cursor: Cursor) -> bytes:
-    """A sign of life, and up to where the client has been told everything.
+    """A heartbeat, with the cursor up to which the client has been sent everything.
 
-    An event, not a comment: a browser hides comments from the page, whose script could then not
-    tell a quiet stream from a dead one. It takes a `data:` line, if an empty one, for without any
-    no event is dispatched (9.2.6). Its `id:` takes the cursor of a client that gets few events
-    along, which would otherwise grow old, and fall off the log when that is pruned.
+    It is an event, because a browser hides comments from the page: its script could not tell a
+    quiet stream from a dead one. It has an empty `data:` line, because an event without `data:`
+    isn't dispatched (9.2.6). Its `id:` advances the cursor of a client that gets few events, which
+    pruning would otherwise pass.
     """
     return f"event: heartbeat\nid: {cursor}\ndata:\n\n".encode()
 
 
 def comment(text: str) -> bytes:
-    """A line that clients skip, for people who look at the wire."""
+    """A comment, which clients ignore, for people who read the raw stream."""
     return f": {text}\n\n".encode()
 
 
 def retry(milliseconds: int) -> bytes:
-    """How long to wait before reconnecting, from now on (9.2.6)."""
+    """Changes how long the client waits before it reconnects (9.2.6)."""
     return f"retry: {milliseconds}\n\n".encode()
 
 
 def reset(reason: str, cursor: Cursor) -> bytes:
-    """Tells the client that its cursor can't be honoured: reload, then go on from this one."""
+    """Tells the client that its cursor can't be honoured: reload, then resume at this one."""
     return event(cursor, "reset", f'{{"reason":"{reason}","position":{cursor.position}}}')

@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
                 (
                     "until",
                     models.DateTimeField(
-                        help_text="Who commits an event before then need not hint at it: there will be a look."
+                        help_text="Events committed before then need no notification: a poll will find them."
                     ),
                 ),
             ],
@@ -75,7 +75,7 @@ class Migration(migrations.Migration):
                 (
                     "topic",
                     models.CharField(
-                        help_text="Who or what it concerns, as `topic_of()` has it.",
+                        help_text="Who or what it concerns: a text of `topic_of()`.",
                         max_length=200,
                         verbose_name="topic",
                     ),
@@ -102,7 +102,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         db_default="",
-                        help_text="Of the events of a topic with the same key only the newest is kept; empty: all.",
+                        help_text="Only the newest event of a topic with this key is kept; empty: all are kept.",
                         max_length=100,
                         verbose_name="key",
                     ),
@@ -176,7 +176,7 @@ class Migration(migrations.Migration):
                 (
                     "topic",
                     models.CharField(
-                        help_text="Who or what it concerns, as `topic_of()` has it.",
+                        help_text="Who or what it concerns: a text of `topic_of()`.",
                         max_length=200,
                         verbose_name="topic",
                     ),
@@ -209,7 +209,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         db_default="",
-                        help_text="Of the events of a topic with the same key only the newest is kept; empty: all.",
+                        help_text="Only the newest event of a topic with this key is kept; empty: all are kept.",
                         max_length=100,
                         verbose_name="key",
                     ),
@@ -299,12 +299,12 @@ class Migration(migrations.Migration):
                     "through",
                     models.BigIntegerField(
                         default=0,
-                        help_text="The last position at which there was one; 0: none is gone yet.",
+                        help_text="The position of the last event that was pruned; 0: none was.",
                     ),
                 ),
                 (
                     "looked_through",
-                    models.BigIntegerField(help_text="Up to where there is none any more."),
+                    models.BigIntegerField(help_text="No event of this kind is left up to here."),
                 ),
             ],
         ),
@@ -315,7 +315,7 @@ class Migration(migrations.Migration):
                 (
                     "topic",
                     models.CharField(
-                        help_text="Who or what it concerns, as `topic_of()` has it.",
+                        help_text="Who or what it concerns: a text of `topic_of()`.",
                         max_length=200,
                         verbose_name="topic",
                     ),
@@ -342,7 +342,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         db_default="",
-                        help_text="Of the events of a topic with the same key only the newest is kept; empty: all.",
+                        help_text="Only the newest event of a topic with this key is kept; empty: all are kept.",
                         max_length=100,
                         verbose_name="key",
                     ),
@@ -367,7 +367,7 @@ class Migration(migrations.Migration):
                 (
                     "outbox_id",
                     models.BigIntegerField(
-                        help_text="The id that it had as it waited.",
+                        help_text="The id that it had in the outbox.",
                         verbose_name="number in the outbox",
                     ),
                 ),
@@ -382,7 +382,7 @@ class Migration(migrations.Migration):
                 (
                     "reason",
                     models.TextField(
-                        help_text="What the database said of it.", verbose_name="reason"
+                        help_text="The database's error message.", verbose_name="reason"
                     ),
                 ),
             ],

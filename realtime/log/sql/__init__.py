@@ -1,4 +1,4 @@
-"""The SQL of this app, one statement a file; its head says what it does and why so."""
+"""The SQL of this app, one statement a file; the head of each says what it does and why."""
 
 from pathlib import Path
 

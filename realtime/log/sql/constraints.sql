@@ -1,8 +1,7 @@
--- What can't be sent can't be written, by whomever: the rules of the wire, for those who insert rows
--- without publish(). A line break in a name or in JSON would break the framing of everybody's
--- stream, or forge the fields of another event.
+-- No row can be inserted that can't be sent, not even without publish(). A line break in a name or
+-- in JSON would break the framing of every client's stream, or forge the fields of another event.
 --
--- As long as an event may ever be: REALTIME["MAX_EVENT_BYTES"] allows less.
+-- The limit of the data's length is the highest possible one: REALTIME["MAX_EVENT_BYTES"] is lower.
 ALTER TABLE realtime_outbox
     ADD CONSTRAINT realtime_outbox_stream CHECK (stream <> '' AND stream !~ E'[\r\n]'),
     ADD CONSTRAINT realtime_outbox_topic CHECK (topic <> '' AND topic !~ E'[\r\n]'),
@@ -15,12 +14,12 @@ ALTER TABLE realtime_outbox
     ADD CONSTRAINT realtime_outbox_data CHECK (
         strpos(data, E'\r') = 0
         AND (format <> 'json' OR strpos(data, E'\n') = 0)
-        -- Raises an error of its own, which says where it is no JSON.
+        -- The cast raises an error of its own, which says where the text is no JSON.
         AND CASE WHEN format = 'json' THEN data::json IS NOT NULL ELSE true END
     );
 
--- The same once more, for what was in the outbox while its constraints were not: here it is set aside
--- by itself, see set_aside.sql, before it is anybody's.
+-- The same again, for rows that got into the outbox while its constraints were dropped: here they
+-- are refused before any client reads them, and set aside one by one, see set_aside.sql.
 ALTER TABLE realtime_event
     ADD CONSTRAINT realtime_event_stream CHECK (stream <> '' AND stream !~ E'[\r\n]'),
     ADD CONSTRAINT realtime_event_topic CHECK (topic <> '' AND topic !~ E'[\r\n]'),
@@ -34,6 +33,6 @@ ALTER TABLE realtime_event
     ADD CONSTRAINT realtime_event_data CHECK (
         strpos(data, E'\r') = 0
         AND (format <> 'json' OR strpos(data, E'\n') = 0)
-        -- What was replaced or pruned has no data.
+        -- An event that was replaced or pruned has no data.
         AND CASE WHEN format = 'json' THEN (data IS NULL OR data::json IS NOT NULL) ELSE true END
     );

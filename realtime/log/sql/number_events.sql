@@ -1,24 +1,29 @@
 -- Gives committed, unnumbered events of one stream their positions: takes at most `batch_rows` of
 -- them from realtime_outbox, oldest first, and moves them into realtime_event.
 --
--- Of events with the same topic and key only the newest gets a position; what an earlier batch has
--- put into the log for that key is emptied, and keeps its position: positions have no hole.
+-- Of events with the same topic and key only the newest gets a position. The event that an earlier
+-- batch has put into the log for that key is emptied, and keeps its position: positions have no
+-- gaps.
 --
--- All of a batch have one mark, a random number. It tells the event at a position from another
--- one that takes the same position after the log went back: a backup was restored, or a standby
--- that lacks the last commits was promoted.
+-- All events of a batch have one mark, a random number. After the log went back (a backup was
+-- restored, or a standby that lacks the last commits was promoted) another event may take the same
+-- position: it has another mark.
 --
--- If it took `busy_rows` or more, or one was replaced at once, and less than half of an
--- earlier lease is left, it takes out a lease: from now on the caller looks again and again, and
--- once more when `lease` is over. Until then (realtime_pollinglease.until) who commits an event
--- need not hint at it. Without a `lease` (null) it never does.
+-- It takes out a lease if it took `busy_rows` or more, or an event was replaced at once, unless
+-- more than half of an earlier lease is left. With a lease the caller polls again and again, and
+-- once more when `lease` is over. Until then (realtime_pollinglease.until) a committed event needs
+-- no notification. If `lease` is null, it never takes out one.
 --
--- Returns how many it took, how many of them have a position now, and how many were replaced at
--- once (before they had one, or within 20 ms of it, as those of a key that changes more than 50
--- times a second); the stream's last position and its mark, whether it took out a lease, and how
--- many seconds ago the oldest of those that have a position now was inserted; nulls if another
--- session is numbering this stream right now (that session hears the same hints, so it will run
--- once more for whatever it could not see yet). With `wait` it waits for that session instead.
+-- Returns:
+-- - taken: how many events it took; moved: how many of them got a position; replaced: how many were
+--   replaced before they got one, or within 20 ms after that, as with a key that changes more than
+--   50 times a second;
+-- - last_position, last_mark: those of the stream's last event;
+-- - leased: whether it took out a lease;
+-- - waited_seconds: how long ago the oldest of those that got a position was inserted.
+-- All are null if another session is numbering this stream right now. That session gets the same
+-- notifications, so it will run again for the events that it could not see yet. With `wait` this
+-- function waits for that session instead.
 --
 -- The lock and the numbering are two statements on purpose: in READ COMMITTED each statement of
 -- a PL/pgSQL function has a snapshot of its own, so the second one sees every event committed
@@ -26,16 +31,18 @@
 -- an event could be numbered twice or slip below a position that readers have already passed.
 -- https://www.postgresql.org/docs/current/transaction-iso.html#XACT-READ-COMMITTED
 --
--- As durable as the cluster can make it before anyone sees it, though the project may have settled
--- for less: numbers that a crash or a failover forgot, and that were given anew, would point at
--- other events than those that clients remember. Its flush makes durable what was committed before
--- it, too. https://www.postgresql.org/docs/current/runtime-config-wal.html#GUC-SYNCHRONOUS-COMMIT
+-- Positions are committed as durably as the cluster can, before any client sees them, even where
+-- the project's synchronous_commit is weaker. Otherwise a crash or a failover could lose positions
+-- that clients remember, and give them to other events. The same flush makes earlier commits
+-- durable.
+-- https://www.postgresql.org/docs/current/runtime-config-wal.html#GUC-SYNCHRONOUS-COMMIT
 --
--- Where the row of the stream contradicts its events, as after a restore of one of the two tables
--- or a DELETE by hand, the events are right. If there are some beyond it, it goes on after them. If
--- the newest is missing, the log counts as pruned up to there: whoever missed what is gone is told.
+-- Where the stream's row contradicts its events (after a restore of one of the two tables, or a
+-- DELETE by hand), the events are right. If there are events beyond its position, numbering goes on
+-- after them. If the newest event is missing, the log counts as pruned up to that position, so
+-- clients that missed an event get a `reset`.
 --
--- FOR NO KEY UPDATE: the weakest lock that excludes another session that numbers.
+-- FOR NO KEY UPDATE is the weakest lock that excludes another session that numbers.
 CREATE FUNCTION realtime_number_events(
     stream_name text, batch_rows integer, busy_rows integer, lease interval,
     wait boolean DEFAULT false,
@@ -53,7 +60,7 @@ DECLARE
     newest_position bigint;
     newest_mark integer;
 BEGIN
-    -- Nothing to do costs no lock: a lock is written to the log, and its commit flushed to disk.
+    -- If nothing waits, take no lock: a row lock is written to the WAL, which the commit flushes.
     IF NOT EXISTS (SELECT FROM realtime_outbox WHERE stream = stream_name) THEN
         taken := 0;
         moved := 0;
@@ -80,8 +87,8 @@ BEGIN
     END IF;
 
     IF NOT FOUND THEN
-        -- Locked by another session? Asked first, because INSERT would wait for that session even
-        -- with ON CONFLICT DO NOTHING.
+        -- Is the row there, but locked by another session? Asked before the INSERT, which would
+        -- wait for that session even with ON CONFLICT DO NOTHING.
         IF EXISTS (SELECT FROM realtime_stream WHERE name = stream_name) THEN
             RETURN;
         END IF;
@@ -176,7 +183,7 @@ BEGIN
         SELECT stream_name, clock_timestamp() + lease
         WHERE lease IS NOT NULL
         ON CONFLICT (stream) DO UPDATE SET until = excluded.until
-        -- Later than that: a clock was set back since.
+        -- If the earlier lease ends later than a new one, a clock has been set back.
         WHERE earlier.until < excluded.until - lease / 2 OR earlier.until > excluded.until;
         leased := FOUND;
     END IF;

@@ -1,5 +1,5 @@
--- A server process says that it is there, and who is connected; and forgets those that have said
--- nothing for long.
+-- A server process reports that it lives and who is connected to it, and deletes the rows of
+-- processes that haven't reported for ten minutes.
 WITH gone AS (
     DELETE FROM realtime_process
     WHERE beat_at < statement_timestamp() - interval '10 minutes' AND id <> %(id)s

@@ -1,10 +1,10 @@
--- Up to which position the events of one stream are older than a number of seconds.
+-- The position up to which the events of one stream are older than a number of seconds.
 --
--- A binary search, because published_at ascends with the position: some 25 rows are read, of
--- however many. Where the server's clock was set back, it is off by no more than that.
+-- It is a binary search, because published_at ascends with the position: it reads some 25 rows of a
+-- table of any size. If the server's clock was set back, the result is off by no more than that.
 --
--- `low` is old enough (or pruned already), `high` is not: it begins at the newest event, which
--- always stays. A row that is missing between them is as good as old.
+-- The event at `low` is old enough (or already pruned), the one at `high` isn't. `high` begins at
+-- the newest event, which always stays. A missing row between them counts as old.
 WITH RECURSIVE search (low, high) AS (
     SELECT pruned_through, position
     FROM realtime_stream
@@ -14,7 +14,8 @@ WITH RECURSIVE search (low, high) AS (
         CASE WHEN is_young THEN low ELSE middle END,
         CASE WHEN is_young THEN middle ELSE high END
     FROM (
-        -- A scalar subquery: for EXISTS the planner may choose to read the whole table once.
+        -- A scalar subquery, because for EXISTS the planner may choose to read the whole table
+        -- once.
         SELECT low, high, middle, coalesce((
             SELECT published_at >= statement_timestamp() - make_interval(secs => %(seconds)s)
             FROM realtime_event

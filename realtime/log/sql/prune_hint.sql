@@ -1,5 +1,5 @@
--- Hints at events of one stream that wait for a number, if there are any.
+-- Notifies if events of one stream wait for a number.
 --
--- Who wanted to number them while the stream was locked by somebody else has left it to them.
+-- A process that wanted to number them while pruning held the stream's lock has given up.
 SELECT pg_notify(%(channel)s, %(stream)s)
 WHERE EXISTS (SELECT FROM realtime_outbox WHERE stream = %(stream)s)

@@ -1,10 +1,9 @@
--- Empties the events of some kind of topic in one stream, after one position and up to another:
--- they keep their positions, of which there has to be one after the other, until the stream itself
--- is pruned as far.
+-- Empties the events of one kind of topic in one stream, after one position and up to another.
+-- Their rows stay until the stream itself is pruned that far, because positions have no gaps.
 --
 -- A topic's text is “kind:key”, “kind”, or the same after a tenant and “/”, see topics.py.
 --
--- Returns how many, and the position of the last of them.
+-- Returns how many it emptied, and the position of the last of them.
 WITH emptied AS (
     UPDATE realtime_event
     SET data = NULL

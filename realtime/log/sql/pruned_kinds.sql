@@ -1,4 +1,4 @@
--- Whether events of some kinds of topics (null: of any) after a position of a stream were emptied.
+-- Whether events of some kinds of topics (null: of any) were emptied after a position of a stream.
 SELECT EXISTS (
     SELECT FROM realtime_prunedkind
     WHERE stream = %(stream)s AND through > %(after)s

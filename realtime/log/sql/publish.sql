@@ -1,14 +1,15 @@
--- Publishes an event, for triggers and for other languages than Python:
+-- Publishes an event, from triggers and from languages other than Python:
 --
 --     SELECT realtime_publish('documents.document:7', '{"title":"New"}', type => 'changed');
 --
 -- `topic` is the text that realtime.topic_of() returns, `format` is json or text; the others are
--- as the arguments of realtime.publish(). What can't be sent is refused, see constraints.sql.
+-- the arguments of realtime.publish(). An event that can't be sent is refused, see constraints.sql.
 --
--- The hint is sent as the transaction commits, for SQL knows no later moment: commits that notify
--- queue for one another, in the whole cluster. So none is sent while somebody polls the stream,
--- and with `hint => false` never: then the event is told within REALTIME["POLL_SECONDS"]. A lease
--- that ends much later than any does is of a clock that was set back since, and isn't relied on.
+-- The notification is sent with the commit, because SQL offers no later moment, and commits that
+-- notify queue for one another in the whole cluster. So none is sent while a process polls the
+-- stream, and none at all with `hint => false`: then the event is found within
+-- REALTIME["POLL_SECONDS"]. A lease that ends much later than any new one was written before a
+-- clock was set back, and is ignored.
 -- https://www.postgresql.org/docs/current/sql-notify.html
 CREATE FUNCTION realtime_publish(
     topic text, data text, type text DEFAULT '', format text DEFAULT 'json',

@@ -1,11 +1,11 @@
--- What comes after a position of one stream, for everybody, in order: how the hub follows it.
+-- The events of all topics after a position of one stream, in order: the hub follows it by this.
 -- A batch ends at a number of rows or of bytes, and has one event at least; rows_found is how many
 -- there would have been without the limit of bytes.
 --
--- `age` is how many seconds ago its row was inserted, by this server's clock.
+-- `age` is how many seconds ago the event's row was inserted, by this server's clock.
 --
--- The event at that position comes first, for its mark: if it is another one than the reader has
--- read, the log went back.
+-- The event at that position comes first, because of its mark: if the mark differs from the one
+-- that the reader knows, the log went back.
 SELECT
     rows_found, position, mark, topic, type, data, key,
     extract(epoch FROM clock_timestamp() - created_at)::float8 AS age, trace_parent

@@ -1,8 +1,8 @@
--- What a reader of the whole stream missed, at most a batch of it, in order, and how far the log
--- has been pruned: as replay_topics.sql does for a reader of some topics.
+-- The events that a reader of the whole stream missed, a batch at most, in order, and how far the
+-- log has been pruned. replay_topics.sql does the same for a reader of some topics.
 --
--- Events that were replaced by newer ones are among them, without data: left out, a batch might
--- have to go through a million of them to come to its end.
+-- Events that newer ones have replaced are included, without data: if they were left out, one batch
+-- might have to skip a million of them.
 SELECT
     event.rows_found, stream.pruned_through, stream.pruned_mark, own.mark AS own_mark,
     reached.mark AS reached_mark, event.position, event.mark, event.type, event.data

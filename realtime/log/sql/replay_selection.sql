@@ -1,9 +1,9 @@
--- What a reader of some types of all topics, and of some topics besides, missed, at most a batch of
--- it, in order, and how far the log has been pruned: as replay_everything.sql does for a reader of
--- the whole stream.
+-- The events that a reader missed who follows some types in all topics and all types in some
+-- topics: a batch at most, in order, and how far the log has been pruned. replay_everything.sql
+-- does the same for a reader of the whole stream.
 --
--- What isn't theirs is among it, without data: left out, a batch might have to go through a million
--- events to come to its end.
+-- Events that the reader doesn't follow are included, without data: if they were left out, one
+-- batch might have to skip a million of them.
 SELECT
     event.rows_found, stream.pruned_through, stream.pruned_mark, own.mark AS own_mark,
     reached.mark AS reached_mark, event.position, event.mark, event.type, event.data

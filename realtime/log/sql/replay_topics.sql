@@ -1,19 +1,19 @@
--- What a reader of some topics missed, at most a batch of it, in order, and how far the log has
--- been pruned.
+-- The events that a reader of some topics missed, a batch at most, in order, and how far the log
+-- has been pruned.
 --
--- One statement, hence one snapshot: events that were pruned while we read show in
--- pruned_through, so a hole can't go unnoticed. Without any event there is still one row, with
--- nulls. A batch ends at a number of rows or of bytes, and has one event at least; rows_found is
--- how many there would have been without the limit of bytes.
+-- One statement has one snapshot: pruned_through counts events that were pruned during the read, so
+-- a gap can't go unnoticed. If there are no events there is still one row, with nulls. A batch ends
+-- at a number of rows or of bytes, and has one event at least; rows_found is how many there would
+-- have been without the limit of bytes.
 --
--- With the mark of the event after which the reader stands: if it is another one than they have
--- seen, the log went back. And with that of the event up to which they read: a standby that has
--- another one there, or none, has not come so far or is of another history.
+-- The rows also have the mark of the event at the reader's cursor: if the reader knows another
+-- mark, the log went back. And the mark of the event at the end of the range: a standby that has
+-- another mark there, or none, lags behind or has another history.
 --
--- One short scan of an index for each topic. Its conditions are pairs of topic and position, and
--- its order is that of both: then the index on topics is the only one that will do. With an equal
--- topic and an order of positions the planner may choose to go through the whole stream and leave
--- out what is of other topics, where it takes a rare topic for a frequent one.
+-- It makes one short index scan for each topic. The condition compares pairs of topic and position,
+-- and so does the order: then only the index on topics fits. With an equality on the topic and an
+-- order by position alone, the planner may scan the whole stream and filter it, when it believes a
+-- rare topic to be a frequent one.
 SELECT
     event.rows_found, stream.pruned_through, stream.pruned_mark, own.mark AS own_mark,
     reached.mark AS reached_mark, event.position, event.mark, event.type, event.data

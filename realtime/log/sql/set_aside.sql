@@ -1,10 +1,12 @@
--- Sets aside what keeps a stream from being numbered: moves, of the `batch_rows` oldest events that
--- wait, those that realtime_event doesn't take from realtime_outbox to realtime_deadletter.
+-- Sets aside the events that keep a stream from being numbered. Of the `batch_rows` oldest waiting
+-- events, it moves those that realtime_event refuses from realtime_outbox to realtime_deadletter.
 --
--- For when realtime_number_events has failed. Each is tried alone, at the next position, and taken
--- back. That its position or its key is taken is no fault of its own.
+-- Called after realtime_number_events has failed. Each event is inserted alone, at the next
+-- position, and the insert is rolled back. A unique violation doesn't count: it isn't the event's
+-- own fault.
 --
--- Returns which they are and why; none, if another session is numbering this stream.
+-- Returns the events that it moved, and the reasons; none if another session is numbering this
+-- stream.
 CREATE FUNCTION realtime_set_aside(stream_name text, batch_rows integer)
 RETURNS TABLE (event_id bigint, event_topic text, event_type text, event_reason text)
 LANGUAGE plpgsql

@@ -1,7 +1,7 @@
--- Where a stream stands, and whether events wait for a number that a page should have first.
+-- The cursor of a stream's last event, and whether waiting events should be numbered for a page.
 --
--- Not in a transaction that reads what was committed before it began (REPEATABLE READ): its page
--- would not see what is numbered now, and its stream would begin behind it.
+-- They should not in a REPEATABLE READ transaction: its page can't see what is committed after its
+-- snapshot, but its stream would begin after the events numbered now, so they would be missing.
 SELECT
     coalesce(stream.position, 0), stream.mark,
     current_setting('transaction_isolation') = 'read committed'

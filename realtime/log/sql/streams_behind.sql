@@ -1,7 +1,6 @@
--- What the poll asks: how far each stream that this process follows has come, the mark of the event
--- up to which it has read, and which streams have events that wait for a number, of those that it
--- doesn't follow some at a time. A stream without
--- a row has not had its first event yet.
+-- The query of the poll. For each stream that this process follows: its last position, the mark of
+-- the event up to which the process has read, and whether events wait for a number. Then some of
+-- the other streams in which events wait. A stream without a row has not had its first event yet.
 SELECT
     followed.name, coalesce(stream.position, 0) AS position, own.mark,
     EXISTS (SELECT FROM realtime_outbox WHERE realtime_outbox.stream = followed.name) AS waiting
