@@ -1,1 +1,1 @@
-"""Who may read: who is asking, what that rests on, and what ends it."""
+"""Access: who the client is, what they may read, and what ends that."""

@@ -1,9 +1,10 @@
-"""Who is asking: functions from a request to an active user, or None.
+"""Authentication: functions that return the active user who sent a request, or None.
 
 They are called in a thread, so they may query the database. `REALTIME["AUTHENTICATION"]` names
-those to try, in order; the first that returns a user decides. One that knows what the sign-in
-rests on returns `SignedIn` instead, and the stream ends with it; of a plain user, the stream ends
-when they are deactivated or deleted, or lose the permission that it takes.
+them; they are tried in order, and the first that returns a user decides. A function that knows the
+session or token returns `SignedIn` instead, and the stream ends with that session or token. If it
+returns a plain user, the stream ends when the user is deactivated or deleted, or loses the
+permission that the stream needs.
 """
 
 from typing import Any, NamedTuple
@@ -20,12 +21,13 @@ from .tokens import TOKEN_COOKIE, InvalidCredentials, token_in_header, user_of, 
 
 
 class SignedIn(NamedTuple):
-    """A user, and what their being signed in rests on.
+    """A user, and the session or token by which they are signed in.
 
-    ends_at: when it ends, in seconds since the epoch; None: not known.
-    session_key: of the session they have signed in to.
-    auth_hash: `user.get_session_auth_hash()` as it was then; it changes with the password.
-    secret: the session key or the token, by which `revocation.end_credential` ends it.
+    user: the user.
+    ends_at: when the sign-in ends, in seconds since the epoch; None: not known.
+    session_key: the key of their session; None: they have none.
+    auth_hash: `user.get_session_auth_hash()` at the sign-in; it changes with the password.
+    secret: the session key or the token; `revocation.end_credential(secret)` ends the stream.
     """
 
     user: Any
@@ -35,9 +37,11 @@ class SignedIn(NamedTuple):
     secret: str | None = None
 
     def access(self, *, permission: str | None = None) -> Grant:
-        """What a stream for this user rests on; permission: what it takes beside being active.
+        """The grant for a stream of this user.
 
-        Raises TypeError if `ends_at` is no number: told here, to whoever wrote the function.
+        permission: a permission that the user needs; None: being active is enough.
+
+        Raises TypeError if `ends_at` is no number, so that the author of the function learns it.
         """
         if self.ends_at is not None and not isinstance(self.ends_at, (int, float)):
             raise TypeError(
@@ -76,8 +80,8 @@ def session(request: HttpRequest) -> Any | None:
         return None
     session = getattr(request, "session", None)
     if session is None or SESSION_KEY not in session:
-        return user  # some other middleware knows them
-    # Some middleware lets who has signed in act as somebody else: the hash isn't of their password.
+        return user  # another middleware has set the user
+    # Some middleware lets a signed-in user act as another one, whose password isn't in the hash.
     is_theirs = str(session[SESSION_KEY]) == str(user.pk)
     return SignedIn(
         user,
@@ -90,27 +94,27 @@ def session(request: HttpRequest) -> Any | None:
 def bearer_token(request: HttpRequest) -> SignedIn | None:
     """The user of a simplejwt access token in `Authorization: Bearer …`.
 
-    Or after another word than “Bearer”, if `SIMPLE_JWT["AUTH_HEADER_TYPES"]` says so.
+    `SIMPLE_JWT["AUTH_HEADER_TYPES"]` may name other words than “Bearer”.
     """
     token = token_in_header(request.headers.get("Authorization", ""))
     return None if token is None else user_of_token(token, prefetched(request))
 
 
 def token_cookie(request: HttpRequest) -> SignedIn | None:
-    """The user of the access token in the cookie that `TokenCookieView` has given."""
+    """The user of the access token in the cookie that `TokenCookieView` sets."""
     token = request.COOKIES.get(TOKEN_COOKIE)
     try:
         return user_of_token(token, prefetched(request)) if token else None
     except InvalidCredentials:
-        # Nobody chooses to send a cookie: one that has outlived its token must not stand in the
-        # way of a session.
+        # A browser sends the cookie by itself, so a cookie with an expired token must not prevent
+        # authentication by session.
         return None
 
 
 def user_of_token(token: str, known: Prefetched | None = None) -> SignedIn:
     """The user of a simplejwt access token. Raises InvalidCredentials.
 
-    known: what was looked up for the request that sent it.
+    known: what was prefetched for the request that sent the token.
     """
     if known is not None and known.token == token and known.claims is not None:
         claims, user = known.claims, user_of(known.claims, known.user)
@@ -120,8 +124,8 @@ def user_of_token(token: str, known: Prefetched | None = None) -> SignedIn:
     return SignedIn(
         user,
         ends_at=claims["exp"],
-        # A token stays valid after a change of password, unless SIMPLE_JWT["CHECK_REVOKE_TOKEN"]
-        # is set. The stream ends in any case, and the token decides whether it opens again.
+        # The stream ends when the password changes. Whether the client can open it again depends
+        # on the token, which stays valid unless SIMPLE_JWT["CHECK_REVOKE_TOKEN"] is set.
         auth_hash=user.get_session_auth_hash() if hasattr(user, "get_session_auth_hash") else None,
         secret=token,
     )

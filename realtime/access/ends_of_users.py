@@ -1,14 +1,14 @@
-"""Ends of users: the word that all streams of a user are to be closed, signed by one of our own.
+"""Signed notifications that close all streams of a user.
 
-`NOTIFY` takes no privilege, and a user's key is easily guessed. Whatever else is notified causes a
-look at who may read, at worst one too many; this closes streams of somebody who may.
+`NOTIFY` needs no privilege, and a user's key is easily guessed. A forged notification of another
+kind causes at worst a needless check, but this kind closes streams whose user may still read.
 """
 
 from collections.abc import Collection
 
 from django.core.signing import BadSignature, TimestampSigner
 
-# How old one may be: by as much may the clocks of two servers differ.
+# How old a signature may be. The clocks of two servers may differ by as much.
 VALID_SECONDS = 300
 
 
@@ -17,21 +17,22 @@ def _signer() -> TimestampSigner:
 
 
 def signed(user: str) -> str:
-    """What is notified, once, to close the streams of a user, by key."""
+    """The signed value of a notification that closes a user's streams. user: the user's key."""
     return _signer().sign(user)
 
 
 class EndsOfUsers:
-    """What one process has heard of them. Each counts once: whoever overhears it may repeat it."""
+    """The signatures that a process has received. Each counts once: a listener could replay it."""
 
     def __init__(self) -> None:
-        # From the oldest to the newest, with when it was heard.
+        # The time at which each was received, from the oldest to the newest.
         self._heard: dict[str, float] = {}
 
     def genuine(self, values: Collection[str], users: Collection[str], now: float) -> set[str]:
-        """The users, of those given, whose streams are to be closed by what has been notified now.
+        """The users whose streams have to be closed.
 
-        users: who has streams here. now: a time in seconds by any clock that doesn't stand still.
+        values: the signed values that were received. users: the keys of users with streams here.
+        now: the time in seconds, by any clock that doesn't stand still.
         """
         while self._heard and now - next(iter(self._heard.values())) > 2 * VALID_SECONDS:
             del self._heard[next(iter(self._heard))]

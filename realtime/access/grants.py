@@ -1,4 +1,4 @@
-"""Grant: what an open stream remembers of who opened it, and whether they still may read it."""
+"""Grants: by which user and credential a stream was opened, and whether they still may read it."""
 
 import hashlib
 import logging
@@ -29,24 +29,24 @@ from .permissions import holders
 
 logger = logging.getLogger("realtime")
 
-# How many are looked at together: a bounded piece of memory, and of the time that a query takes.
+# How many grants are checked together: this bounds the memory and the time of a query.
 BATCH = 500
 
 
-# What no primary key begins with.
+# No primary key begins like this.
 ANONYMOUS = "\0anonymous "
 
 
 def anonymous_user(view: str, address: str) -> str:
-    """By what the streams of a visitor who isn't signed in are counted: view and address.
+    """The key under which the streams of an anonymous visitor are counted: view and address.
 
-    An IPv6 address stands for its network of 64 bits, which one customer of a provider has.
+    An IPv6 address stands for its /64 network, because a provider gives one to each customer.
     """
     try:
         ip = ip_address(address)
     except ValueError:  # a socket of this machine
         return f"{ANONYMOUS}{view} {address}"
-    if ip.version == 6 and ip.ipv4_mapped is not None:  # from a socket that takes both
+    if ip.version == 6 and ip.ipv4_mapped is not None:  # the socket accepts IPv4 and IPv6
         address = str(ip.ipv4_mapped)
     elif ip.version == 6:
         address = str(ip_network((int(ip), 64), strict=False).network_address)
@@ -59,18 +59,18 @@ def is_anonymous(user: str) -> bool:
 
 @dataclass(slots=True, eq=False)
 class Review:
-    """Asks a view again what may be followed.
+    """Asks a view again which topics its client may follow.
 
-    ask: with the user as they are now, or None for nobody; raises PermissionDenied or Http404 if
-        there is nothing left. It may query the database.
-    topics: what it has said last.
+    ask: is called with the user as they are now, or None for an anonymous visitor, and returns the
+        topics. It raises PermissionDenied or Http404 if there are none, and may query the database.
+    topics: the topics that it returned last.
     """
 
     ask: Callable[[Any], Topics]
     topics: Topics
 
     def renew(self, user: Any) -> bool:
-        """Whether there is anything left to follow."""
+        """Ask the view, and return whether any topic is left."""
         try:
             self.topics = self.ask(user)
         except (PermissionDenied, Http404):
@@ -80,23 +80,23 @@ class Review:
 
 @dataclass(slots=True, eq=False)
 class Grant:
-    """What one open stream rests on. Small, for a process has thousands of them.
+    """What one open stream depends on. It is small, because a process has thousands of them.
 
-    user: the user's primary key as text; of an anonymous visitor: see `anonymous_user`; empty:
+    user: the user's primary key as text; for an anonymous visitor, see `anonymous_user`; empty:
         nobody.
-    is_in_table: whether that is the key of a user who can be looked up again.
-    permission: what it takes beside being active.
-    ends_at: when it ends by itself, in seconds since the epoch; None: not known.
-    session_key: the session it came with, if it came with one.
-    auth_hash: stands for the password of the user, see `AbstractBaseUser.get_session_auth_hash`.
-    credential: the digest of the session key or of the token, by which a notification names it.
-    place: what is kept for the stream until it is open, see `OpenStreams.reserve`.
-    review: asks the view again for the topics; None: they depend on nothing but the above.
-    tenant: whose user that is, see REALTIME["TENANT"]; empty where there are none.
-    verified_at: when all this was last known to hold, by `time.monotonic`.
-    doubted_at: since when it is doubted, by what was notified and has not been looked into.
-    password: `hash()` of the user's when it was last seen to hold; None: there is more to look at.
-    has_failed: the project's own code could not say at the last look whether it holds.
+    is_in_table: whether a user with this key can be loaded from the database.
+    permission: a permission that the user needs; None: being active is enough.
+    ends_at: when the grant ends by itself, in seconds since the epoch; None: not known.
+    session_key: the key of the session that the request carried; None: it carried none.
+    auth_hash: changes with the user's password, see `AbstractBaseUser.get_session_auth_hash`.
+    credential: the digest of the session key or token; a notification names it by this.
+    place: the reserved place until the stream is open, see `OpenStreams.reserve`.
+    review: asks the view again for the topics; None: they depend on the fields above alone.
+    tenant: the user's tenant, see REALTIME["TENANT"]; empty where there are none.
+    verified_at: when the grant was last known to hold, by `time.monotonic`.
+    doubted_at: when a notification cast doubt on it; infinity: no such check is outstanding.
+    password: `hash()` of the user's password field at the last check; None: a full check is needed.
+    has_failed: at the last check, the project's own code raised an error.
     """
 
     user: str = ""
@@ -116,21 +116,21 @@ class Grant:
 
     @property
     def counted_as(self) -> str:
-        """By what the streams of one user are counted: two tenants may have a user 1 each."""
+        """The key under which a user's streams are counted: two tenants may each have a user 1."""
         return f"{self.user}\0{self.tenant}" if self.tenant else self.user
 
 
 def digest(secret: str) -> str:
-    """What stands for a session key or a token where others could read it: in a NOTIFY, a log."""
+    """A digest of a session key or token, for places where others can read: a NOTIFY, a log."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def ended(accesses: Collection[Grant]) -> list[Grant]:
-    """Those of the accesses that hold no longer, by a few queries for each 500 of them.
+    """The grants that no longer hold. It takes a few queries for each 500 grants.
 
-    Beside those it takes what the views ask that decide on topics; and, where the project has a
-    backend of its own for permissions, what that asks about each user whose stream needs one.
-    Notes in `ends_at` when the others end, where that can be told.
+    Views that decide on topics add their own queries. So does a project's own permission backend,
+    for each user whose stream needs a permission. For the other grants, `ends_at` is updated if the
+    end is known.
     """
     of_tenant = defaultdict(list)
     for access in accesses:
@@ -153,7 +153,7 @@ def _in_tenant(tenant: str) -> Iterator[None]:
 
 
 class Permissions:
-    """The permissions that grants need, and who holds them: asked for all together, when needed."""
+    """The permissions that some grants need, and their holders: looked up together, when needed."""
 
     def __init__(self, grants: list[Grant], users: dict[str, Any]) -> None:
         self._holders: dict[str, set[Any]] = {}
@@ -164,9 +164,9 @@ class Permissions:
                 self._needed[grant.permission][grant.user] = user
 
     def holds(self, user: Any, permission: str) -> bool:
-        """Whether one of these users holds it. Raises what a backend of the project's own does."""
+        """Whether a user holds a permission. Raises any error of the project's own backend."""
         if permission in self._errors:
-            raise self._errors[permission]  # it is not asked for each: it may be away
+            raise self._errors[permission]  # not tried for each user: its server may be down
         if permission not in self._holders:
             try:
                 those = list(self._needed[permission].values())
@@ -179,8 +179,8 @@ class Permissions:
 
 def _ended_together(together: list[Grant]) -> list[Grant]:
     over = []
-    # Each batch to its end, so that the users of one are gone before the next: five thousand of
-    # them at once wake up the garbage collector, for all that the process holds.
+    # Batch by batch, so that the users of one batch are freed before the next is loaded: five
+    # thousand of them at once would make the garbage collector go through the whole process.
     for start in range(0, len(together), BATCH):
         batch = together[start : start + BATCH]
         unchanged = _unchanged(batch)
@@ -206,7 +206,7 @@ def _session_goes_on(access: Grant, sessions: dict[str, float | None]) -> bool:
 
 
 def _may_hold(access: Grant, users: dict[str, Any], permissions: Permissions) -> bool:
-    """As _holds(); true if the project's own code fails, which must not concern other streams."""
+    """_holds(), but True if the project's own code fails: that must not affect other streams."""
     failed_before, access.has_failed = access.has_failed, False
     try:
         return _holds(access, users, permissions)
@@ -238,7 +238,7 @@ def _holds(access: Grant, users: dict[str, Any], permissions: Permissions) -> bo
 
 
 def _has_auth_hash(user: Any, auth_hash: str) -> bool:
-    """As `django.contrib.auth.get_user` looks at it: a SECRET_KEY may have been replaced."""
+    """Whether the hash is the user's, also under a rotated SECRET_KEY: as Django's `get_user()`."""
     return constant_time_compare(auth_hash, user.get_session_auth_hash()) or any(
         constant_time_compare(auth_hash, fallback)
         for fallback in user.get_session_auth_fallback_hash()
@@ -246,10 +246,10 @@ def _has_auth_hash(user: Any, auth_hash: str) -> bool:
 
 
 def _unchanged(grants: Collection[Grant]) -> set[Grant]:
-    """Those whose user is active and has the password that they had at the last look.
+    """The grants whose user is still active and still has the same password as at the last check.
 
-    To make an instance of each user, and a digest of their password, again every ten seconds was
-    most of what a process with thousands of quiet streams did.
+    It compares two columns. Making an instance of each user and a digest of their password every
+    ten seconds took most of the time of a process with thousands of quiet streams.
     """
     keys = {grant.user for grant in grants if grant.password is not None}
     if not keys:
@@ -265,35 +265,35 @@ def _unchanged(grants: Collection[Grant]) -> set[Grant]:
 
 @cache
 def _are_active_by_row(user_model: Any) -> bool:
-    """Whether two columns say if a user's grant holds, and no code of the project's own."""
+    """Whether two columns decide if a user's grant holds: no code of the project's own does."""
     fields = {field.name for field in user_model._meta.concrete_fields}
     auth_hash = getattr(user_model, "get_session_auth_hash", None)
     return {"is_active", "password"} <= fields and auth_hash is _django_auth_hash()
 
 
 def _django_auth_hash() -> Any:
-    # Imported here: it needs the models, which are loaded later than this.
+    # Imported here, because Django loads the models later than this module.
     from django.contrib.auth.base_user import AbstractBaseUser
 
     return AbstractBaseUser.get_session_auth_hash
 
 
 def _users(keys: set[str]) -> dict[str, Any]:
-    """The users that there are, by their keys."""
+    """The existing users with these keys, by key."""
     users = _as_written(get_user_model())
     return {str(user.pk): user for user in users.filter(pk__in=keys)}
 
 
 def _as_written(model: Any) -> Any:
-    """All rows of a model, read from where they are written: a project's router may read from a
-    replica, which hasn't yet heard of what has just ended.
+    """A queryset that reads from the database where the model is written: a project's router may
+    read from a replica, which may not have the latest changes yet.
     """
     rows = model._default_manager.all()
     return rows if rows._db is not None else rows.using(router.db_for_write(model))
 
 
 def _sessions(keys: set[str]) -> dict[str, float | None]:
-    """The sessions that go on, and when they end: in seconds since the epoch, None if unknown."""
+    """The sessions that still exist, and when each ends: seconds since the epoch; None: unknown."""
     store = import_module(settings.SESSION_ENGINE).SessionStore
     if not issubclass(store, DatabaseSessionStore):
         return {key: None for key in keys if SESSION_KEY in store(key).load()}

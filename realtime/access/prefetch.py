@@ -1,12 +1,11 @@
-"""Prefetch: the sessions and users of many waiting requests by one query each.
+"""Prefetch: one query for the sessions, and one for the users, of many waiting requests.
 
-When a crowd comes back, each request asks for one session and one user. Django's ORM takes 0.3 ms
-for each of them, of the 0.8 ms that opening a stream takes, and little more for those of 64
-requests together.
+When many clients reconnect, each request needs a session and a user. Django's ORM takes 0.3 ms for
+each of them, of the 0.8 ms that opening a stream takes, and little more for 64 requests together.
 
-Nothing is decided here, and nothing remembered. Middleware, authentication and permissions are
-asked for each request as ever, and find that what they look up is here: read a moment ago, for this
-one request. What has changed since then is found when the access monitor looks at the new stream.
+Prefetching decides nothing and remembers nothing. Middleware, authentication and permissions run
+for each request as usual, and find the rows that were read for this request a moment ago. The
+access monitor checks each new stream after it is open, and so finds what has changed since.
 """
 
 import copy
@@ -27,16 +26,16 @@ from .tokens import TOKEN_COOKIE, InvalidCredentials, token_in_header, users_of,
 logger = logging.getLogger("realtime")
 
 SCOPE_KEY = "realtime.prefetched"
-# How many requests are looked up together: a bounded piece of memory, and of the time they wait.
+# How many requests are looked up together: this bounds the memory and the time that they wait.
 MOST = 64
 
 
 class Prefetched:
-    """What was looked up for one request.
+    """The rows that were looked up for one request.
 
-    token: the access token that it carries, if it does. claims: of the token, if it is valid.
-    session_key: of the session that it names beside. session: its data, if there is one.
-    user: whose token or session it is.
+    token: the access token that the request carries, if any. claims: those of a valid token.
+    session_key: the key of its session, if it has one. session: the data of that session.
+    user: the user of the token or session.
     """
 
     __slots__ = ("_together", "claims", "session", "session_key", "token", "user")
@@ -49,18 +48,18 @@ class Prefetched:
         self.user: Any = None
 
     def give(self, request: HttpRequest) -> None:
-        """Let Django find here what it would ask the database for, see sessions.py."""
+        """Give Django the rows that it would otherwise query for, see sessions.py."""
         if self.session_key is not None and self.session is not None:
             sessions.give(request, self.session_key, self.session, self.user)
 
     def forget(self) -> None:
-        """The request has been answered: nothing of it is left to the garbage collector."""
+        """Drop the rows once the request is answered, so that no reference cycle keeps them."""
         self.token = self.session_key = self.claims = self.session = self.user = None
         self._together = None
 
     def holds(self, user: Any, permission: str) -> bool:
         """Whether a user holds a permission, as `user.has_perm` says."""
-        # A session's user is wrapped by Django's middleware, and has been asked for by now.
+        # Django's middleware wraps a session's user in a lazy object, which is resolved by now.
         plain = user._wrapped if isinstance(user, LazyObject) else user
         if self._together is None or self.user is None or plain is not self.user:
             return bool(user.has_perm(permission))
@@ -68,9 +67,11 @@ class Prefetched:
 
 
 class Prefetch:
-    """What requests that wait at the same time will ask for, by their ASGI scopes.
+    """Looks up the sessions and users for requests that wait at the same time.
 
-    It is looked up in the first thread that answers one of them, while the others wait for it.
+    scopes: the ASGI scopes of these requests.
+
+    The first thread that answers one of them makes the queries, while the others wait for it.
     """
 
     def __init__(self, scopes: list[dict[str, Any]]) -> None:
@@ -82,14 +83,14 @@ class Prefetch:
             scope[SCOPE_KEY] = prefetched
 
     def look_up(self) -> None:
-        """Query for all of them, once."""
+        """Make the queries for all of the requests, once."""
         with self._lock:
             if not self._is_done:
                 self._is_done = True
                 try:
                     self._look_up()
                 except Exception as error:
-                    # Each request asks by itself now, and its error is answered there.
+                    # Now each request makes its own queries, and its own error response.
                     logger.debug("Could not look up the users of waiting requests: %s", error)
 
     def _look_up(self) -> None:
@@ -108,24 +109,24 @@ class Prefetch:
                 one.session = session
 
     def holders(self, permission: str) -> set[Any]:
-        """The keys of those of these users who hold a permission."""
+        """The keys of the prefetched users who hold a permission."""
         with self._lock:
             if permission not in self._holders:
-                # Those who have been answered meanwhile have none any more.
+                # Requests that have been answered meanwhile have dropped their user.
                 users = [user for one in self._prefetched if (user := one.user) is not None]
                 self._holders[permission] = holders(users, permission)
             return self._holders[permission]
 
 
 def prefetched(request: HttpRequest) -> Prefetched | None:
-    """What was looked up for this request; None if it was alone."""
+    """The rows prefetched for this request; None if it was not prefetched together with others."""
     return getattr(request, "scope", {}).get(SCOPE_KEY)
 
 
 def _give_users(requests: list[Prefetched], users: Iterable[Any]) -> None:
     given = set()
     for one, user in zip(requests, users, strict=True):
-        # Each request has its own: whoever changes one must not change another's.
+        # Each request gets a copy of its own: a change to one must not show in another.
         one.user = copy.copy(user) if id(user) in given else user
         given.add(id(user))
 

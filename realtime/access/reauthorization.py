@@ -1,4 +1,4 @@
-"""Asking a stream's view again whether its client may go on, while the stream is open."""
+"""Reauthorization: while a stream is open, its view is asked again for the client's topics."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -24,8 +24,8 @@ logger = logging.getLogger("realtime")
 
 @dataclass
 class Question:
-    """What a guarded view is asked again by: it goes in the scope of a request, and comes back with
-    the topics, if what stands around the view has let it pass.
+    """Travels to a guarded view in the scope of a request, and returns with the topics if the
+    decorators around the view let the request pass.
     """
 
     topics: Topics | None = None
@@ -40,12 +40,14 @@ def question_of(request: HttpRequest) -> Question | None:
 
 
 def is_asked_again(request: HttpRequest) -> bool:
-    """Whether this request only asks again if the client of an open stream may go on.
+    """Whether this request only checks if the client of an open stream may go on.
 
-    For what counts requests, around a stream's view or in its `topics()`: whoever follows for a day
-    has opened one stream, and is looked at every ACCESS_CHECK_SECONDS.
+    For code that counts requests, in a decorator of a stream's view or in its `topics()`: a client
+    that opens one stream for a day is checked again every ACCESS_CHECK_SECONDS.
 
-    request: as a decorator of the view, its `dispatch()` or `topics()` gets it.
+    request: the request that a decorator of the view, its `dispatch()` or its `topics()` gets.
+
+    Returns True for such a check, False for a client's own request.
     """
     return getattr(request, "_realtime_asks_again", False)
 
@@ -73,10 +75,12 @@ def ask_guarded(
     scope: dict[str, Any],
     user: Any,
 ) -> Topics:
-    """As ask_again(), through whatever decides beside `topics()`, such as permission_required().
+    """ask_again(), through decorators that also decide, such as permission_required().
 
-    args, kwargs: the URL's; what stands in between may make others of them for the view.
-    ask: the same without. Raises PermissionDenied if the view isn't reached.
+    args, kwargs: those of the URL; a decorator may pass other ones to the view.
+    ask: asks the view without the decorators.
+
+    Returns the topics. Raises PermissionDenied if the request doesn't reach the view.
     """
     question = Question()
     request = _same_request({**scope, QUESTION_KEY: question}, user)
@@ -87,8 +91,8 @@ def ask_guarded(
     except (PermissionDenied, Http404, Error):
         raise
     except Exception:
-        # It goes by what middleware adds to a request, and here there was none; or it does
-        # something with the response, and the answer has been given by then.
+        # A decorator needs something that middleware adds to a request, and no middleware ran here.
+        # Or it uses the response, and then the view has already answered.
         if question.topics is None:
             _say_that_it_can_not_be_asked(guard)
             return ask(user)
@@ -103,11 +107,11 @@ async def _awaited(response: Awaitable[Any]) -> None:
 
 @cache
 def _say_that_it_can_not_be_asked(guard: Callable[..., Any]) -> None:
-    """Once a process, for each view. In the except block of its error."""
+    """Log it once a process for each view. Call it in the except block of the error."""
     logger.warning(
-        "What stands around a stream's view (a decorator, or dispatch()) could not be asked again "
-        "while streams are open, so only its topics() are. It goes by something that only a "
-        "request through the middleware has: %r",
+        "A decorator or the dispatch() of a stream's view could not be asked again while streams "
+        "are open, so only the view's topics() is. It needs something that only a request "
+        "through the middleware has: %r",
         guard,
         exc_info=True,
     )

@@ -1,9 +1,9 @@
-"""Revocation: what ends somebody's access is notified, so that the access monitors look at once.
+"""Revocation: when an access ends, the access monitors are notified and check at once.
 
-Django tells of most of it by signals, but not of the end of a session: `user_logged_out` comes
-before it, and not with every `flush()`; and a receiver of the session model's `post_delete` would
-have `clearsessions` load all expired sessions into memory, where it now takes one statement. But
-whatever ends a session before its time goes through its store's `delete()`, in every backend.
+Django has signals for most of these changes, but not for the end of a session. `user_logged_out` is
+sent before it, and not for every `flush()`. A receiver of the session model's `post_delete` would
+make `clearsessions` load all expired sessions into memory instead of running one statement. But in
+every backend, a session that is ended early goes through its store's `delete()`.
 """
 
 import logging
@@ -31,25 +31,33 @@ logger = logging.getLogger("realtime")
 
 
 def end_credential(secret: str) -> None:
-    """Close the streams that were opened with this session key or token, in every process."""
+    """Close the streams that were opened with this session key or token, in every process.
+
+    secret: the session key or the token.
+
+    It takes effect once the open transaction has committed.
+    """
     _notify_after_commit(notifications.access(notifications.CREDENTIAL_ENDED, digest(secret)))
 
 
 def end_streams(user: str) -> None:
-    """Close the streams of a user, by key, in every process. Whoever still may opens them again."""
+    """Close a user's streams in every process. A client that may still read reconnects.
+
+    user: the user's primary key as text.
+    """
     _notify_after_commit(notifications.access(notifications.USER_ENDED, signed(user)))
 
 
 def recheck(*subjects: Any) -> None:
-    """Look again, in every process, at who may follow what, once this transaction has committed.
+    """Check again, in every process, who may follow what, once this transaction has committed.
 
-    For what a view's `topics()` goes by and nobody else knows of: after somebody has left a team,
-    after a document was hidden.
+    Call it after a change that only a view's `topics()` knows of: a user has left a team, or a
+    document was hidden.
 
-    subjects: users, whose streams are looked at; other topics, whose followers are. None at all:
-        every stream whose view has a `topics()` of its own.
+    subjects: a user, to check their streams; or another topic, to check its followers. Without any,
+        every stream whose view has a `topics()` of its own is checked.
 
-    Raises InvalidTopic.
+    Raises InvalidTopic if a subject is no topic.
     """
     _recheck(subjects)
 
@@ -67,12 +75,12 @@ def _recheck(subjects: Iterable[Any] = (), using: str | None = None) -> None:
 
 
 def recheck_when_changed(members: Any) -> None:
-    """Look again at users who are added to a many-to-many field, or taken from it.
+    """Check users again when they are added to a many-to-many field or removed from it.
 
         realtime.recheck_when_changed(Team.members)     # in AppConfig.ready()
 
-    members: the field, as an attribute of its model. If that has a model of its own between
-        (`through=Membership`), whatever saves or deletes one of those counts too.
+    members: the field, as an attribute of its model. If the field has a `through` model of its own
+        (`through=Membership`), saving and deleting its rows counts as well.
     """
     through = members.through
     _connect(m2m_changed, _on_members_changed, through)
@@ -91,13 +99,13 @@ def _on_members_changed(
     if isinstance(instance, user_model):
         _recheck([instance], using)
     elif pk_set is None or not issubclass(user_model, model):
-        _recheck(using=using)  # all were taken away at once: nobody says who they were
+        _recheck(using=using)  # all were removed at once: the signal doesn't say who they were
     else:
         _recheck([Topic(user_model._meta.label_lower, pk) for pk in pk_set], using)
 
 
 def _on_membership_saved(instance: Any, created: bool, using: str, **kwargs: Any) -> None:
-    # What is changed may have been somebody else's before.
+    # A row that was changed may have named another user before.
     _recheck(_users_of(instance) if created else (), using)
 
 
@@ -106,7 +114,7 @@ def _on_membership_deleted(instance: Any, using: str, **kwargs: Any) -> None:
 
 
 def _users_of(membership: Any) -> list[Topic]:
-    """Those whom a row between two models names; none: it can't be told, so all are meant."""
+    """The users that a row of a `through` model names; none: unknown, so everybody is checked."""
     user_model = get_user_model()
     return [
         Topic(user_model._meta.label_lower, str(key))
@@ -132,13 +140,13 @@ def _key_of_user(subject: Any) -> str | None:
 
 
 def _key(user: Any) -> str:
-    """The primary key of a user, as a grant has it, though they may be of a subclass."""
+    """A user's primary key in the form that grants use, also for an instance of a subclass."""
     key: Any = get_user_model()._meta.pk
     return str(key.to_python(getattr(user, key.attname)))
 
 
 def connect() -> None:
-    """Have Django tell of what ends an access. For `ready()`."""
+    """Connect to Django's signals for the end of an access; called by the app's `ready()`."""
     user_model = get_user_model()
     for model in _with_subclasses(user_model):
         _connect(post_save, _on_user_saved, model)
@@ -149,7 +157,7 @@ def connect() -> None:
         for name in ("Group", "Permission"):
             for model in _with_subclasses(apps.get_model("auth", name)):
                 _connect(post_delete, _on_grant_deleted, model)
-    # What `flush` sends as well, which deletes all users without any other signal.
+    # `manage.py flush` also sends this one. It deletes all users and sends no other signal.
     post_migrate.connect(
         _on_migrated,
         sender=apps.get_app_config("realtime"),
@@ -179,7 +187,7 @@ def _granting_fields(user_model: Any) -> list[tuple[Any, str]]:
 def _on_user_saved(
     instance: Any, created: bool, update_fields: frozenset[str] | None, using: str, **kwargs: Any
 ) -> None:
-    # Each login saves this one field, and takes nothing from anybody.
+    # Each login saves this one field, which takes no access away.
     if not created and update_fields != frozenset({"last_login"}):
         _notify_after_commit(
             notifications.access(notifications.USER_CHANGED, _key(instance)), using
@@ -205,7 +213,7 @@ def _on_migrated(using: str, **kwargs: Any) -> None:
 
 
 def tell_of_deletion(store: type[SessionBase]) -> None:
-    """Have a session store tell of each session that it deletes."""
+    """Make a session store notify of each session that it deletes."""
     delete, adelete = store.delete, store.adelete
 
     @wraps(delete)
@@ -235,8 +243,8 @@ def _notify_after_commit(payload: str, using: str | None = None) -> None:
             cursor.execute("SELECT pg_notify(%s, %s)", [notifications.ACCESS_CHANNEL, payload])
 
     try:
-        # robust: whoever logs out has logged out, even if nobody could be told.
+        # robust: the logout is done, even if the notification fails.
         transaction.on_commit(send, using=using or database, robust=True)
     except DatabaseError as error:
-        # Sessions in a cache end while the database is away, too. The monitors will look.
-        logger.warning("Could not tell the open streams that an access has ended: %s", error)
+        # Sessions in a cache can end while the database is away. The monitors check periodically.
+        logger.warning("Could not notify the open streams that an access has ended: %s", error)

@@ -1,9 +1,9 @@
-"""Django's sessions: which one a request carries, and who has signed in to it.
+"""Django's sessions and their users, loaded for many requests at once.
 
-For many requests at once, where Django's own code decides: its database engine and middleware. It
-keeps what it has looked up in two private attributes, `_session_cache` of a session and
-`_cached_user` of a request. Filled in beforehand they save a request two queries of three; a
-session that Django would end or renew, or whose user it would refuse, is left to it.
+Only where Django's own database engine and middleware are used. Django caches its rows in two
+private attributes: `_session_cache` of a session and `_cached_user` of a request. Filling them
+beforehand saves a request two of its three queries. A session that Django would end or renew, or
+whose user it would refuse, is left to Django.
 """
 
 from collections.abc import Collection
@@ -32,22 +32,22 @@ Data = dict[str, Any]
 
 
 def are_djangos() -> bool:
-    """Whether nothing of the project's own decides about sessions and who is signed in to them."""
+    """Whether Django's own code alone decides about sessions and their users."""
     return (
         SessionStore.__module__ == settings.SESSION_ENGINE
         and set(MIDDLEWARE) <= set(settings.MIDDLEWARE)
-        # What was read a moment ago would be written back over what another request has changed.
+        # Otherwise Django would write prefetched data back over another request's changes.
         and not settings.SESSION_SAVE_EVERY_REQUEST
     )
 
 
 def may_be_key(key: str) -> bool:
-    """Whether it may be a session's: anybody can send anything, and one must not spoil a query."""
+    """Whether this can be a session key: an invalid one must not break the query for all."""
     return key.isascii() and key.isalnum() and len(key) <= 40
 
 
 def load(keys: Collection[str | None]) -> list[Data | None]:
-    """The data of sessions by one query, in their order, each its own; None where there is none.
+    """The data of sessions by one query, in the keys' order; None where there is no session.
 
     Raises django.db.Error.
     """
@@ -59,9 +59,9 @@ def load(keys: Collection[str | None]) -> list[Data | None]:
 
 
 def users_of(sessions: Collection[Data | None]) -> list[Any]:
-    """Who has signed in to these, by one query, in their order; None where Django has to say.
+    """The users of these sessions by one query, in their order; None where it isn't known.
 
-    Whether they still are signed in is for `give` to say. Raises django.db.Error.
+    `give` checks whether they are still signed in. Raises django.db.Error.
     """
     user_model = get_user_model()
     keys = [None if data is None else _user_key(user_model, data) for data in sessions]
@@ -70,9 +70,9 @@ def users_of(sessions: Collection[Data | None]) -> list[Any]:
 
 
 def give(request: HttpRequest, key: str, data: Data, user: Any) -> None:
-    """Give a request what Django would look up for it, unless something has asked already.
+    """Fill Django's caches of a request, unless its session has been loaded already.
 
-    key: of the session that `data` is of. user: who has signed in to it; None: not known.
+    key: the session's key. data: its data. user: its user; None: not known.
     """
     session: Any = getattr(request, "session", None)
     if type(session) is not SessionStore or session.session_key != key:
@@ -85,7 +85,7 @@ def give(request: HttpRequest, key: str, data: Data, user: Any) -> None:
 
 
 def _user_key(user_model: Any, data: Data) -> Any:
-    # Imported here: it needs the models, which are loaded later than this.
+    # Imported here, because Django loads the models later than this module.
     from django.contrib.auth.backends import ModelBackend
 
     backend = data.get(BACKEND_SESSION_KEY)
@@ -100,7 +100,7 @@ def _user_key(user_model: Any, data: Data) -> Any:
 
 
 def _is_signed_in(user: Any, data: Data) -> bool:
-    """As `django.contrib.auth.get_user` finds it, in the case that takes nothing else."""
+    """Whether the user is signed in, by the check that Django's `get_user()` makes first."""
     backend: Any = load_backend(data[BACKEND_SESSION_KEY])
     if not backend.user_can_authenticate(user):
         return False

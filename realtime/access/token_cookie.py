@@ -1,7 +1,7 @@
-"""The token cookie: how a browser's EventSource, which can't send headers, carries a token.
+"""The token cookie: it carries a token for a browser's EventSource, which can't send headers.
 
-A script trades its bearer token for a cookie that only the stream ever sees, and the cookie ends
-when the token does. Why it looks as it does: docs/security.md.
+A script exchanges its bearer token for a cookie that browsers send to the stream alone. The cookie
+ends with the token. docs/security.md has the reasons for its attributes.
 """
 
 import time
@@ -24,11 +24,11 @@ from .tokens import TOKEN_COOKIE, InvalidCredentials, challenge, token_header
 COOKIE_CHARACTERS = 4096
 
 
-# Exempt, for nothing here goes by a cookie: POST needs a header that no other site can have a
-# browser send, and DELETE can only take away.
+# Exempt from CSRF checks, because no cookie authenticates here: POST needs a header that another
+# site can't make a browser send, and DELETE only removes the cookie.
 @method_decorator([csrf_exempt, login_not_required, never_cache], name="dispatch")
 class TokenCookieView(View):
-    """Gives and takes the cookie of a stream, at an address below the stream's own.
+    """Sets and deletes the token cookie of a stream, at an address below the stream's own.
 
         path("orders/realtime/cookie", TokenCookieView.as_view(path=reverse_lazy("…")))
 
@@ -36,7 +36,7 @@ class TokenCookieView(View):
         204 and the cookie, which ends with the token; 401 without a valid one; 400 if the token is
         longer than browsers take.
     DELETE
-        204 and no cookie any more. The streams that were opened with it end.
+        204, and the cookie is deleted. The streams that were opened with it end.
 
     path: the address of the stream; only requests to it, and below it, carry the cookie.
     """
@@ -51,13 +51,13 @@ class TokenCookieView(View):
         if signed_in is None:
             return _unauthorized(f"Send the access token: {token_header()}", challenge())
         token, ends_at = signed_in.secret, signed_in.ends_at
-        assert token is not None  # as each bearer token is, and has an end
+        assert token is not None  # a bearer token has both
         assert ends_at is not None
         if (length := len(TOKEN_COOKIE) + len(token)) > COOKIE_CHARACTERS:
             return JsonResponse(
                 {
-                    "detail": f"The cookie would have {length} characters, and browsers drop one "
-                    f"of more than {COOKIE_CHARACTERS} without a word. Give the token fewer "
+                    "detail": f"The cookie would have {length} characters, and browsers silently "
+                    f"drop one of more than {COOKIE_CHARACTERS}. Give the token fewer "
                     "claims, or sign in by a session."
                 },
                 status=400,

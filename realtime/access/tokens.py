@@ -1,4 +1,4 @@
-"""Access tokens of simplejwt: where a request carries one, and whose it is."""
+"""Access tokens of simplejwt: reading one from a request, and finding its user."""
 
 from typing import Any, Self
 
@@ -12,11 +12,11 @@ TOKEN_COOKIE = "realtime_token"
 
 
 class InvalidCredentials(RealtimeError):
-    """Credentials were given, and they are wrong: whatever else the request has doesn't count."""
+    """The request has wrong credentials. Others that it may also have are not tried."""
 
 
 def token_schemes() -> tuple[str, ...]:
-    """What may stand before an access token in the header, the usual one first."""
+    """The words that may stand before an access token in the header, the usual one first."""
     try:
         from rest_framework_simplejwt.settings import api_settings
     except ModuleNotFoundError:
@@ -31,14 +31,14 @@ def token_header() -> str:
 
 
 def challenge(error: InvalidCredentials | None = None) -> str:
-    """What a 401 says in WWW-Authenticate (RFC 6750, section 3)."""
+    """The WWW-Authenticate header of a 401 (RFC 6750, section 3)."""
     return f'{token_schemes()[0]} realm="events"' + (', error="invalid_token"' if error else "")
 
 
 def token_in_header(authorization: str) -> str | None:
     """The access token in the value of an Authorization header (RFC 6750, section 2.1).
 
-    None if it is for another scheme. Raises InvalidCredentials if there is no token after it.
+    None if the header has another scheme. Raises InvalidCredentials if no token follows the scheme.
     """
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() not in (one.lower() for one in token_schemes()):
@@ -51,7 +51,7 @@ def token_in_header(authorization: str) -> str | None:
 
 def validated(token: str) -> Any:
     """The claims of an access token of this site. Raises InvalidCredentials."""
-    # Imported here: a project that signs in by session only needs no simplejwt.
+    # Imported here, because a project that only uses sessions needs no simplejwt.
     try:
         from rest_framework.exceptions import AuthenticationFailed
         from rest_framework_simplejwt.authentication import JWTAuthentication
@@ -68,7 +68,7 @@ def validated(token: str) -> Any:
 def user_of(claims: Any, found: Any = None) -> Any:
     """The user of a validated token, if simplejwt lets them in. Raises InvalidCredentials.
 
-    found: that user, if they have been looked up already.
+    found: that user, if they have been loaded already.
     """
     from rest_framework.exceptions import AuthenticationFailed
     from rest_framework_simplejwt.authentication import JWTAuthentication
@@ -81,14 +81,14 @@ def user_of(claims: Any, found: Any = None) -> Any:
     except AuthenticationFailed as error:
         raise InvalidCredentials(_message(error)) from error
     except (TypeError, ValueError, OverflowError, ValidationError, DataError) as error:
-        # Signed as it should be, and yet its claims are no user's key.
+        # The signature is right, but the claims can't be a user's key.
         raise InvalidCredentials("The token has a claim that makes no sense.") from error
 
 
 def users_of(claims: list[Any]) -> list[Any]:
-    """The users of validated tokens by one query, in their order; None where there is none.
+    """The users of validated tokens by one query, in their order; None where there is no user.
 
-    Whether they are let in is for `user_of` to say. Raises django.db.Error.
+    `user_of` decides whether simplejwt lets them in. Raises django.db.Error.
     """
     from django.contrib.auth import get_user_model
     from rest_framework_simplejwt.settings import api_settings
@@ -109,7 +109,7 @@ def users_of(claims: list[Any]) -> list[Any]:
 
 
 class _Found:
-    """Stands for the model of users where simplejwt asks it for one who is here already."""
+    """Replaces the user model for simplejwt, and returns a user who has been loaded already."""
 
     DoesNotExist = ObjectDoesNotExist
 
