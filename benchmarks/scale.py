@@ -45,13 +45,14 @@ ORDER = """
     VALUES ((SELECT id FROM auth_user ORDER BY id OFFSET :customer LIMIT 1), 'Espresso cups', 2,
         4.50, 'placed', statement_timestamp());
 """
-# As realtime/log/publishing.py writes an event, and hints at it.
+# As realtime/log/publishing.py writes an event.
 EVENT = """
     INSERT INTO realtime_outbox (stream, topic, type, data)
     VALUES ('default', 'auth.user:1', 'orders', DATA);
 """.replace("DATA", DATA)
-# Who knows of a lease asks no more until it is over, ten times a second at most. pgbench has no
-# clock and its clients no common memory: here each asks after one order in twenty.
+# As realtime/log/pending_notifications.py notifies. A process that knows of a lease asks no more
+# until it is over, ten times a second at most. pgbench has no clock and its clients no common
+# memory: here each asks after one order in twenty.
 HINT_UNLESS_POLLED = """
     \\set asks random(1, 20)
     \\if not :is_leased or :asks = 1

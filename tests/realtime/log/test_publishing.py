@@ -16,7 +16,7 @@ from psycopg.conninfo import make_conninfo
 import realtime
 from realtime import EVERYTHING, PUBLIC, InvalidEvent, InvalidTopic, Topic
 from realtime.exceptions import NotMigrated
-from realtime.log import polling_lease, publishing
+from realtime.log import pending_notifications, polling_lease
 from realtime.log.notifications import PENDING_CHANNEL
 from realtime.log.publishing import connection_of
 from realtime.log.topics import followed
@@ -443,7 +443,7 @@ class TestHints:
         """So that a slow machine doesn't see the end of one."""
         monkeypatch.setattr(polling_lease, "LEASE_SECONDS", 60.0)
         monkeypatch.setattr(polling_lease, "RENEWAL_SECONDS", 40.0)
-        monkeypatch.setitem(publishing.ABOUT_HINTS, "lease_seconds", 60.0)
+        monkeypatch.setitem(pending_notifications.ABOUT_HINTS, "lease_seconds", 60.0)
 
     def test_who_was_told_that_nobody_polls_asks_again_after_a_few_hints(
         self, listener, long_leases
