@@ -16,7 +16,7 @@ from .. import conf
 from ..access.grants import Grant
 from ..log import wire
 from ..log.cursor import Cursor
-from ..log.polling_lease import forget_leases
+from ..log.pending_notifications import known_leases
 from ..log.topics import Topics
 from .access_monitor import AccessMonitor
 from .heartbeat import Heartbeat
@@ -113,7 +113,7 @@ class Hub:
     async def _close(self) -> None:
         for follower in self.followers.values():
             await follower.close()
-        forget_leases()  # those of this hub are over
+        known_leases.forget()  # those of this hub are over
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

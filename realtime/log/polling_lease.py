@@ -1,10 +1,10 @@
-"""Polling leases: while many events come, a process polls instead of hearing of each.
+"""Polling leases: while many events come, a process polls for them instead of being notified.
 
-A hint for every commit is cheap until there are hundreds: each is a statement of its own for who
-commits, and wakes every process that listens. So a process that finds several events at once, or
-many one after the other, takes out a lease: it goes on looking, and for as long nobody needs to
-hint. The lease stands in a table (`models.PollingLease`), where who would hint finds it, and
-remembers it for as long as it lasts.
+A notification after each commit is cheap until there are hundreds a second: each is a statement of
+its own for the writer, and wakes every process that listens. So a process that finds several events
+at once, or many one after the other, takes out a lease: it polls until a certain time, and nobody
+needs to notify it until then. The lease is a row of a table (`models.PollingLease`), which a writer
+reads before it notifies, and remembers while it lasts.
 """
 
 import time
@@ -13,83 +13,103 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 
-# So many events at one look are the beginning of a lease, and prolong it.
+# A poll that finds this many events begins a lease, or prolongs it.
 BUSY_ROWS = 8
-# So many within this time are, too, however few come at once: those of one busy writer. At that
-# rate nearly every look finds something, so that they cost no more than hints would. The shorter
-# the time, the fewer of a rush's orders pay for a hint.
+# This many events within this time do so too, even if each poll finds few: a single busy writer
+# causes them. At that rate nearly every poll finds something, so polling costs no more than
+# notifications would. The shorter the time is, the fewer writers of a rush notify.
 BUSY_EVENTS = 16
 BUSY_SECONDS = 0.05
-# Longer than nearly every commit takes from its event on: who needs more time hints after all.
+# Nearly every transaction commits sooner than this after its event. A slower one notifies.
 LEASE_SECONDS = 0.2
-# A look is followed by a rest of so many times what it took, so that the busier the database is,
-# the more come together for the next; but not by less or more than this.
+# After a poll the process rests this many times as long as the poll took, so a busier database has
+# more events for the next one; but it never rests for a shorter or a longer time than these.
 REST = 4
 REST_SECONDS = (0.005, 0.05)
 
-# Until when somebody polls a stream of a database, by this process's clock, as far as it was told.
-leased_until: dict[tuple[str, str], float] = {}
-# When so little is left of it, one asks for all threads whether it goes on: it is known before it
-# ends then, and else all of them would ask.
+# When this little is left of a lease, one thread asks whether it goes on, and the others rely on
+# its answer. Otherwise all threads would ask when the lease ends.
 RENEWAL_SECONDS = LEASE_SECONDS / 4
-# Somebody asks or has asked what follows the lease that ends then.
-_renewed: dict[tuple[str, str], float] = {}
+# To ask whether a process polls takes three times as long as to notify. So after the answer “no” a
+# process notifies this many times without asking, for the length of a lease at most: when a rush
+# begins, each process sends at most this many notifications too many.
+UNASKED_NOTIFICATIONS = 7
 
 
-def is_polled(database: str, stream: str, *, at: float) -> bool:
-    """Whether somebody polls this stream for certain, and the caller need not ask again.
+class KnownLease:
+    """What this process knows of the lease of one stream. Times are by time.monotonic().
 
-    at: when, by time.monotonic(). The last look of the lease begins later.
+    All threads that publish share it without a lock. If two use it at once, both may ask, or one
+    notification may not be counted: that costs one statement more, and nothing else.
+
+    until: a process polls the stream until then, as far as this process was told.
     """
-    until = leased_until.get((database, stream), at)
-    if until - at >= RENEWAL_SECONDS:
+
+    __slots__ = ("_renewed", "_unasked", "_unasked_until", "until")
+
+    def __init__(self) -> None:
+        self.until = 0.0
+        # A thread asks or has asked what follows the lease that ends then.
+        self._renewed = 0.0
+        # How many notifications may still be sent without asking, and until when.
+        self._unasked = 0
+        self._unasked_until = 0.0
+
+    def covers(self, committed_at: float) -> bool:
+        """Whether a process is certain to find an event that was committed then.
+
+        The last poll of a lease begins after the end of the lease. When the lease ends soon, the
+        first caller is told no, so that it asks the database; the others are not.
+        """
+        until = self.until
+        if until - committed_at >= RENEWAL_SECONDS:
+            return True
+        if until <= committed_at or self._renewed != until:
+            self._renewed = until
+            return False
         return True
-    if until <= at or _renewed.get((database, stream)) != until:
-        # Of two threads at once both may ask: that is a look-up, and nothing else.
-        _renewed[database, stream] = until
-        return False
-    return True
+
+    def note_held(self, *, until: float) -> None:
+        """The database answered that a process polls until then."""
+        self.until = until
+
+    def note_free(self, *, asked_at: float) -> None:
+        """The database was asked then, and answered that nobody polls."""
+        self.until = 0.0
+        self._unasked = UNASKED_NOTIFICATIONS
+        self._unasked_until = asked_at + LEASE_SECONDS
+
+    def may_notify_unasked(self) -> bool:
+        """Whether nobody was found to poll a short time ago. Counts the notification to come."""
+        if self._unasked < 1 or self._unasked_until <= time.monotonic():
+            return False
+        self._unasked -= 1
+        return True
 
 
-# To ask whether somebody polls takes three times as long as to hint. That nobody does is believed
-# for so many hints more, and no longer than a lease lasts: so at the beginning of a rush each
-# process sends at most this many too many.
-UNASKED_HINTS = 7
-# Until when, by this process's clock, and for how many hints more.
-_unasked: dict[tuple[str, str], tuple[float, int]] = {}
+class KnownLeases:
+    """What this process knows of the leases of all streams, in all databases."""
 
+    def __init__(self) -> None:
+        self._leases: dict[tuple[str, str], KnownLease] = {}
 
-def somebody_polls(database: str, stream: str, *, until: float) -> None:
-    """The database was asked about this stream. until: by time.monotonic()."""
-    leased_until[database, stream] = until
+    def of(self, database: str, stream: str) -> KnownLease:
+        """What is known of the lease of a stream in a database, given by its alias."""
+        known = self._leases.get((database, stream))
+        return known or self._leases.setdefault((database, stream), KnownLease())
 
-
-def nobody_polls(database: str, stream: str, *, at: float) -> None:
-    """The database was asked about this stream at that time, by time.monotonic()."""
-    leased_until.pop((database, stream), None)
-    _unasked[database, stream] = at + LEASE_SECONDS, UNASKED_HINTS
-
-
-def may_hint_unasked(database: str, stream: str) -> bool:
-    """Whether to take it that still nobody polls this stream. Counts the hint that follows."""
-    until, hints = _unasked.get((database, stream), (0.0, 0))
-    if hints < 1 or until <= time.monotonic():
-        return False
-    # Of two threads at once one may go uncounted: that is a hint, and nothing else.
-    _unasked[database, stream] = until, hints - 1
-    return True
-
-
-def forget_leases() -> None:
-    """What this process was told of who polls may hold no longer."""
-    leased_until.clear()
-    _renewed.clear()
-    _unasked.clear()
+    def forget(self) -> None:
+        """Rely on no lease any more that this process was told of."""
+        self._leases.clear()
 
 
 @dataclass
 class PollingLease:
-    """until: the look that ends it begins then or later."""
+    """A stream that this process polls.
+
+    until: the poll that ends the lease begins then or later.
+    next_look: when to poll next.
+    """
 
     until: float
     next_look: float
@@ -101,7 +121,7 @@ class PollingLeases:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._leases: dict[str, PollingLease] = {}
-        # How many events of each stream came since then, and which were busy in the time before.
+        # How many events of each stream came since then, and which streams were busy before.
         self._came: Counter[str] = Counter()
         self._came_since = clock()
         self._busy: set[str] = set()
@@ -114,12 +134,12 @@ class PollingLeases:
         return min((lease.next_look for lease in self._leases.values()), default=inf)
 
     def due(self) -> set[str]:
-        """The streams to look at now."""
+        """The streams to poll now."""
         now = self._clock()
         return {name for name, lease in self._leases.items() if lease.next_look <= now}
 
     def busy_rows(self, stream: str) -> int:
-        """How many events at a look now would be the beginning of a lease, or prolong it."""
+        """How many events a poll has to find now, to begin a lease or prolong it."""
         elapsed = self._clock() - self._came_since
         if elapsed >= BUSY_SECONDS:
             many = BUSY_EVENTS * elapsed / BUSY_SECONDS
@@ -139,13 +159,15 @@ class PollingLeases:
         more: bool,
         replaced: bool = False,
     ) -> None:
-        """There was a look at a stream.
+        """Note that a stream was polled.
 
-        began: when. found: how many events.
-        finished: not if another session was at it, that might have looked earlier.
-        leased: to be polled from now on. more: it took no more than a batch of what there is.
-        replaced: it found events that newer ones had replaced: the longer the rest, the more of
-            them never need a position.
+        began: when the poll began.
+        found: how many events it found.
+        finished: false if another session was numbering the stream, perhaps since an earlier time.
+        leased: whether the database has the lease now.
+        more: whether more events wait than one poll takes.
+        replaced: whether it found events that newer ones had replaced. The longer the rest, the
+            more of them never need a position.
         """
         self._came[stream] += found
         now = self._clock()
@@ -158,7 +180,7 @@ class PollingLeases:
             next_look = now + min(max(REST * (now - began), shortest), longest)
         lease = self._leases.get(stream)
         if leased:
-            # From now, which is later than the database's clock_timestamp() was.
+            # It begins now: the database's clock_timestamp() was earlier.
             self._leases[stream] = PollingLease(now + LEASE_SECONDS, next_look)
         elif lease is not None and finished and began >= lease.until:
             del self._leases[stream]

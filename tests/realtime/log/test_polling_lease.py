@@ -12,7 +12,7 @@ from django.db import connections, transaction
 import realtime
 from realtime import PUBLIC
 from realtime.hub.hub import Hub
-from realtime.log import polling_lease
+from realtime.log.pending_notifications import known_leases
 from realtime.log.polling_lease import (
     BUSY_EVENTS,
     BUSY_ROWS,
@@ -189,10 +189,10 @@ async def test_it_ends_when_fewer_come_and_is_hinted_at_again(hub, log_length):
     await until(lambda: log_length() == BUSY_ROWS + 1)
 
 
-async def test_who_closes_the_hub_relies_on_its_lease_no_longer(hub, monkeypatch):
-    monkeypatch.setitem(polling_lease.leased_until, ("default", "default"), math.inf)
+async def test_who_closes_the_hub_relies_on_its_lease_no_longer(hub):
+    known_leases.of("default", "default").note_held(until=math.inf)
     await Hub.close_current()
-    assert polling_lease.leased_until == {}
+    assert not known_leases.of("default", "default").covers(time.monotonic())
 
 
 async def test_whenever_they_commit_no_event_waits_for_the_poll(hub, log_length):

@@ -18,6 +18,7 @@ from realtime import EVERYTHING, PUBLIC, InvalidEvent, InvalidTopic, Topic
 from realtime.exceptions import NotMigrated
 from realtime.log import pending_notifications, polling_lease
 from realtime.log.notifications import PENDING_CHANNEL
+from realtime.log.pending_notifications import known_leases
 from realtime.log.publishing import connection_of
 from realtime.log.topics import followed
 from realtime.models import Event, OutboxEvent, Process, PrunedKind
@@ -369,7 +370,7 @@ class TestHints:
     def listener(self, elsewhere):
         # Takes along what a rollback in another test may have left to hint at.
         realtime.publish(to=PUBLIC, stream="default", data=0)
-        polling_lease.forget_leases()
+        known_leases.forget()
         session = elsewhere()
         session.execute(f"LISTEN {PENDING_CHANNEL}")
         return session
@@ -422,17 +423,17 @@ class TestHints:
                 cursor.execute("SELECT pg_sleep(0.11)")
         assert self.heard(listener) == ["default"]
 
-    def test_who_knows_of_a_lease_asks_no_more_until_it_is_over(self, listener, monkeypatch):
+    def test_who_knows_of_a_lease_asks_no_more_until_it_is_over(self, listener):
         leased("default", seconds=0.19)
         realtime.publish(to=PUBLIC, stream="default", data=1)
-        known = polling_lease.leased_until
-        assert known["default", "default"] <= time.monotonic() + 0.19
-        monkeypatch.setitem(known, ("default", "default"), time.monotonic() + 60)
+        known = known_leases.of("default", "default")
+        assert known.until <= time.monotonic() + 0.19
+        known.note_held(until=time.monotonic() + 60)
         with CaptureQueriesContext(connection) as queries:
             realtime.publish(to=PUBLIC, stream="default", data=2)
         assert len(queries) == 1
         assert self.heard(listener) == []
-        monkeypatch.setitem(known, ("default", "default"), time.monotonic())
+        known.note_held(until=time.monotonic())
         realtime.publish(to=PUBLIC, stream="imports-1", data=3)
         leased("default", seconds=-1)
         realtime.publish(to=PUBLIC, stream="default", data=4)
@@ -443,12 +444,12 @@ class TestHints:
         """So that a slow machine doesn't see the end of one."""
         monkeypatch.setattr(polling_lease, "LEASE_SECONDS", 60.0)
         monkeypatch.setattr(polling_lease, "RENEWAL_SECONDS", 40.0)
-        monkeypatch.setitem(pending_notifications.ABOUT_HINTS, "lease_seconds", 60.0)
+        monkeypatch.setitem(pending_notifications.NOTIFY_PARAMETERS, "lease_seconds", 60.0)
 
     def test_who_was_told_that_nobody_polls_asks_again_after_a_few_hints(
         self, listener, long_leases
     ):
-        hints = 1 + polling_lease.UNASKED_HINTS
+        hints = 1 + polling_lease.UNASKED_NOTIFICATIONS
         realtime.publish(to=PUBLIC, stream="default", data=0)
         leased("default", seconds=50)
         with CaptureQueriesContext(connection) as queries:
@@ -463,9 +464,9 @@ class TestHints:
         self, listener, long_leases
     ):
         realtime.publish(to=PUBLIC, stream="default", data=1)
-        [(key, (until, hints))] = polling_lease._unasked.items()
-        assert until <= time.monotonic() + 60
-        polling_lease._unasked[key] = time.monotonic(), hints
+        known = known_leases.of("default", "default")
+        assert known._unasked_until <= time.monotonic() + 60
+        known._unasked_until = time.monotonic()
         leased("default", seconds=50)
         realtime.publish(to=PUBLIC, stream="default", data=2)
         assert self.heard(listener) == ["default"]
@@ -474,19 +475,19 @@ class TestHints:
         self, listener, long_leases
     ):
         leased("default", seconds=50)
-        known, key = polling_lease.leased_until, ("default", "default")
+        known = known_leases.of("default", "default")
         statements = []
         over = time.monotonic()
         ends = over + 30
         for until in (ends, ends, ends + 1, over, over):
-            known[key] = until
+            known.note_held(until=until)
             with CaptureQueriesContext(connection) as queries:
                 realtime.publish(to=PUBLIC, stream="default", data=1)
             statements.append(len(queries))
         # The first asks, the second relies on that; another lease, and one that is over, are asked
         # about anew.
         assert statements == [2, 1, 2, 2, 2]
-        assert known[key] > time.monotonic() + 30
+        assert known.until > time.monotonic() + 30
         assert self.heard(listener) == []
 
     def test_a_hint_carries_any_name_that_a_stream_may_have(self, listener):
