@@ -8,11 +8,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 
 from .servers import ROOT
-from .storm.cluster import copy_files, running_cluster
+from .storm.cluster import Cluster, copy_files, running_cluster
 
 DATABASE = "postgres"
 
@@ -31,6 +33,14 @@ def shop_files(processes, tmp_path_factory) -> Path:
             _make(tmp_path_factory.mktemp("shop-files") / "cluster", draft)
             draft.rename(files)
     return files
+
+
+def user_in(cluster: Cluster, username: str) -> Any:
+    """One of the demo accounts in such a cluster, for `bearer()`."""
+    with cluster.connect(DATABASE) as session:
+        query = "SELECT id, password FROM auth_user WHERE username = %s"
+        pk, password = session.execute(query, [username]).fetchone()
+    return get_user_model()(pk=pk, username=username, password=password)
 
 
 def _make(path: Path, files: Path) -> None:

@@ -45,7 +45,8 @@ class Crowd:
     urls: of the stream, in as many processes as there are; each client takes any of them, each
     time. sent_at: from an event's data to the time in seconds since the epoch at which it was
     sent; None for an event that isn't to be counted. last_id: what they come with at first.
-    openings: how many streams began in each second of the monotonic clock.
+    openings, endings: how many streams began, and were closed by the server, in each second of the
+    monotonic clock.
     """
 
     def __init__(
@@ -58,10 +59,11 @@ class Crowd:
         self.last_id = last_id
         self.clients: list[Client] = []
         self.openings: Counter[int] = Counter()
+        self.endings: Counter[int] = Counter()
         self.latencies = array("d")
         self.turns = asyncio.Semaphore(AT_A_TIME)
         self.sent_at = sent_at
-        self.events = self.ended = 0
+        self.events = 0
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -135,7 +137,7 @@ class Crowd:
             events=self.events,
             doubled=self.doubled,
             resets=self.resets,
-            ended=self.ended,
+            ended=self.endings.total(),
             p50=self.percentile(50),
             p95=self.percentile(95),
             p99=self.percentile(99),
@@ -170,7 +172,7 @@ class Client:
                 self.is_open.set()
                 self._crowd.openings[int(time.monotonic())] += 1
                 await connection.closed
-                self._crowd.ended += 1
+                self._crowd.endings[int(time.monotonic())] += 1
             finally:
                 self.is_open.clear()
                 connection.close()

@@ -2,6 +2,11 @@
 
 from config.settings import *  # noqa: F403
 from config.settings import REALTIME
+from realtime.conf import DEFAULTS
 
 DEBUG = False
-REALTIME = {**REALTIME, "MAX_STREAMS_PER_USER": 10_000}
+REALTIME = {
+    **REALTIME,
+    "DRAIN_SECONDS": DEFAULTS["DRAIN_SECONDS"],
+    "MAX_STREAMS_PER_USER": 10_000,
+}

@@ -14,9 +14,14 @@ from orders.models import Order
 from realtime.log.cursor import Cursor
 
 from ..clients import bearer, open_stream
-from ..servers import database_url
+from ..servers import ServerProcess, database_url
 
 WAIT_SECONDS = 20
+
+
+@pytest.fixture
+def server(transactional_db, shared_daphne) -> ServerProcess:
+    return shared_daphne.running()
 
 
 def place(customer: Any, product: str) -> None:

@@ -1,6 +1,7 @@
 """The database goes away and comes back, under a real server and real clients."""
 
 import json
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 
@@ -11,9 +12,11 @@ from httpx_sse import connect_sse
 
 from config.demo.accounts import PASSWORD
 from realtime import health
+from realtime.conf import DEFAULTS
 from realtime.postgres.explanations import READ_ONLY, TOO_MANY_CONNECTIONS
-from tests.clients import STREAM, WAIT_SECONDS, open_stream, signed_in
-from tests.servers import running_server
+from tests.clients import STREAM, WAIT_SECONDS, bearer, open_stream, signed_in
+from tests.servers import ServerProcess, running_server
+from tests.shop_cluster import user_in
 from tests.storm.cluster import running_cluster
 from tests.storm.proxy import running_proxy
 from tests.waiting import wait_until
@@ -36,6 +39,8 @@ PLACED = json.dumps(
     }
 )
 HEAL_SECONDS = 20
+# More requests than there are threads for them; each waits for the database.
+WAITING = 2 * DEFAULTS["REQUEST_THREADS"]
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +59,47 @@ def server_on(url):
         yield server
 
 
+@pytest.fixture(scope="module")
+def token(cluster):
+    """Alice's header."""
+    return bearer(user_in(cluster, "alice"))
+
+
+@pytest.fixture(scope="module")
+def shared(cluster) -> Iterator[ServerProcess]:
+    """For the tests that leave it as they found it."""
+    with server_on(cluster.url(DATABASE)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def session(shared) -> dict[str, str]:
+    """Alice's cookies."""
+    with signed_in(shared, "alice", PASSWORD) as browser:
+        return dict(browser.cookies)
+
+
 @pytest.fixture
 def running(cluster):
     """The cluster runs, whatever the test before has done to it."""
     if not cluster.is_running:
         cluster.start()
     return cluster
+
+
+@pytest.fixture
+def server(running, shared) -> ServerProcess:
+    """One that is ready, and has printed nothing yet."""
+    until_readiness(shared, READY)
+    shared.output.clear()
+    return shared
+
+
+@pytest.fixture
+def alice(session) -> Iterator[httpx.Client]:
+    """A browser in which she has signed in."""
+    with httpx.Client(cookies=session, timeout=WAIT_SECONDS) as browser:
+        yield browser
 
 
 def place_without_a_hint(cluster):
@@ -91,12 +131,6 @@ NOT_REACHED = (503, health.NOT_REACHED)
 NO_ANSWER = (503, health.NO_ANSWER)
 
 
-def access_token(server):
-    body = {"username": "alice", "password": PASSWORD}
-    answer = httpx.post(f"{server.url}/api/token/", json=body, timeout=WAIT_SECONDS)
-    return {"Authorization": f"Bearer {answer.json()['access']}"}
-
-
 def assert_asked_to_come_back(server, client, **headers):
     answer = client.get(server.url + STREAM, headers=headers)
     assert answer.status_code == 503, answer.text
@@ -126,6 +160,12 @@ class Lines:
         while self.seen[-1] != line:
             self.seen.append(next(self._lines))
 
+    @property
+    def last_id(self):
+        """The cursor of a client that has read so far."""
+        *_, last = (line for line in self.seen if line.startswith("id: "))
+        return last.removeprefix("id: ")
+
 
 @contextmanager
 def open_lines(server, client):
@@ -136,51 +176,48 @@ def open_lines(server, client):
         yield lines
 
 
-def said(server, since):
+def said(server):
     """What the server has printed, but for the lines about each request."""
     about_requests = (" - - [", "Service Unavailable: ")
-    return [line for line in server.output[since:] if not any(x in line for x in about_requests)]
+    return [line for line in server.output if not any(text in line for text in about_requests)]
 
 
 def assert_no_traceback(server):
     assert not any("Traceback" in line for line in server.output), "".join(server.output)
 
 
-def test_when_the_database_goes_away_streams_stay_and_all_heals_by_itself(running):
+def test_when_the_database_goes_away_streams_stay_and_all_heals_by_itself(
+    running, server, alice, token
+):
     with (
-        server_on(running.url(DATABASE)) as server,
-        signed_in(server, "alice", PASSWORD) as alice,
         open_lines(server, alice) as lines,
         httpx.Client(timeout=WAIT_SECONDS) as program,
     ):
-        token = access_token(server)
-        until_readiness(server, READY)
-        before = len(server.output)
-
+        seen = lines.last_id
         running.crash()
         until_readiness(server, NOT_REACHED)
         assert is_alive(server)
         assert_asked_to_come_back(server, alice)
         assert_asked_to_come_back(server, program, **token)
-        lines.heartbeats(8)
+        lines.heartbeats(4)  # by then each connection has been tried five times
         assert readiness(server) == NOT_REACHED
         # Two connections were lost and could not be made again, each said once. And the guard, and
         # the look whether anything can be written, while it shuts down and when it is gone.
-        assert len(said(server, before)) <= 7, server.output[before:]
+        assert len(said(server)) <= 7, server.output
 
         running.start()
         place_without_a_hint(running)
         lines.until(f"data: {PLACED}")
         until_readiness(server, READY)
         assert not any(line.startswith("event: reset") for line in lines.seen)
-        with open_stream(server, client=program, cursor=0, **token) as stream:
+        with open_stream(server, client=program, cursor=seen, **token) as stream:
             assert stream.next_event().data == PLACED
         server.wait_for_output("Connected again, to listen for new events.")
         server.wait_for_output("Connected again, to number and read new events.")
         assert_no_traceback(server)
 
 
-def test_a_site_starts_without_its_database_and_serves_when_it_is_there(running):
+def test_a_site_starts_without_its_database_and_serves_when_it_is_there(running, token):
     running.stop()
     with (
         server_on(running.url(DATABASE)) as server,
@@ -191,28 +228,27 @@ def test_a_site_starts_without_its_database_and_serves_when_it_is_there(running)
         assert_asked_to_come_back(server, client)
         running.start()
         until_readiness(server, READY)
-        token = access_token(server)
         with open_stream(server, client=client, **token) as stream:
             place_without_a_hint(running)
             assert stream.next_event().data == PLACED
         assert_no_traceback(server)
 
 
-def test_a_database_that_hangs_is_noticed_and_holds_up_no_probe(running):
+def test_a_database_that_hangs_is_noticed_and_holds_up_no_probe(running, session, token):
     """Packets are dropped without a word: the worst way to go."""
     with (
         running_proxy(running.port) as proxy,
         server_on(running.url(DATABASE, proxy.port)) as server,
-        signed_in(server, "alice", PASSWORD) as alice,
+        httpx.Client(cookies=session, timeout=WAIT_SECONDS) as alice,
         open_lines(server, alice) as lines,
         httpx.Client(timeout=60) as program,
-        ThreadPoolExecutor(12) as crowd,
+        ThreadPoolExecutor(WAITING) as crowd,
     ):
-        token = access_token(server)
         until_readiness(server, READY)
         proxy.cut()
-        # More than there are threads for requests; each waits for the database.
-        waiting = [crowd.submit(program.get, server.url + STREAM, headers=token) for _ in range(12)]
+        waiting = [
+            crowd.submit(program.get, server.url + STREAM, headers=token) for _ in range(WAITING)
+        ]
         until_readiness(server, NO_ANSWER, NOT_REACHED, seconds=3)
         assert is_alive(server)
         assert {answer.result().status_code for answer in waiting} == {503}
@@ -231,14 +267,11 @@ def test_a_database_that_hangs_is_noticed_and_holds_up_no_probe(running):
         assert_no_traceback(server)
 
 
-def test_a_database_without_a_free_connection_is_told_and_what_waits_comes_later(running):
+def test_a_database_without_a_free_connection_is_told_and_what_waits_comes_later(
+    running, server, alice
+):
     """The hub's own connections live on; but nobody who would place an order gets one."""
-    with (
-        server_on(running.url(DATABASE)) as server,
-        signed_in(server, "alice", PASSWORD) as alice,
-        open_lines(server, alice) as lines,
-    ):
-        until_readiness(server, READY)
+    with open_lines(server, alice) as lines:
         with ExitStack() as taken:
             last = taken.enter_context(running.connect(DATABASE))
             with suppress(psycopg.OperationalError):
@@ -253,14 +286,11 @@ def test_a_database_without_a_free_connection_is_told_and_what_waits_comes_later
         assert_no_traceback(server)
 
 
-def test_a_database_that_takes_no_writes_is_told_and_what_waits_comes_later(running):
+def test_a_database_that_takes_no_writes_is_told_and_what_waits_comes_later(running, server, alice):
     with (
-        server_on(running.url(DATABASE)) as server,
-        signed_in(server, "alice", PASSWORD) as alice,
         open_lines(server, alice) as lines,
         running.connect(DATABASE) as administrator,
     ):
-        until_readiness(server, READY)
         administrator.execute("ALTER SYSTEM SET default_transaction_read_only = on")
         try:
             administrator.execute("SELECT pg_reload_conf()")

@@ -1,21 +1,26 @@
 """The log goes back, and everybody who has seen more is told, however it came about.
 
-Two servers on a PostgreSQL of their own. Clients have seen the events up to 6; then the log is one
-that has 3 of them, or none, and others take their positions. The second server finds its database
-again after that only: what it has in memory is as long as the log is by then.
+Two servers on a PostgreSQL of their own. Clients have seen six events; then the log is one that has
+the first three of them, or none at all, and others take their positions. The second server finds
+its database again after that only: what it has in memory is as long as the log is by then.
+
+The log goes on from test to test, and the servers remember what they have told.
 """
 
 import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from typing import NamedTuple
 
-import httpx
 import pytest
 
-from config.demo.accounts import PASSWORD
-from tests.clients import WAIT_SECONDS, open_stream
-from tests.servers import running_server
-from tests.storm.cluster import copy_files, running_cluster
-from tests.storm.proxy import running_proxy
+from realtime.log.cursor import START, Cursor
+from tests.clients import bearer, open_stream
+from tests.servers import ServerProcess, running_server
+from tests.shop_cluster import user_in
+from tests.storm.cluster import Cluster, copy_files, running_cluster
+from tests.storm.proxy import Proxy, running_proxy
 
 DATABASE = "postgres"
 TABLES = ("realtime_event", "realtime_stream", "realtime_outbox")
@@ -29,7 +34,7 @@ NUMBER = "SELECT last_position FROM realtime_number_events('default', 100, 0, NU
 class Truncated:
     """What `TRUNCATE` leaves, and `manage.py flush`."""
 
-    kept = 0
+    keeps_some = False
 
     def remember(self, cluster):
         pass
@@ -41,7 +46,7 @@ class Truncated:
 class Dumped:
     """A dump is put back."""
 
-    kept = 3
+    keeps_some = True
 
     def remember(self, cluster):
         self._file = str(cluster.data.parent / "dump")
@@ -60,7 +65,7 @@ class Copied:
     on the same timeline.
     """
 
-    kept = 3
+    keeps_some = True
 
     def remember(self, cluster):
         self._copy = cluster.data.parent / "copy"
@@ -78,7 +83,7 @@ class Copied:
 class Promoted:
     """An asynchronous standby is promoted that lacks the last commits."""
 
-    kept = 3
+    keeps_some = True
 
     def remember(self, cluster):
         self._standby = cluster.data.parent / "standby"
@@ -104,44 +109,64 @@ def execute(cluster, statement, *parameters):
 
 def publish(cluster, *data):
     """Without a hint; they are numbered at once. The position of the last of them."""
-    for one in data:
-        execute(cluster, INSERT, f'"{one}"')
-    execute(cluster, NUMBER)  # unless a server that looks into the tables just now has done it
-    return execute(cluster, "SELECT position FROM realtime_stream WHERE name = 'default'")[0][0]
+    with cluster.connect(DATABASE) as session:
+        for one in data:
+            session.execute(INSERT, [f'"{one}"'])
+        session.execute(NUMBER)  # unless a server that looks into the tables just now has done it
+    return log_end(cluster).position
 
 
-@pytest.fixture
-def cluster(shop_files, tmp_path):
-    with running_cluster(tmp_path / "cluster", files=shop_files) as cluster:
-        yield cluster
+def log_end(cluster):
+    """The cursor of who has seen all of the log."""
+    rows = execute(cluster, "SELECT position, mark FROM realtime_stream WHERE name = 'default'")
+    return Cursor(*rows[0]) if rows else START
+
+
+class Site(NamedTuple):
+    """proxy: between the second server and the database. alice: her header."""
+
+    cluster: Cluster
+    first: ServerProcess
+    second: ServerProcess
+    proxy: Proxy
+    alice: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def site(shop_files, tmp_path_factory) -> Iterator[Site]:
+    with ExitStack() as running:
+        folder = tmp_path_factory.mktemp("history") / "cluster"
+        cluster = running.enter_context(running_cluster(folder, files=shop_files))
+        proxy = running.enter_context(running_proxy(cluster.port))
+        starting = [server_on(cluster, port) for port in (cluster.port, proxy.port)]
+        with ThreadPoolExecutor() as threads:
+            first, second = threads.map(running.enter_context, starting)
+        yield Site(cluster, first, second, proxy, bearer(user_in(cluster, "alice")))
 
 
 @contextmanager
-def server_behind_a_proxy(cluster):
-    with (
-        running_proxy(cluster.port) as proxy,
-        running_server(
-            "daphne",
-            DATABASE_URL=f"{cluster.url(DATABASE, proxy.port)}?connect_timeout=2",
-            DJANGO_SETTINGS_MODULE="tests.storm.settings",
-        ) as server,
-    ):
-        yield server, proxy
+def server_on(cluster, port):
+    with running_server(
+        "daphne",
+        DATABASE_URL=f"{cluster.url(DATABASE, port)}?connect_timeout=2",
+        DJANGO_SETTINGS_MODULE="tests.storm.settings",
+    ) as server:
+        yield server
 
 
 @pytest.mark.parametrize("way", [Truncated, Dumped, Copied, Promoted])
-def test_whoever_has_seen_more_is_told_and_nobody_else(cluster, way):
+def test_whoever_has_seen_more_is_told_and_nobody_else(site, way):
     way = way()
+    cluster, servers = site.cluster, (site.first, site.second)
     with ExitStack() as running:
-        first, _ = running.enter_context(server_behind_a_proxy(cluster))
-        second, proxy = running.enter_context(server_behind_a_proxy(cluster))
-        headers = token(first)
 
-        def stream(server, cursor=None):
-            return running.enter_context(open_stream(server, cursor=cursor, **headers))
+        def stream(server, cursor):
+            return running.enter_context(open_stream(server, cursor=cursor, **site.alice))
 
+        start = log_end(cluster)
+        end = start.position + 8
         publish(cluster, "a", "b", "c")
-        open_ones = [stream(server, cursor="0") for server in (first, second)]
+        open_ones = [stream(server, start) for server in servers]
         seen = [[told(one) for _ in range(3)] for one in open_ones]
         way.remember(cluster)
         publish(cluster, "lost", "lost", "lost")
@@ -149,34 +174,36 @@ def test_whoever_has_seen_more_is_told_and_nobody_else(cluster, way):
             events += [told(one) for _ in range(3)]
         assert seen[0] == seen[1]
         [*_, (kept, _), _, _, (last, _)] = seen[0]
-        assert position(last) == 6
+        assert position(last) == start.position + 6
 
-        proxy.cut()
+        site.proxy.cut()
         way.go_back(cluster)
         # As many as were lost and two more: the log is longer than what anybody has seen.
-        new = [f"new {number}" for number in range(6 - way.kept + 2)]
-        assert publish(cluster, *new) == 8
-        proxy.heal()
+        lost = 3 if way.keeps_some else start.position + 6
+        new = [f"new {number}" for number in range(lost + 2)]
+        assert publish(cluster, *new) == end
+        site.proxy.heal()
 
-        for server, one in zip((first, second), open_ones, strict=True):
+        for server, one in zip(servers, open_ones, strict=True):
             # Whoever looks while they are being published goes on from there.
             reset, data = told(one)
             reached = position(reset)
-            assert reached == 8 or server is first
+            assert reached == end or server is site.first
             assert data == f'{{"reason":"history","position":{reached}}}', server.output
-            assert [told(one)[1] for _ in range(8 - reached)] == [
-                f'"{text}"' for text in new[len(new) - (8 - reached) :]
-            ]
-            reset, data = told(stream(server, cursor=last))
-            assert data == '{"reason":"history","position":8}'
-            everything = stream(server, cursor="0")
-            old = ['"a"', '"b"', '"c"'][: way.kept]
-            assert [told(everything)[1] for _ in range(8)] == old + [f'"{one}"' for one in new]
-            if way.kept:
-                unharmed = stream(server, cursor=kept)
-                assert [told(unharmed)[1] for _ in new] == [f'"{one}"' for one in new]
+            missing = new[len(new) - (end - reached) :]
+            assert [told(one)[1] for _ in missing] == [f'"{text}"' for text in missing]
+            reset, data = told(stream(server, last))
+            assert data == f'{{"reason":"history","position":{end}}}'
+            new_ones = [f'"{text}"' for text in new]
+            if way.keeps_some:
+                everything = stream(server, start)
+                assert [told(everything)[1] for _ in range(8)] == ['"a"', '"b"', '"c"', *new_ones]
+                unharmed = stream(server, kept)
+                assert [told(unharmed)[1] for _ in new] == new_ones
             else:
-                assert "history" in told(stream(server, cursor=kept))[1]
+                everything = stream(server, START)
+                assert [told(everything)[1] for _ in new] == new_ones
+                assert "history" in told(stream(server, kept))[1]
         publish(cluster, "live")
         assert [told(one)[1] for one in open_ones] == ['"live"', '"live"']
 
@@ -189,9 +216,3 @@ def told(stream):
     """Id and data of the next event."""
     event = stream.next_event()
     return event.id, event.data
-
-
-def token(server):
-    body = {"username": "alice", "password": PASSWORD}
-    answer = httpx.post(f"{server.url}/api/token/", json=body, timeout=WAIT_SECONDS)
-    return {"Authorization": f"Bearer {answer.json()['access']}"}

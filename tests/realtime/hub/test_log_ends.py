@@ -19,14 +19,27 @@ from realtime.models import Event, OutboxEvent
 from realtime.models import Stream as StreamRow
 from tests.clients import STREAM, WAIT_SECONDS, bearer, event_id, open_stream
 from tests.realtime.conftest import in_thread
-from tests.servers import ServerProcess, running_server
+from tests.servers import ServerProcess
+from tests.shared_servers import SharedServer, shared_server
+
+
+@pytest.fixture(scope="module")
+def shared_forgetful(processes, django_db_setup, django_db_blocker) -> Iterator[SharedServer]:
+    yield from shared_server(
+        django_db_blocker, "daphne", DJANGO_SETTINGS_MODULE="tests.realtime.forgetful"
+    )
 
 
 @pytest.fixture
-def forgetful(processes, transactional_db) -> Iterator[ServerProcess]:
-    """A daphne process that replays from the table."""
-    with running_server("daphne", DJANGO_SETTINGS_MODULE="tests.realtime.forgetful") as process:
-        yield process
+def forgetful(transactional_db, shared_forgetful) -> ServerProcess:
+    """A daphne process that replays from the table what is older than its last five events."""
+    return shared_forgetful.running()
+
+
+@pytest.fixture
+def start(forgetful) -> int:
+    """How far the log had come before this test."""
+    return StreamRow.objects.filter(name="default").values_list("position", flat=True).first() or 0
 
 
 def publish(user, *data):
@@ -36,7 +49,7 @@ def publish(user, *data):
 
 def fill_log(server, user, count):
     """Publish that many events and wait until they are numbered."""
-    with open_stream(server, cursor=0, **bearer(user)) as stream:
+    with open_stream(server, **bearer(user)) as stream:
         publish(user, *range(1, count + 1))
         for _ in range(count):
             stream.next_event()
@@ -49,54 +62,59 @@ def assert_reset(event, reason, position):
 
 
 def assert_live(stream, user, position):
-    """The next event is one that is published now: there is no second reset before it."""
+    """The next event is one that is published now: there is no second reset before it.
+
+    position: what the log comes to by it.
+    """
     publish(user, position)
     event = stream.next_event()
     assert (event.event, event.id, event.data) == ("orders", event_id(position), str(position))
 
 
-def test_a_cursor_that_fell_off_the_log_is_reset_and_goes_on_live(forgetful, alice):
+def test_a_cursor_that_fell_off_the_log_is_reset_and_goes_on_live(forgetful, start, alice):
     fill_log(forgetful, alice, 20)
-    seen = event_id(9)
+    seen = event_id(start + 9)
     call_command("prune_events", "--keep", "10", verbosity=0)
     with open_stream(forgetful, cursor=seen, **bearer(alice)) as stream:
-        assert_reset(stream.next_event(), "pruned", 20)
-        assert_live(stream, alice, 21)
+        assert_reset(stream.next_event(), "pruned", start + 20)
+        assert_live(stream, alice, start + 21)
 
 
-def test_a_cursor_at_the_edge_of_what_was_pruned_misses_nothing(forgetful, alice):
+def test_a_cursor_at_the_edge_of_what_was_pruned_misses_nothing(forgetful, start, alice):
     fill_log(forgetful, alice, 20)
-    seen = event_id(10)
+    seen = event_id(start + 10)
     call_command("prune_events", "--keep", "10", verbosity=0)
     with open_stream(forgetful, cursor=seen, **bearer(alice)) as stream:
-        assert [stream.next_event().id for _ in range(10)] == [event_id(n) for n in range(11, 21)]
-        assert_live(stream, alice, 21)
+        kept = [event_id(start + number) for number in range(11, 21)]
+        assert [stream.next_event().id for _ in range(10)] == kept
+        assert_live(stream, alice, start + 21)
 
 
-def test_what_was_pruned_and_is_still_in_memory_is_still_sent(server, alice):
-    with open_stream(server, **bearer(alice)):  # keeps the process following the stream
-        fill_log(server, alice, 20)
-        first, second = event_id(1), event_id(2)
-        call_command("prune_events", "--keep", "10", verbosity=0)
-        with open_stream(server, cursor=first, **bearer(alice)) as stream:
+def test_what_was_pruned_and_is_still_in_memory_is_still_sent(forgetful, start, alice):
+    with open_stream(forgetful, **bearer(alice)):  # keeps the process following the stream
+        fill_log(forgetful, alice, 4)
+        first, second = event_id(start + 1), event_id(start + 2)
+        call_command("prune_events", "--keep", "1", verbosity=0)
+        with open_stream(forgetful, cursor=first, **bearer(alice)) as stream:
             assert stream.next_event().id == second
 
 
-def test_a_cursor_ahead_of_the_log_is_reset_and_goes_on_live(server, alice):
-    fill_log(server, alice, 3)
-    with open_stream(server, cursor="99-a", **bearer(alice)) as stream:
-        assert_reset(stream.next_event(), "history", 3)
-        assert_live(stream, alice, 4)
+def test_a_cursor_ahead_of_the_log_is_reset_and_goes_on_live(forgetful, start, alice):
+    fill_log(forgetful, alice, 3)
+    with open_stream(forgetful, cursor=f"{start + 99}-a", **bearer(alice)) as stream:
+        assert_reset(stream.next_event(), "history", start + 3)
+        assert_live(stream, alice, start + 4)
 
 
-def test_after_a_restored_backup_open_streams_are_reset_and_go_on_live(forgetful, alice):
+def test_after_a_restored_backup_open_streams_are_reset_and_go_on_live(forgetful, start, alice):
     fill_log(forgetful, alice, 9)
+    kept = start + 4
     with open_stream(forgetful, **bearer(alice)) as stream:
-        Event.objects.filter(position__gt=4).delete()
-        mark = Event.objects.values_list("mark", flat=True).get(position=4)
-        StreamRow.objects.update(position=4, mark=mark)
-        assert_reset(stream.next_event(), "history", 4)
-        assert_live(stream, alice, 5)
+        Event.objects.filter(position__gt=kept).delete()
+        mark = Event.objects.values_list("mark", flat=True).get(position=kept)
+        StreamRow.objects.update(position=kept, mark=mark)
+        assert_reset(stream.next_event(), "history", kept)
+        assert_live(stream, alice, kept + 1)
 
 
 GARBAGE = {
@@ -139,51 +157,56 @@ def next_block(response):
             return lines
 
 
-def test_garbage_is_reset_once_and_goes_on_live(server, alice):
+def test_garbage_is_reset_once_and_goes_on_live(forgetful, start, alice):
+    fill_log(forgetful, alice, 1)
     with ExitStack() as streams:
         responses = {
-            name: streams.enter_context(raw_stream(server, alice, cursors))
+            name: streams.enter_context(raw_stream(forgetful, alice, cursors))
             for name, cursors in GARBAGE.items()
         }
         blocks = {name: [next_block(response)] for name, response in responses.items()}
-        publish(alice, 1)
+        publish(alice, 2)
         for name, response in responses.items():
             blocks[name].append(next_block(response))
-    reset = [b"event: reset", b"id: 0", b'data: {"reason":"invalid","position":0}']
-    live = [b"event: orders", f"id: {event_id(1)}".encode(), b"data: 1"]
-    assert blocks == {name: [reset, live] for name in GARBAGE}
+    first, second = start + 1, start + 2
+    data = json.dumps({"reason": "invalid", "position": first}, separators=(",", ":"))
+    reset = ["event: reset", f"id: {event_id(first)}", f"data: {data}"]
+    live = ["event: orders", f"id: {event_id(second)}", "data: 2"]
+    expected = [[line.encode() for line in block] for block in (reset, live)]
+    assert blocks == dict.fromkeys(GARBAGE, expected)
 
 
-def test_garbage_in_the_address_is_reset_once_and_goes_on_live(server, alice):
+def test_garbage_in_the_address_is_reset_once_and_goes_on_live(forgetful, start, alice):
+    fill_log(forgetful, alice, 1)
     values = ["garbage", "-1", "%ff", "%00", "9" * 30, "1&last_event_id=x"]
-    for position, value in enumerate(values, start=1):
-        with open_stream(server, query=f"?last_event_id={value}", **bearer(alice)) as stream:
+    for position, value in enumerate(values, start=start + 2):
+        with open_stream(forgetful, query=f"?last_event_id={value}", **bearer(alice)) as stream:
             assert_reset(stream.next_event(), "invalid", position - 1)
             assert_live(stream, alice, position)
 
 
-def test_a_quiet_user_is_not_reset_by_a_prune(forgetful, alice, bob):
+def test_a_quiet_user_is_not_reset_by_a_prune(forgetful, start, alice, bob):
     """The heartbeats have taken Bob's cursor along while others had orders."""
     with raw_stream(forgetful, bob, []) as response:
         fill_log(forgetful, alice, 20)
         lines = islice(iter(response.readline, b""), 40)  # a heartbeat has four
-        assert any(line.startswith(b"id: 20-") for line in lines)
+        assert any(line.startswith(b"id: %d-" % (start + 20)) for line in lines)
     call_command("prune_events", "--keep", "1", verbosity=0)
-    with open_stream(forgetful, cursor=event_id(20), **bearer(bob)) as stream:
-        assert_live(stream, bob, 21)
+    with open_stream(forgetful, cursor=event_id(start + 20), **bearer(bob)) as stream:
+        assert_live(stream, bob, start + 21)
     with open_stream(forgetful, cursor=0, **bearer(bob)) as stream:
-        assert_reset(stream.next_event(), "pruned", 21)
+        assert_reset(stream.next_event(), "pruned", start + 21)
 
 
 class Reader:
     """Comes and goes while the log is pruned, and checks each event against its cursor."""
 
-    def __init__(self, name, server, user):
+    def __init__(self, name, server, user, start, id):
         self.chance = random.Random(name)
         self.url = server.url + STREAM
         self.headers = bearer(user)
-        self.cursor = 0
-        self.id = "0"
+        self.cursor = start
+        self.id = id
         self.received = 0
         self.resets = 0
 
@@ -216,9 +239,10 @@ class Reader:
                     return
 
 
-async def test_beside_a_prune_nobody_gets_a_hole_without_a_reset(forgetful, alice):
-    total = 1500
-    readers = [Reader(f"reader {n}", forgetful, alice) for n in range(8)]
+async def test_beside_a_prune_nobody_gets_a_hole_without_a_reset(forgetful, start, alice):
+    total = 750
+    id = await in_thread(event_id, start) if start else "0"
+    readers = [Reader(f"reader {n}", forgetful, alice, start, id) for n in range(8)]
     done = asyncio.Event()
 
     async def write():
@@ -232,7 +256,7 @@ async def test_beside_a_prune_nobody_gets_a_hole_without_a_reset(forgetful, alic
 
     async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
         for reader in readers:
-            tasks.create_task(reader.read(total))
+            tasks.create_task(reader.read(start + total))
         # Two at once: a nightly job that was started by hand as well.
         for job in (write, prune, prune):
             tasks.create_task(job())
