@@ -1,1 +1,1 @@
-"""One process: what it hears of the event log, and the streams that it has open."""
+"""One process: it follows the event log, and holds the open streams."""

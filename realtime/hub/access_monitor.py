@@ -1,14 +1,13 @@
 """The access monitor: changes or closes open streams when the access they rest on has changed.
 
-It looks again at a stream one second after it was opened (whatever happened between its sign-in
-and its first byte was notified before it was here to be told), when a notification concerns it,
-when its time is up, and now and then in any case: a notification that is lost is a delay, as
-everywhere.
+It checks a stream when a notification concerns it, when its grant ends, and periodically, so that a
+lost notification only causes a delay. It also checks a stream one second after it was opened: a
+notification between the sign-in and the first byte came before the stream was here.
 
 It fails closed. A stream whose access can't be verified, for whatever reason, ends and asks its
-client to come back: after a notification within two seconds, otherwise a little later than it
-should have been looked at. Only while the event log itself can't be read do streams stay open, for
-nothing can be told then; and before it is read again they are verified.
+client to come back: within two seconds of a notification, otherwise a little later than its check
+was due. Streams stay open only while the event log can't be read, because nothing can be sent then.
+They are verified before the log is read again.
 """
 
 import asyncio
@@ -47,30 +46,30 @@ logger = logging.getLogger("realtime")
 Result = TypeVar("Result")
 
 CLOCK_SECONDS = 1.0
-# However fast notifications come, there are no more looks than these, each at all that has come
-# together. After a look there is a pause as long as it took, up to the second of these: what
-# anybody may notify must not keep a core busy, nor what is true wait for too long.
+# The shortest and the longest pause between two checks. Each check covers all notifications since
+# the last one, and the pause is as long as that check took. So forged notifications can't keep a
+# core busy, and genuine ones don't wait for too long.
 PAUSE_SECONDS = (0.1, 0.5)
-# So many notifications are kept at most, and none that is longer than any of ours.
+# At most so many notifications are kept, and none that is longer than any of ours.
 MOST_HEARD = 2000
-LONGEST_HEARD = 2 * LONGEST  # a key of 255 characters and its signature among them
-# How soon a look that has failed is tried again; twice as late each time, up to CLOCK_SECONDS.
+LONGEST_HEARD = 2 * LONGEST  # enough for a key of 255 characters and its signature
+# How soon a failed check is tried again; the time doubles with each failure, up to CLOCK_SECONDS.
 FIRST_RETRY_SECONDS = 0.1
-# How much later than it should have been looked at a stream that can't be verified ends.
+# A stream that can't be verified ends so long after its check was due.
 LATE_SECONDS = 3.0
-# The same after a notification. With the time until the next stroke of the clock it is two seconds.
+# The same after a notification. With the time until the next tick of the clock it is two seconds.
 NOTIFIED_SECONDS = 1.0
-# How long one look may take where views are asked, however long each of them takes: so no look is
-# cut off, others have their turn, and whoever waits is seen to wait.
+# How long one check of streams whose views are asked should take. If views are slow, fewer streams
+# are checked together, so that no check runs into the time-out and other streams get their turn.
 REVIEW_SECONDS = 0.25
 # How long the end of the monitor waits for a look that is under way.
 CLOSE_SECONDS = 1.0
 
 
 class AccessMonitor:
-    """Looks after the open streams of one process.
+    """Checks the access of the open streams of one process.
 
-    check_seconds: how often all of them are looked at without a notification.
+    check_seconds: how often each of them is checked without a notification.
     query_seconds: how long the database may take to answer.
     is_away: whether the event log of a stream can't be read now.
     """
@@ -87,7 +86,7 @@ class AccessMonitor:
         self._check_seconds = check_seconds
         self._query_seconds = query_seconds
         self._is_away = is_away
-        # What the next look is at.
+        # The streams that are checked next.
         self._due: set[OpenStream] = set()
         self._all_due = False
         self._look_due = asyncio.Event()
@@ -96,33 +95,33 @@ class AccessMonitor:
         # When one of them may be overdue, by the loop's clock.
         self._next_overdue = math.inf
         self._last_verified = -math.inf
-        # When the look began that is under way; None: none is.
+        # When the present check began; None: there is none.
         self._look_began: float | None = None
         self._verified = asyncio.Event()
-        # Whether the last look has failed, and when the next one is tried after it.
+        # Whether the last check has failed, and when the next one is tried.
         self._is_blind = False
         self._retry_seconds = FIRST_RETRY_SECONDS
-        # What was heard since the last look: kind and value, as in notifications.py.
+        # The notifications since the last check: kind and value, as in notifications.py.
         self._heard: set[tuple[str, str]] = set()
-        # What is being looked at, and since when it is doubted again: what is heard meanwhile the
-        # look may have come too early for.
+        # The streams that are being checked, and when they were doubted again meanwhile: this check
+        # may have read the database before the change that the new notification tells of.
         self._looking_at: dict[OpenStream, float] = {}
         self._ends = EndsOfUsers()
-        # How many streams are looked at together whose views are asked.
+        # How many streams whose views are asked are checked together.
         self._reviews_at_once = 20
-        # One thread, which keeps its connection while there are streams: it must not need a new
-        # one when there is none to be had.
+        # One thread, which keeps its connection while streams are open: when the server accepts no
+        # new connections, checks still work.
         self._thread = ThreadPoolExecutor(1, "realtime-access")
         self._is_connected = False
 
     def look_soon(self, stream: OpenStream) -> None:
-        """Look at a stream that has just been opened."""
-        self._due.add(stream)  # at the next stroke of the clock, see above
+        """Check a stream that has just been opened."""
+        self._due.add(stream)  # at the next tick of the clock, see above
         self._next_end = 0.0
         self._next_overdue = min(self._next_overdue, self._overdue_at(stream.access))
 
     def hear(self, payload: str) -> None:
-        """A notification on ACCESS_CHANNEL. Anybody may send one: see notifications.py."""
+        """Note a notification on ACCESS_CHANNEL. It may be forged, see notifications.py."""
         if len(payload) > LONGEST_HEARD:
             return
         self._heard.add(parse_access(payload))
@@ -131,19 +130,19 @@ class AccessMonitor:
         self._look_due.set()
 
     def check_all(self) -> None:
-        """Look at every stream at once: notifications may have been missed."""
+        """Check all streams now, because notifications may have been missed."""
         self._all_due = True
         self._look_due.set()
 
     async def verify_before_reading(
         self, is_concerned: Callable[[OpenStream], bool] = lambda stream: True
     ) -> None:
-        """Before an event log is read again after it was away: end what can't be verified.
+        """Check the streams of an event log that is available again, before it is read.
 
-        Nothing of it is told meanwhile. So there is time for a look that still waits for the
-        database as it was before to be given up, and for another one.
+        Streams that can't be verified end. No event is sent meanwhile, so there is time to give up
+        a check that hangs on an old connection, and to make another one.
 
-        is_concerned: whether it is the log of a stream.
+        is_concerned: whether a stream reads from that log.
         """
         now = asyncio.get_running_loop().time()
         if not any(
@@ -164,7 +163,7 @@ class AccessMonitor:
         self._close_overdue(asyncio.get_running_loop().time(), is_concerned)
 
     async def run(self) -> None:
-        # Two tasks: while a database that is away holds up a look, tokens run out all the same.
+        # Two tasks, because tokens expire even while a check waits for the database.
         try:
             async with asyncio.TaskGroup() as tasks:
                 clock = unending("look when an access ends", self._keep_time)
@@ -172,7 +171,7 @@ class AccessMonitor:
                 tasks.create_task(clock, name="realtime-access-clock")
                 tasks.create_task(look, name="realtime-access-look")
         finally:
-            # A thread can't be cancelled, and has a session to give back.
+            # The thread can't be cancelled, and its database connection has to be closed in it.
             closing = asyncio.wrap_future(self._thread.submit(connections.close_all))
             self._thread.shutdown(wait=False)
             await asyncio.wait([closing], timeout=CLOSE_SECONDS)
@@ -183,7 +182,7 @@ class AccessMonitor:
         while True:
             await asyncio.sleep(CLOCK_SECONDS)
             self._end_what_is_over(time.time())
-            # Here too, for a look may be held up.
+            # Here as well as in the other task, which may be waiting for the database.
             self._note_what_was_heard()
             if clock() >= self._next_overdue:
                 self._close_overdue(clock(), lambda stream: not self._is_away(stream))
@@ -207,7 +206,7 @@ class AccessMonitor:
                 stream.close(ACCESS_ENDED)
             else:
                 self._due.add(stream)  # a session may have been prolonged
-        # Now that all were gone through.
+        # Only now, after all streams were seen.
         self._next_end = next_end
 
     def _overdue_at(self, grant: Grant) -> float:
@@ -217,7 +216,7 @@ class AccessMonitor:
         )
 
     def _close_overdue(self, now: float, is_concerned: Callable[[OpenStream], bool]) -> None:
-        """End what couldn't be verified in time; not what only waits for its turn."""
+        """End the streams that couldn't be verified in time, but not those that wait for a turn."""
         is_looking = now - self._last_verified < NOTIFIED_SECONDS
         self._next_overdue = math.inf
         for stream in self._streams:
@@ -257,7 +256,7 @@ class AccessMonitor:
                 await asyncio.sleep(min(max(clock() - began, shortest), longest))
 
     def _note_what_was_heard(self) -> None:
-        """Close at once what ended by a notification's own word; look at the others soon."""
+        """Close the streams that a notification itself ends; mark the others for a check."""
         heard, self._heard = self._heard, set()
         if not heard:
             return
@@ -275,8 +274,8 @@ class AccessMonitor:
             ended_users = self._ends.genuine(by_kind[USER_ENDED], here, now)
         for stream in self._streams:
             grant = stream.access
-            # What is said to be ended needs no second look: only the cookie itself would know of
-            # a session that is kept there. Nobody knows the digest of one that isn't ended.
+            # No query is needed for these. It couldn't find the end of a session that lives in its
+            # cookie, and nobody can forge the digest of a credential that they don't have.
             if grant.credential in ended_credentials or grant.user in ended_users:
                 stream.close(ACCESS_ENDED)
             elif (
@@ -296,7 +295,7 @@ class AccessMonitor:
         try:
             while waiting:
                 await self._verify_batch(self._next_batch(waiting))
-                # What has come to be doubted meanwhile doesn't wait for all the others.
+                # Streams that a notification has made doubtful meanwhile come first.
                 if doubted := _by_urgency(filter(self._is_to_be_looked_at_now, self._due)):
                     batch = self._next_batch(doubted)
                     self._due.difference_update(batch)
@@ -305,10 +304,10 @@ class AccessMonitor:
             self._verified.set()
         except Exception as error:
             self._due |= {stream for stream in waiting if stream in self._streams}
-            # Said once, for it tries again every second.
+            # Logged once, because it tries again every second.
             if not self._is_blind:
                 traceback = None if isinstance(error, Error) else error
-                message = "Could not look whether open streams still may be, trying again: %s"
+                message = "Could not check who may read the open streams, trying again: %s"
                 logger.warning(message, " ".join(str(error).split()), exc_info=traceback)
             self._is_blind = True
 
@@ -316,7 +315,7 @@ class AccessMonitor:
         return _is_doubted(stream) and stream in self._streams
 
     def _next_batch(self, waiting: list[OpenStream]) -> list[OpenStream]:
-        """Take from the end those that are looked at together."""
+        """Take the streams that are checked together from the end of the list."""
         reviewed, has_failed = kind = _kind(waiting[-1])
         most = self._reviews_at_once if reviewed else BATCH
         if has_failed:
@@ -338,7 +337,7 @@ class AccessMonitor:
             self._due |= {stream for stream in batch if stream in self._streams}
             if _is_reviewed(batch[0]):
                 self._reviews_at_once = max(1, self._reviews_at_once // 4)
-                # It may be one of them, whose view waits for a lock: each has its turn alone now.
+                # One view may be waiting for a lock, so each stream is checked alone now.
                 for stream in batch:
                     stream.access.has_failed = True
             raise
@@ -348,7 +347,7 @@ class AccessMonitor:
         self._last_verified = asyncio.get_running_loop().time()
         if _is_reviewed(batch[0]):
             seconds = max(self._last_verified - began, 0.001) / len(batch)
-            # Not many more at a time than last: these may have been the quick ones.
+            # At most twice as many as last time: this batch may have been unusually fast.
             most = min(BATCH, 2 * self._reviews_at_once)
             self._reviews_at_once = max(1, min(int(REVIEW_SECONDS / seconds), most))
         for grant, stream in by_grant.items():
@@ -363,7 +362,7 @@ class AccessMonitor:
                 stream.change_topics(grant.review.topics)
         for grant in over:
             by_grant[grant].close(ACCESS_ENDED)
-        self._next_end = 0.0  # of a session the look may have found another end
+        self._next_end = 0.0  # the check may have found that a session was prolonged
 
     async def _in_thread(self, function: Callable[[], Result]) -> Result:
         with DjangoDeadline(self._query_seconds, hang_up_if_cancelled=True) as timed:
@@ -384,8 +383,8 @@ def _is_doubted(stream: OpenStream) -> bool:
 
 
 def _by_urgency(streams: Iterable[OpenStream]) -> list[OpenStream]:
-    """The most urgent last; among the others, those last of which no view is asked. First are those
-    that a look has failed at: no other is to wait for another such.
+    """The streams in order of urgency, the most urgent last: doubted ones, then those whose view
+    isn't asked. Those that failed at the last check come first, so that no other waits for them.
     """
 
     def key(one: OpenStream) -> tuple[bool, bool, bool]:

@@ -1,4 +1,4 @@
-"""The garbage collector, which must not go through all open streams again and again.
+"""Keeps the garbage collector from going through all open streams again and again.
 
 Python goes through every container object of a process each time their number has grown by a
 quarter, and nothing else runs meanwhile: for 0.5 s with 5,000 streams on uvicorn, 0.9 s on daphne,
@@ -8,7 +8,7 @@ hundred at a time, and each collection is as short as what has come since the la
 
 What is put aside is still freed by its reference count. Only cycles are not: servers leave some
 when a client goes. So when many have gone, everything is gone through, in the first second in which
-hardly anybody comes or goes: a crowd that has left is most likely about to come back.
+hardly any stream opens or ends: clients that left together are likely to come back at once.
 
 A process whose collector is switched off (`gc.disable`) is left alone.
 """
@@ -18,13 +18,13 @@ from functools import cache
 
 # How many streams are put aside together.
 STEP = 200
-# Before they are put aside, garbage is collected, for it would be put aside, too: among what is new
-# only, for to go through all that they have brought takes 0.1 ms for each, a seventh of what
-# opening it takes.
+# Garbage is collected before the streams are put aside, because it would be put aside with them.
+# Only the young generations are collected: to go through all of a stream's objects takes 0.1 ms, a
+# seventh of the time to open it.
 NEW_ONLY = 1
-# With more comings and goings in a second it isn't quiet.
+# A second with more opened and ended streams than this isn't quiet.
 FEW = STEP // 10
-# What so many leave behind isn't kept for a quiet second: some 10 kB each on daphne.
+# After so many ended streams it doesn't wait for a quiet second: each leaves some 10 kB on daphne.
 MOST_LEFT = 5000
 
 
@@ -41,7 +41,7 @@ class StreamsAside:
 
     def __init__(self) -> None:
         self._open = 0
-        # Since some were put aside; since everything was gone through; in this second.
+        # Counts: since streams were last put aside; since the last full collection; in this second.
         self._opened = 0
         self._ended = 0
         self._moved = 0
@@ -58,7 +58,7 @@ class StreamsAside:
                 gc.freeze()
 
     def ended(self) -> None:
-        """A stream has ended, one of those put aside or not."""
+        """A stream has ended, whether it was put aside or not."""
         self._open -= 1
         self._moved += 1
         self._ended += 1

@@ -11,7 +11,7 @@ logger = logging.getLogger("realtime")
 class Heartbeat:
     """Calls `beat()` of each stream once every `seconds`, a share of them every second.
 
-    A timer for each stream would cost each one memory and the loop a sorted heap of thousands.
+    A timer for each stream would cost memory, and the loop would have to sort thousands of timers.
     """
 
     def __init__(self, streams: OpenStreams, seconds: int) -> None:
@@ -27,5 +27,5 @@ class Heartbeat:
                     try:
                         stream.beat()
                     except Exception:
-                        # The others are to beat all the same.
+                        # The other streams must get their heartbeat all the same.
                         logger.exception("The heartbeat of a stream failed")

@@ -1,7 +1,7 @@
-"""The hub: the one place of a process that hears of new events and tells its streams.
+"""The hub: it learns of new events for a whole process, and wakes the process's streams.
 
-A few tasks, however many streams are open: those of `log_follower.py`; `heartbeat`, which keeps
-quiet streams open; `access`, which closes those whose access has ended; `prune`.
+It has a few tasks, however many streams are open: those of `log_follower.py`; `heartbeat`, which
+keeps quiet streams open; `access`, which closes streams whose access has ended; `prune`.
 """
 
 import asyncio
@@ -63,15 +63,15 @@ class Hub:
             conf.get("QUERY_SECONDS"),
             is_away=lambda stream: not self.follower_of(stream.name).is_reading,
         )
-        # With the other processes behind the same port; None: this one is scraped by itself.
+        # Counts shared with the processes behind the same port; None: Prometheus reads only ours.
         self.shared_counts: SharedCounts | None = None
         if (shared := folder()) is not None:
             self.shared_counts = SharedCounts(shared, self.gauges)
         # The process is about to end: it takes no new streams.
         self.is_draining = False
-        # By the alias of their database.
+        # The followers, by the alias of their database.
         self.followers = {alias: self._follower(alias) for alias in conf.databases()}
-        # That of REALTIME["DATABASE"], where ends of access are notified.
+        # The follower of REALTIME["DATABASE"], where the ends of accesses are notified.
         self.home = self.followers[conf.get("DATABASE")]
         self._tasks: list[asyncio.Task[Any]] = []
 
@@ -103,7 +103,7 @@ class Hub:
                 self._run("prune" + of_which, Pruner(alias, conf.get("PRUNE_SECONDS")).run())
 
     def _run(self, name: str, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        # In a context of its own: whichever request came first must not live on in ours.
+        # In a context of its own: the task must not keep the first request's context alive.
         task = asyncio.get_running_loop().create_task(
             coroutine, name=f"realtime-{name}", context=Context()
         )
@@ -117,8 +117,9 @@ class Hub:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        # A task knows where it was cancelled. Was that while it connected, then only the garbage
-        # collector would find the session, if this hub and its tasks held one another.
+        # A cancelled task keeps its traceback, and with it a half-open connection. Without this
+        # line the hub and its tasks would be a cycle, and only the garbage collector would close
+        # it.
         self._tasks.clear()
         for follower in self.followers.values():
             follower.give_up_waiting()
@@ -126,7 +127,7 @@ class Hub:
     # For the streams
 
     def follower_of(self, stream: str) -> LogFollower:
-        """Of the event log that has this stream."""
+        """The follower of the event log that has this stream."""
         return self.followers[conf.database_of(stream)]
 
     def tail(self, stream: str) -> RecentEvents | None:
@@ -138,11 +139,11 @@ class Hub:
         return await self.follower_of(stream).catch_up(stream)
 
     def replays(self, stream: str) -> Replays:
-        """What reads this stream from its table."""
+        """The replays that read this stream from its table."""
         return self.follower_of(stream).replays
 
     def add(self, stream: EventStream) -> None:
-        """The stream is open from now on."""
+        """Count the stream as open, and look after it."""
         self.streams.add(stream)
         self.access_monitor.look_soon(stream)
 
@@ -160,38 +161,39 @@ class Hub:
     ) -> EventStream:
         """A client's stream, which begins when it is entered (`async with`).
 
-        topics: what it tells of. cursor: after which event; None: one that wasn't valid.
-        grant: what it rests on. follow: whether it waits for more when all has been said.
+        topics: what the client follows. cursor: the event after which it begins; None: the client's
+            cursor wasn't valid. grant: what its access depends on. follow: whether it waits for
+            more events when it has sent all.
         """
         return EventStream(self, name, topics, cursor, access=grant, follow=follow)
 
     def poll(self) -> None:
-        """Look at once for what no hint has told."""
+        """Poll now, for events that no notification has told of."""
         for follower in self.followers.values():
             follower.poll()
 
     async def drain(self, seconds: float) -> None:
         """Take no more streams, and close the open ones one after the other over this time.
 
-        Their clients come back at once, to another process or to this one's successor: that
-        they leave spread out is what spreads their return.
+        Their clients reconnect at once, to another process or to this one's successor. Because the
+        streams end spread over time, the clients return spread over time.
         """
         self.is_draining = True
         streams = list(self.streams)
         began = asyncio.get_running_loop().time()
         for number, stream in enumerate(streams):
             if stream not in self.streams:
-                continue  # it has left by itself
+                continue  # its client has left meanwhile
             due = began + seconds * number / len(streams)
             if (wait := due - asyncio.get_running_loop().time()) > 0:
                 await asyncio.sleep(wait)
             retry = random.randint(*conf.get("RETRY_MILLISECONDS"))
             stream.close(DRAINED, wire.retry(retry))
 
-    # For those who watch over the process
+    # For monitoring
 
     def gauges(self) -> dict[str, dict[str, float]]:
-        """What holds now, for the metrics: by name and label."""
+        """The present values of the gauges for the metrics, by name and label."""
         states = {alias: follower.state for alias, follower in self.followers.items()}
         return {
             "open": dict(self.streams.by_kind()),

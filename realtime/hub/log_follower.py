@@ -1,8 +1,8 @@
-"""Follows the event log of one database: what it hears of, numbers and reads.
+"""Follows the event log of one database: listens for notifications, numbers and reads events.
 
-Two tasks, however many streams are open. `listen` passes on the hints of PostgreSQL. `work` numbers
-the events that wait for it, reads what is new into the tails, once for all clients, and looks by
-itself every few seconds, so that a lost hint is a delay and never a loss.
+It has two tasks, however many streams are open. `listen` passes on PostgreSQL's notifications.
+`work` numbers waiting events, and reads new events into the tails, once for all clients. It also
+polls every few seconds, so that a lost notification causes a delay and never a loss.
 """
 
 import asyncio
@@ -40,32 +40,33 @@ Result = TypeVar("Result")
 
 logger = logging.getLogger("realtime")
 
-# How long a turn works for streams that nobody follows here, before the others have theirs again.
+# How long a turn numbers for streams without a follower here, before the followed ones come again.
 TURN_SECONDS = 0.2
-# More hints than so many within so many seconds are a flood: then there is so long a pause between
-# two turns, and the table is asked, not the hints, for streams that nobody follows here.
+# More notifications than FLOOD_HINTS in this time are a flood. Then turns are this far apart, and
+# streams without a follower here are looked up in the table, whatever notifications name.
 FLOOD_HINTS = 200
 FLOOD_SECONDS = 0.1
-# A stream whose events can't be numbered is left alone for so long.
+# How long to wait before a stream whose events couldn't be numbered is tried again.
 BROKEN_SECONDS = 60.0
 BROKEN = (
     "The stream %r stands still, and no other does: its events can't be numbered: %s. Most likely "
     "its row in realtime_stream contradicts its events in realtime_event, as after a partial "
-    "restore. This makes the row fit them again: INSERT INTO realtime_stream (name, position, "
+    "restore. This makes the row fit its events: INSERT INTO realtime_stream (name, position, "
     "mark, pruned_through) SELECT stream, position, mark, 0 FROM realtime_event WHERE stream = %s "
     "ORDER BY position DESC LIMIT 1 ON CONFLICT (name) DO UPDATE SET position = "
-    "excluded.position, mark = excluded.mark. It is tried again in %d seconds."
+    "excluded.position, mark = excluded.mark. Numbering is tried again in %d seconds."
 )
 
 
 class State(NamedTuple):
-    """How a hub stands with the database.
+    """The state of a hub's connections to a database.
 
     away: why the event log can't be reached; None: it can, as far as is known.
-    explanation: the same in a sentence that anyone may read; None: there is none.
-    listening_since: None: it hears no hints now, and finds new events by looking only.
-    is_deaf: it has begun to listen, and hears nothing.
-    seconds_since_answer: how long ago the database last answered a query; None: never yet.
+    explanation: the same in a sentence without secrets; None: there is none.
+    listening_since: when it began to listen; None: it gets no notifications now, and finds new
+        events only by polling.
+    is_deaf: it listens, but notifications don't arrive.
+    seconds_since_answer: how long ago the database last answered a query; None: it hasn't yet.
     """
 
     away: str | None
@@ -79,10 +80,10 @@ class LogFollower:
     """Follows the event log of one database, for the streams of one event loop.
 
     database: its alias.
-    before_reading: awaited when the log can be read, before it is: for the first time, or again.
+    before_reading: awaited before the log is read for the first time, and again after an outage.
     polling: awaited at each poll, with the connection.
-    listening: called when it has begun to listen; whatever was notified before is missed.
-    hear_access: called with each notification on ACCESS_CHANNEL; None: it isn't listened to.
+    listening: called when it has begun to listen; earlier notifications are missed.
+    hear_access: called with each notification on ACCESS_CHANNEL; None: don't listen to it.
     """
 
     def __init__(
@@ -111,16 +112,16 @@ class LogFollower:
         )
         self.writability = Writability(partial(why_not_writable, database))
         self._tails: dict[str, RecentEvents] = {}
-        # What the next turn of `work` has to do.
+        # The work for the next turn.
         self._work_due = asyncio.Event()
         self._poll_due = True
         self._to_number = PendingStreams()
-        # How many hints have come since when, by the loop's clock.
+        # The number of notifications since a time by the loop's clock, and that time.
         self._hints = 0
         self._hints_since = 0.0
-        # Streams that can't be numbered, and until when nobody tries.
+        # Streams that couldn't be numbered, and when to try again.
         self._broken: dict[str, float] = {}
-        # There are more streams with waiting events than the last look told.
+        # The last poll didn't return all streams with waiting events.
         self._others_wait = False
         self._leases = PollingLeases(asyncio.get_running_loop().time)
         self._published: dict[str, Cursor] = {}  # streams, and how far they have come
@@ -139,7 +140,7 @@ class LogFollower:
             f"listen for new events{of_which}",
             self._listen_parameters,
             self._listener.listen,
-            # The other connection may be lost as well, and shows it only when it is used.
+            # The other connection may be lost as well, which only shows when it is used.
             refused=lambda reason: self.poll(),
         )
         self._working = KeptConnection(
@@ -150,16 +151,16 @@ class LogFollower:
         )
 
     def tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
-        """What has to run, by its name, for as long as the log is followed."""
+        """The coroutines that have to run while the log is followed, by name."""
         return {"listen": self._listening.keep(), "work": self._working.keep()}
 
     async def close(self) -> None:
-        """Close what the tasks don't."""
+        """Close the connections that the tasks don't own."""
         await self.replays.close()
         await self.writability.close()
 
     def give_up_waiting(self) -> None:
-        """Nobody is to wait for a turn that won't come: the tasks have ended."""
+        """Fail everyone who waits for the next turn: the tasks have ended."""
         for waiting in self._waiting():
             waiting.cancel()
 
@@ -173,7 +174,7 @@ class LogFollower:
         return self._tails.get(stream)
 
     async def catch_up(self, stream: str) -> RecentEvents:
-        """The tail of a stream, holding all that was published before this call.
+        """The tail of a stream, with all events that were published before this call.
 
         Raises DatabaseUnavailable if the database doesn't answer in time.
         """
@@ -185,9 +186,9 @@ class LogFollower:
         return await self._turned(waiting, self._query_seconds)
 
     async def _turned(self, waiting: asyncio.Future[Result], seconds: float) -> Result:
-        """What the next turn gives.
+        """The result of the next turn.
 
-        Raises DatabaseUnavailable, at once while the database is known to be away.
+        Raises DatabaseUnavailable; at once if the database is already known to be away.
         """
         if self.away is not None:
             raise DatabaseUnavailable(f"The event log can't be reached: {self.away}")
@@ -200,7 +201,7 @@ class LogFollower:
             ) from None
 
     def poll(self) -> None:
-        """Look at once for what no hint has told."""
+        """Poll now, for events that no notification has told of."""
         self._poll_due = True
         self._work_due.set()
 
@@ -211,7 +212,7 @@ class LogFollower:
 
     @property
     def state(self) -> State:
-        """How it stands with the database now, without asking it."""
+        """The present state, as far as it is known without a query."""
         answered, now = self._log.last_answer, asyncio.get_running_loop().time()
         return State(
             away=self.away,
@@ -222,11 +223,11 @@ class LogFollower:
         )
 
     async def measure_lag(self, *, seconds: float) -> float:
-        """The age of the oldest event that waits for a number, after all was done that can be.
+        """The age in seconds of the oldest event that still waits after the next turn; 0: none.
 
-        Whoever else asks meanwhile gets the same answer.
+        Calls at the same time share one answer.
 
-        Raises DatabaseUnavailable if there is none within these seconds.
+        seconds: how long to wait. Raises DatabaseUnavailable if there is no answer by then.
         """
         if self._to_measure is None:
             self._to_measure = asyncio.get_running_loop().create_future()
@@ -240,7 +241,7 @@ class LogFollower:
         url = conf.listen_url(self.database)
         return direct_parameters(url) if url else await self._parameters()
 
-    # What is heard
+    # Notifications
 
     def _catch_up_on_hints(self) -> None:
         self._listening.works()
@@ -260,18 +261,18 @@ class LogFollower:
             try:
                 cursor, stream = parse_published(payload)
             except InvalidCursor:
-                return  # anybody may notify anything
+                return  # forged: any role may notify
             if not self._is_behind(stream, cursor):
                 return
             self._published[stream] = cursor
         self._work_due.set()
 
     def _is_behind(self, stream: str, cursor: Cursor) -> bool:
-        """Whether somebody here follows this stream, and has not read this event."""
+        """Whether this process follows this stream and has not read this event."""
         tail = self._tails.get(stream)
         return tail is not None and tail.contradicts(cursor)
 
-    # What is done about it
+    # Turns
 
     async def _work(self, connection: psycopg.AsyncConnection) -> None:
         clock = asyncio.get_running_loop().time
@@ -289,12 +290,12 @@ class LogFollower:
                 await asyncio.sleep(FLOOD_SECONDS)
                 self._to_number.keep(self._tails)
                 self._poll_due = True
-            # By the clock, after each turn: hints of one stream must not put off the look that
-            # finds a lost hint of another.
+            # By the clock, after each turn: notifications for one stream must not put off the poll
+            # that makes up for a lost one for another stream.
             self._poll_due |= clock() >= next_poll
 
     def _is_flooded(self, now: float) -> bool:
-        """Whether more hints come than honest processes send, which poll when there is much."""
+        """Whether more notifications come than our processes send, which take leases under load."""
         elapsed = now - self._hints_since
         is_flooded = self._hints > FLOOD_HINTS * max(1, elapsed / FLOOD_SECONDS)
         if elapsed >= FLOOD_SECONDS:
@@ -302,8 +303,10 @@ class LogFollower:
         return is_flooded
 
     async def _turn(self, connection: psycopg.AsyncConnection) -> None:
-        """Do all that has come together since the last turn. What comes meanwhile is for the next:
-        a hint may tell of something that this turn's queries could not see yet.
+        """Do the work that has accumulated since the last turn.
+
+        Work that arrives meanwhile is left for the next turn: a notification may tell of an event
+        that this turn's queries could not see yet.
         """
         self._work_due.clear()
         poll_due, self._poll_due = self._poll_due, False
@@ -315,9 +318,9 @@ class LogFollower:
         try:
             if poll_due:
                 await self._poll(connection, to_number, to_read)
-            # Whoever is the first to follow a stream gets what waits in it, too.
+            # The first follower of a stream also gets the events that wait in it.
             to_number |= to_catch_up.keys() - self._tails.keys()
-            # Hints of what is polled can wait: there will be a look that is later than they are.
+            # Streams under a lease can wait: they will be polled later than these notifications.
             to_number = {name for name in to_number if name not in self._leases}
             mine = {name for name in to_number if name in self._tails} | to_catch_up.keys()
             for stream in mine & to_number | self._leases.due():
@@ -335,9 +338,9 @@ class LogFollower:
             raise
 
     async def _number_others(self, connection: psycopg.AsyncConnection, streams: set[str]) -> None:
-        """Number what waits in streams that nobody follows here, for as long as a turn may last.
+        """Number events in streams without a follower here, for TURN_SECONDS at most.
 
-        However many there are, those that somebody follows have their turn again soon.
+        So streams with followers get their next turn soon, however many others there are.
         """
         clock = asyncio.get_running_loop().time
         ends_at = clock() + TURN_SECONDS
@@ -351,7 +354,7 @@ class LogFollower:
             self.poll()
 
     def _give_up(self, reason: str) -> None:
-        """There is no connection: nobody is to wait for the next turn."""
+        """Fail everyone who waits for the next turn, because there is no connection."""
         _fail(self._waiting(), f"The event log can't be reached: {reason}")
         self._to_catch_up, self._to_measure = {}, None
 
@@ -379,9 +382,9 @@ class LogFollower:
             del self._tails[stream]
 
     async def _number(self, connection: psycopg.AsyncConnection, stream: str) -> bool:
-        """Number what waits in a stream, tell the other processes, and bring the tail up to date.
+        """Number a stream's waiting events, notify other processes, and bring the tail up to date.
 
-        Returns whether that is done; otherwise there is more to read.
+        Returns whether the tail is up to date; otherwise there is more to read.
         """
         began = asyncio.get_running_loop().time()
         if began < self._broken.get(stream, 0.0):
@@ -418,9 +421,9 @@ class LogFollower:
     async def _number_what_can_be(
         self, connection: psycopg.AsyncConnection, stream: str, after: int | None
     ) -> Numbered | None:
-        """As EventLog.number(), but what can't be numbered is set aside; None: nothing can be.
+        """EventLog.number(); events that can't be numbered are set aside. None: it failed anyway.
 
-        after: what is read then, see there.
+        after: the `read_after` of EventLog.number().
         """
         for is_last_attempt in (False, True):
             try:
@@ -455,7 +458,7 @@ class LogFollower:
             batch = await self._log.read(connection, stream, tail.position)
             if not self._continues(tail, batch):
                 state = await self._log.state(connection, stream)
-                if tail.cursor not in state:  # else only its row has gone
+                if tail.cursor not in state:  # otherwise only the event's row was deleted
                     is_pruned = tail.position < state.pruned.position
                     tail.restart(state.pruned if is_pruned else state.last)
                     continue
@@ -465,7 +468,7 @@ class LogFollower:
 
     @staticmethod
     def _deliver(stream: str, tail: RecentEvents, batch: Batch) -> None:
-        """Have the events of a batch written to those who follow them."""
+        """Add a batch to the tail, which wakes the streams that follow its events."""
         clients = tail.append(batch.events)
         seconds = perf_counter() - batch.read_at
         if clients:
@@ -479,7 +482,7 @@ class LogFollower:
 
 
 def literal(text: str) -> str:
-    """A text as SQL writes it, for a statement that somebody is to copy."""
+    """A text as an SQL literal, for a statement that an administrator copies."""
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -493,4 +496,4 @@ def _fail(waiting: list[asyncio.Future[Any]], reason: str) -> None:
     for one in waiting:
         if not one.done():
             one.set_exception(DatabaseUnavailable(reason))
-            one.exception()  # who waited may have left: then nobody else looks
+            one.exception()  # the waiter may have left: this prevents asyncio's warning

@@ -1,4 +1,4 @@
-"""The streams that are open in this process, and the places kept for those about to be."""
+"""The open streams of this process, and the places reserved for streams about to open."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -14,17 +14,17 @@ from .garbage import StreamsAside
 # Why streams end, for the metrics and the log.
 CLIENT_LEFT = "client"
 ACCESS_ENDED = "access"
-UNVERIFIED = "unverified"  # nobody could look in time whether it still may be
+UNVERIFIED = "unverified"  # its access could not be checked in time
 DRAINED = "drained"  # its process is about to end
 STALLED = "stalled"  # its client has stopped reading
-ALL_SAID = "all_said"  # it was not to wait for more
-FAILED = "failed"  # it could not be written
+ALL_SAID = "all_said"  # it was not to follow, and has sent all events
+FAILED = "failed"  # writing it failed
 
 
 class OpenStream(Protocol):
-    """What a process looks after, whoever reads it.
+    """A stream as its process looks after it.
 
-    end_reason: why it ends; None as long as nobody but its client has ended it.
+    end_reason: why the process ends it; None: it goes on, or its client has left.
     """
 
     access: Grant
@@ -38,10 +38,10 @@ class OpenStream(Protocol):
 
 
 class Place:
-    """Kept for a stream that is about to be opened; given back when nobody refers to it.
+    """A place that is reserved for a stream, and given back when no reference to it is left.
 
-    The request that it was kept for may end in many ways, in several threads: some of them drop
-    what they have without a word.
+    The request may end in many ways, in several threads, and not all of them call anything: the
+    last reference is the only sure sign.
     """
 
     __slots__ = ("_streams", "_user")
@@ -55,14 +55,14 @@ class Place:
 
 
 class OpenStreams:
-    """All of them, and how many each user has. Places are reserved by any thread."""
+    """All open streams, and how many each user has. Any thread may reserve places."""
 
     def __init__(self) -> None:
-        # Each with a running number, by which work on all of them can be spread over time.
+        # Each with a running number, by which work on all streams is spread over time.
         self._numbers: dict[OpenStream, int] = {}
         self._next_number = count()
-        # Guards what follows, which counts places as streams. Reentrant: a place may be given back
-        # by the garbage collector, at any point of the same thread.
+        # Guards the counts below, in which places count as streams. It is reentrant because the
+        # garbage collector may give a place back at any point of the same thread.
         self._lock = RLock()
         self._places = 0
         self._anonymous = 0
@@ -76,19 +76,19 @@ class OpenStreams:
         return stream in self._numbers
 
     def __iter__(self) -> Iterator[OpenStream]:
-        # A copy: whoever goes through them may close some.
+        # A copy, because the caller's loop may close streams.
         return iter(tuple(self._numbers))
 
     def share(self, part: int, parts: int) -> list[OpenStream]:
-        """The streams of one of several parts of about the same size; each stays in its part."""
+        """The streams of one part, of `parts` of about equal size. A stream stays in its part."""
         return [stream for stream, number in self._numbers.items() if number % parts == part]
 
     def by_kind(self) -> Counter[str]:
-        """How many follow everything in their stream, types of events, or topics alone."""
+        """How many streams follow everything, some types of events, or topics alone."""
         return Counter(map(_kind, self._numbers))
 
     def by_user(self) -> Counter[str]:
-        """How many each user has."""
+        """How many streams each user has open."""
         return Counter(stream.access.user for stream in self._numbers)
 
     def of(self, user: str) -> int:
@@ -97,13 +97,13 @@ class OpenStreams:
 
     @property
     def anonymous(self) -> int:
-        """How many are open for visitors who aren't signed in."""
+        """How many streams are open for visitors who aren't signed in."""
         return self._anonymous
 
     def reserve(self, grant: Grant, most: int, most_of_user: int) -> bool:
-        """Keep a place for the stream of this grant; False if there is none.
+        """Reserve a place for the stream of this grant; False if there is none.
 
-        most: how many streams there may be. most_of_user: how many of this user.
+        most: how many streams the process may have. most_of_user: how many this user may have.
         """
         with self._lock:
             if len(self) >= most or self._count[grant.counted_as] >= most_of_user:
@@ -149,7 +149,7 @@ class OpenStreams:
 
 
 def _kind(stream: OpenStream) -> str:
-    """For the metrics, by what it follows."""
+    """What a stream follows, as a label for the metrics."""
     if stream.topics is EVERYTHING:
         return "everything"
     return "types" if isinstance(stream.topics, Selection) else "topics"

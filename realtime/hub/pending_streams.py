@@ -1,7 +1,7 @@
-"""The streams that are said to have events that wait: so many of them, and no more.
+"""The streams that notifications say have waiting events: a limited number of them.
 
-Anybody who may connect to the database may notify, and hint at a hundred thousand names. What
-doesn't find room here is found by looking into the table, which knows.
+Any role that may connect to the database may notify, and name a hundred thousand streams. Streams
+that find no room here are found by a query to the table.
 """
 
 from collections.abc import Container
@@ -10,8 +10,10 @@ MOST = 1000
 
 
 class PendingStreams:
+    """A bounded set of streams with waiting events."""
+
     def __init__(self) -> None:
-        # Some names had no room: look into the table.
+        # Some names had no room: query the table.
         self.overflowed = False
         self._names: set[str] = set()
 
@@ -25,11 +27,11 @@ class PendingStreams:
             self.overflowed = True
 
     def keep(self, streams: Container[str]) -> None:
-        """Forget all names but these: whoever calls this looks into the table."""
+        """Forget all names but these: the caller queries the table for the others."""
         self._names = {name for name in self._names if name in streams}
 
     def take(self) -> set[str]:
-        """The names that have come together; from now on others do."""
+        """Return all names, and forget them."""
         names, self._names = self._names, set()
         self.overflowed = False
         return names

@@ -1,7 +1,7 @@
-"""Presence: a process says now and then, in a table, that it is there and who is connected.
+"""Presence: each process reports periodically, in a table, that it lives and who is connected.
 
-For the admin, and nothing relies on it. One row a process, written over the connection that the hub
-has anyway.
+The admin shows it, and nothing relies on it. It is one row a process, written over the hub's own
+connection.
 """
 
 import asyncio
@@ -23,22 +23,22 @@ logger = logging.getLogger("realtime")
 
 BEAT = load("process_beat")
 BEAT_SECONDS = 15.0
-# A bounded row, however many there are: those with the most streams.
+# How many users a row names at most, those with the most streams first.
 MOST_USERS = 500
 
 
 class Presence:
-    """Of one process, with these open streams."""
+    """Reports the presence of one process, with these open streams."""
 
     def __init__(self, streams: OpenStreams) -> None:
         self._streams = streams
         self._id = uuid.uuid4()
         self._next_beat = 0.0
-        # Whether the last beat has failed.
+        # Whether the last report has failed.
         self._is_failing = False
 
     async def beat(self, connection: psycopg.AsyncConnection) -> None:
-        """Say so, if it is time again. Raises one of CONNECTION_ERRORS."""
+        """Report, if it is time again. Raises one of CONNECTION_ERRORS."""
         now = asyncio.get_running_loop().time()
         if now < self._next_beat:
             return
@@ -58,7 +58,7 @@ class Presence:
         except CONNECTION_ERRORS:
             raise
         except psycopg.Error as error:
-            # Read-only, or without the privilege: no reason to stop what matters.
+            # The database is read-only, or the privilege is missing: events matter more than this.
             if not self._is_failing:
                 logger.warning("Could not say who is connected: %s", " ".join(str(error).split()))
             self._is_failing = True

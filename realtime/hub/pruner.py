@@ -1,7 +1,7 @@
-"""Keeps the event log as long as `REALTIME["RETENTION"]` says, beside everything else.
+"""Prunes the event log by `REALTIME["RETENTION"]`, while the process serves.
 
-Each process looks every few minutes. Who comes to a stream that another one prunes leaves it to
-that one, so it doesn't matter how many there are.
+Each process tries every few minutes. It leaves out a stream that another process is pruning, so the
+number of processes doesn't matter.
 """
 
 import asyncio
@@ -19,21 +19,21 @@ CLOSE_SECONDS = 1.0
 
 
 class Pruner:
-    """Prunes the log of one database every `seconds`, in a thread, with a rest after each batch as
-    long as it took.
+    """Prunes the log of one database every `seconds`, in a thread. After each batch it rests for as
+    long as the batch took.
     """
 
     def __init__(self, database: str, seconds: float) -> None:
         self._database = database
         self._seconds = seconds
         self._ended = threading.Event()
-        # Whether the last time has failed.
+        # Whether the last run has failed.
         self._is_failing = False
 
     async def run(self) -> None:
         try:
             while True:
-                # At random, for processes are often started together.
+                # A random time, because processes are often started together.
                 await asyncio.sleep(self._seconds * random.uniform(0.5, 1))
                 await self._prune()
         finally:
@@ -46,19 +46,19 @@ class Pruner:
             await asyncio.shield(pruning)
             self._is_failing = False
         except asyncio.CancelledError:
-            # A thread can't be cancelled, and has a session to give back.
+            # The thread can't be cancelled, and has to close its database connection.
             self._ended.set()
             await asyncio.wait([pruning], timeout=CLOSE_SECONDS)
             raise
         except Exception as error:
-            if not self._is_failing:  # said once
+            if not self._is_failing:  # logged once
                 traceback = None if isinstance(error, DatabaseError) else error
                 message = "Could not prune the event log, trying again later: %s"
                 logger.warning(message, " ".join(str(error).split()), exc_info=traceback)
             self._is_failing = True
 
     def _prune_in_thread(self, clock: Callable[[], float]) -> None:
-        # Here, for an asgi.py imports the hub before Django has loaded its models.
+        # Imported here, because an asgi.py imports the hub before Django has loaded its models.
         from ..log import retention
 
         try:
@@ -71,5 +71,5 @@ class Pruner:
                         return
                     began = clock()
         finally:
-            # The thread is kept for later; a session of PostgreSQL is not.
+            # The thread pool keeps this thread; its connections would stay open for as long.
             connections.close_all()

@@ -1,4 +1,4 @@
-"""The recent events of one stream in this process's memory, and who waits for more."""
+"""The recent events of one stream in this process's memory, and the streams that wait for more."""
 
 import logging
 from collections import deque
@@ -12,25 +12,26 @@ from ..log.event_log import RecentEvent
 from ..log.topics import EVERYTHING, Everything, Selection, Topics, named
 from ..log.wire import CHUNK_BYTES
 
-# At the level DEBUG it tells of each event, or of those that come together: for a terminal.
+# At the level DEBUG it logs each event, or several that come together, for a terminal.
 logger = logging.getLogger("realtime.delivery")
 
-# How many joined chunks are kept: clients that keep up all stand at the same few positions.
+# How many joined chunks are kept. A few suffice: clients that keep up are all at the same
+# positions.
 JOINED_CHUNKS = 8
 
-# What wakes a follower: a topic by name, anything at all, or events of some types.
+# What wakes a follower: the events of a topic, all events, or the events of some types.
 Key = str | Everything | frozenset[str]
 
-# What comes after a position: of these types (None: of none), and of these topics (None: of all).
+# Events after a position: those of these types (None: of none) and topics (None: of all).
 Part = tuple[int, frozenset[str] | None, frozenset[str] | None]
 
 
 class Piece(NamedTuple):
-    """What a reader gets next.
+    """The next piece of the stream for a reader.
 
-    chunk: the events as they are sent; empty: there is nothing for this reader.
-    cursor: where it leads to, which is what to read after next.
-    events: how many there are in the chunk.
+    chunk: the bytes of its events; empty: there are none for this reader.
+    cursor: the reader's cursor after the piece.
+    events: how many events the chunk has.
     """
 
     chunk: bytes
@@ -39,7 +40,7 @@ class Piece(NamedTuple):
 
 
 class Follower(Protocol):
-    """Somebody who reads the events of some topics, or of the whole stream."""
+    """A reader of the events of some topics, or of the whole stream."""
 
     topics: Topics
 
@@ -47,13 +48,12 @@ class Follower(Protocol):
 
 
 class RecentEvents:
-    """The events after `start` up to `cursor` of a stream, without a hole.
+    """The events of a stream after `start` and up to `cursor`, without a gap.
 
-    That there is no hole is what makes one integer a cursor: positions ascend by one, so what
-    comes after a position is a slice.
+    Because there is no gap and positions ascend by one, the events after a position are a slice.
 
-    restarts: how often it has begun anew. What was found out about a cursor before the last time
-        has to be found out again.
+    restarts: how often it has restarted. A cursor that was checked against it before the last
+        restart has to be checked again.
     """
 
     def __init__(self, cursor: Cursor, *, keep_events: int, keep_bytes: int) -> None:
@@ -64,20 +64,20 @@ class RecentEvents:
         self._keep_bytes = keep_bytes
         self._bytes = 0
         self._events: deque[RecentEvent] = deque()
-        # Those of them that have something to say.
+        # The events that have not been replaced, by topic.
         self._by_topic: dict[str, deque[RecentEvent]] = {}
-        # Of each topic and key the newest event, which the next one replaces.
+        # For each topic and key the newest event, which the next one replaces.
         self._latest: dict[tuple[str, str], RecentEvent] = {}
-        # In the order in which they came, which is that of their memory: a thousand clients take
-        # 4 % less than in a set's.
+        # Followers in the order in which they came, which is mostly their order in memory: waking a
+        # thousand of them takes 4 % less than in a set's order.
         self._followers: dict[Key, dict[Follower, None]] = {}
-        # Those of its keys that are types.
+        # The keys of _followers that are types.
         self._followed_types: set[frozenset[str]] = set()
-        # What was added last: after which position, and of which topics. Whoever keeps up stands
-        # there, and differs from the others only in which of these topics are its own.
+        # The last batch: the position before it, and its topics. Readers that keep up are at that
+        # position, and differ only in which of these topics they follow.
         self._batch_after = cursor.position
         self._batch_topics: frozenset[str] = frozenset()
-        # Clients to whom the same comes next get the same bytes.
+        # Readers whose next events are the same get the same bytes.
         self._joined: dict[Part, Piece] = {}
 
     @property
@@ -93,7 +93,7 @@ class RecentEvents:
     def middle(self) -> Cursor | None:
         """An event in memory that isn't among the newest, if there is one.
 
-        Whoever has come so far goes on from memory, and stays there though that moves on meanwhile.
+        A reader that has come so far can go on from memory, even if memory moves on meanwhile.
         """
         position = (self.start.position + self.position) // 2
         mark = self.mark_at(position)
@@ -106,9 +106,9 @@ class RecentEvents:
         return self._events[position - self.start.position - 1].cursor.mark
 
     def contradicts(self, cursor: Cursor) -> bool:
-        """Whether it holds another event at this position, or ends before it.
+        """Whether it has another event at the cursor's position, or ends before it.
 
-        What lies before its start it doesn't know, and doesn't contradict.
+        Events before its start are unknown, so it never contradicts a cursor there.
         """
         if cursor.position < self.start.position:
             return False
@@ -131,10 +131,12 @@ class RecentEvents:
                     self._followed_types.discard(key)
 
     def append(self, events: Iterable[RecentEvent]) -> int:
-        """Add the next events of the stream and wake those whom they concern; how many were woken.
+        """Add the next events of the stream and wake their followers.
 
-        After a hole (the process was behind, and the log was pruned meanwhile) it begins anew
-        behind it; a client that stood before the hole goes on from the table, which knows.
+        After a gap (the process was behind, and the log was pruned meanwhile) it restarts behind
+        the gap. A client whose cursor lies before the gap goes on from the table.
+
+        Returns how many followers were woken.
         """
         self._joined.clear()
         added: list[RecentEvent] = []
@@ -161,16 +163,17 @@ class RecentEvents:
         return woken
 
     def restart(self, cursor: Cursor) -> None:
-        """Begin anew at an event, because the log isn't the one that it was read from."""
+        """Restart at this event, because the log is no longer the one that was read."""
         self.restarts += 1
         self._forget_all(cursor)
         self._wake(set(self._followers))
 
     def read(self, after: int, topics: Topics) -> Piece:
-        """What comes after a position for a reader of these topics.
+        """The events of these topics after a position, which has to be in memory:
+        `start.position <= after <= position`.
 
-        `start.position <= after <= position`. The work is done once for all to whom the same
-        comes next, however many topics they follow that nothing has come for.
+        The result is shared by all readers with the same next events, even if they follow other
+        topics without new events.
         """
         types = own = None
         if topics is not EVERYTHING:
@@ -188,7 +191,7 @@ class RecentEvents:
     def _select(
         self, after: int, types: frozenset[str] | None, topics: frozenset[str] | None
     ) -> list[RecentEvent]:
-        """The events of a part, see there."""
+        """The events of a Part."""
         if topics is None:
             return self._newer(self._events, after)
         if types is not None:
@@ -202,7 +205,7 @@ class RecentEvents:
     @staticmethod
     def _newer(events: Sequence[RecentEvent], after: int) -> list[RecentEvent]:
         newer = []
-        for event in reversed(events):  # from the new end: a follower is rarely far behind
+        for event in reversed(events):  # newest first, because a follower is rarely far behind
             if event.position <= after:
                 break
             newer.append(event)
@@ -255,9 +258,9 @@ class RecentEvents:
         self._batch_after, self._batch_topics = cursor.position, frozenset()
 
     def _wake(self, keys: Iterable[Key]) -> int:
-        """Wake those who follow one of these; how many there were."""
+        """Wake the followers of these keys, and return how many there were."""
         began = perf_counter()
-        # A copy, each follower once: who is woken may be written to, and leave, there and then.
+        # A copy with each follower once: waking a follower may end its stream and unfollow it.
         woken: dict[Follower, None] = {}
         for key in keys:
             woken.update(self._followers.get(key, {}))
@@ -269,7 +272,7 @@ class RecentEvents:
 
 
 def _tell(events: list[RecentEvent], streams: int) -> None:
-    """Log what was given to so many streams; `record.events` holds the events themselves."""
+    """Log events that so many streams were woken for; `record.events` holds the events."""
     first, last = events[0], events[-1]
     what = first.topic if len(events) == 1 else f"{len(events)} events"
     where = f"event {last.position}"

@@ -1,4 +1,4 @@
-"""Replays: what clients missed and is no more in memory, read from the table."""
+"""Replays: events that clients missed and that are no longer in memory, read from the table."""
 
 import asyncio
 from collections import deque
@@ -19,22 +19,22 @@ from ..postgres.connections import CONNECTION_ERRORS, Parameters, PreparedConnec
 from ..postgres.deadlines import deadline
 from .standby import Standby
 
-# How many clients have their turn together: a bounded piece of memory, and of the loop's time.
+# How many clients are served together: this bounds the memory and the time on the loop.
 TOGETHER = 16
-# How long the pool may take to end what it is at: it may be connecting to a database that is away.
+# How long the pool may take to close: it may be connecting to a database that is away.
 CLOSE_SECONDS = 1.0
-# When a reader that goes on is cancelled again: `asyncio.wait_for`, by which the pool
-# waits, swallows on Python 3.11 a cancellation that comes in the moment in which a connection does.
+# When a reader that still runs is cancelled again. The pool waits by `asyncio.wait_for`, which on
+# Python 3.11 swallows a cancellation that comes at the same moment as a connection.
 AGAIN_SECONDS = 0.1
 
 Waiting = list[tuple[Missed, asyncio.Future[Replay]]]
 
 
 class Replays:
-    """However many clients come back at once, they take turns at `REPLAY_CONNECTIONS`.
+    """Reads replays over `REPLAY_CONNECTIONS` connections, however many clients come back at once.
 
-    query_seconds: how long a client waits for its turn, and how long for an answer.
-    standby: parameters of a server that is asked first; None: there is none.
+    query_seconds: how long a client waits for its turn, and how long for the answer.
+    standby: returns the parameters of a server that is asked first; None: there is none.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Replays:
         self._pool: asyncio.Task[AsyncConnectionPool[PreparedConnection]] | None = None
         self._places = conf.get("REPLAY_CONNECTIONS")
         self._standby = None if standby is None else Standby(standby, self._places)
-        # Who waits for their turn at the primary, and what reads for them.
+        # The clients that wait for their turn at the primary, and the tasks that read for them.
         self._waiting: deque[tuple[Missed, asyncio.Future[Replay]]] = deque()
         self._readers: set[asyncio.Task[None]] = set()
         self._reading = 0
@@ -69,8 +69,8 @@ class Replays:
     ) -> Replay:
         """See `EventLog.replay()`. Raises DatabaseUnavailable.
 
-        enough: an event before `through`, if the client is helped by coming that far. A standby is
-            asked for no more: the newest events may be on their way to it.
+        enough: an event before `through` up to which a replay also helps the client. A standby is
+            asked up to here only, because it may not have the newest events yet.
         """
         began = asyncio.get_running_loop().time()
         replay = None
@@ -82,7 +82,7 @@ class Replays:
             answered_by = "primary"
             replay = await self._wait_for(Missed(stream, topics, after, through))
             if through.mark is not None and not replay.is_whole:
-                # The log has lost the event that this process has come to: with how many before it?
+                # The log has lost the event that this process has come to, and perhaps others.
                 replay = replay._replace(is_other_history=True)
         counts.replays[answered_by] += 1
         counts.replay_seconds.observe(asyncio.get_running_loop().time() - began)
@@ -105,20 +105,20 @@ class Replays:
         return replay._replace(is_pruned=is_pruned)
 
     async def _wait_for(self, missed: Missed) -> Replay:
-        """What the primary says, when it is this client's turn. Raises DatabaseUnavailable."""
+        """The primary's replay, when it is this client's turn. Raises DatabaseUnavailable."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Replay] = loop.create_future()
         self._waiting.append((missed, answer))
         if self._reading < self._places:
             self._reading += 1
-            # In a context of its own: whichever request came first must not live on in it.
+            # In a context of its own: the task must not keep the first request's context alive.
             reader = loop.create_task(
                 self._read_in_turn(), name="realtime-replays", context=Context()
             )
             self._readers.add(reader)
             reader.add_done_callback(self._readers.discard)
         try:
-            # For its turn, and for an answer.
+            # Twice: once for its turn, and once for the answer.
             async with asyncio.timeout(2 * self._query_seconds):
                 return await answer
         except TimeoutError as error:
@@ -130,7 +130,8 @@ class Replays:
             while several := self._next(TOGETHER):
                 await self._answer(several)
         finally:
-            # Here, not when the task is seen to be done: who comes until then must not be missed.
+            # Here, not in a done callback: a client that comes before the callback must not be
+            # missed.
             self._reading -= 1
 
     async def _answer(self, several: Waiting) -> None:
@@ -151,7 +152,7 @@ class Replays:
             _fail(several, error)
 
     def _next(self, most: int) -> Waiting:
-        """Whose turn it is: those of them who haven't left."""
+        """The clients whose turn it is, without those that have left."""
         several: Waiting = []
         while self._waiting and len(several) < most:
             missed, answer = self._waiting.popleft()
@@ -161,7 +162,7 @@ class Replays:
 
     async def _opened_pool(self) -> AsyncConnectionPool[PreparedConnection]:
         if self._pool is None:
-            # In a context of its own: whichever request came first must not live on in it.
+            # In a context of its own: the task must not keep the first request's context alive.
             self._pool = asyncio.get_running_loop().create_task(
                 self._open_pool(), name="realtime-open-replay-pool", context=Context()
             )
@@ -170,13 +171,13 @@ class Replays:
     async def _open_pool(self) -> AsyncConnectionPool[PreparedConnection]:
         pool = AsyncConnectionPool(
             connection_class=PreparedConnection,
-            # Asked for each connection: a password may have changed.
+            # Called for each connection, because a password may have changed.
             kwargs=self._parameters,
             min_size=0,
             max_size=conf.get("REPLAY_CONNECTIONS"),
             max_idle=60,
-            # No longer than anybody waits: else, after the database was away, those who come next
-            # would wait for the end of an ever longer pause between its attempts.
+            # Not longer than a client waits: the pool's pauses between attempts get ever longer,
+            # and after an outage the next clients would have to wait for the end of one.
             reconnect_timeout=self._query_seconds,
             check=self._check,
             name="realtime-replay",
@@ -191,7 +192,7 @@ class Replays:
             await AsyncConnectionPool.check_connection(connection)
 
     async def close(self) -> None:
-        """Close the connections. Who waits for one gets DatabaseUnavailable, or is cancelled."""
+        """Close the connections. Clients that still wait get DatabaseUnavailable."""
         if self._standby is not None:
             await self._standby.close()
         while self._readers:
@@ -202,7 +203,7 @@ class Replays:
         _fail(rest, DatabaseUnavailable("The event log is not read any more."))
         if self._pool is None:
             return
-        self._pool.cancel()  # in vain once it is open
+        self._pool.cancel()  # has no effect once the pool is open
         [pool] = await asyncio.gather(self._pool, return_exceptions=True)
         if isinstance(pool, AsyncConnectionPool):
             await pool.close(timeout=CLOSE_SECONDS)

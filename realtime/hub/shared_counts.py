@@ -1,9 +1,9 @@
-"""What server processes behind one port count, for whichever of them Prometheus happens to reach.
+"""Counts shared by server processes behind one port: Prometheus reaches only one of them.
 
-`uvicorn --workers 4` is one address and four processes. In `PROMETHEUS_MULTIPROC_DIR` each has a
-file with its counts, and writes it every few seconds. A process lives as long as it holds its
-file's lock, which the kernel frees however it ends. What those counted that have ended is added up
-in one more file, so that a counter never goes back, however often processes are replaced.
+`uvicorn --workers 4` is one address and four processes. In `PROMETHEUS_MULTIPROC_DIR` each process
+has a file with its counts, and writes it every few seconds. It holds the file's lock while it
+lives; the kernel frees the lock however the process ends. The counts of ended processes are added
+up in one more file, so that a counter never goes back, however often processes are replaced.
 """
 
 import asyncio
@@ -28,15 +28,15 @@ FOLDING = "realtime_folding.lock"
 
 
 def folder() -> Path | None:
-    """Where the processes of this server leave their counts; None: each is scraped by itself."""
+    """The folder of the shared counts; None: Prometheus scrapes each process by itself."""
     name = os.environ.get(FOLDER)
     return Path(name) if name and counts.is_on else None
 
 
 class SharedCounts:
-    """The file of this process.
+    """The counts of this process in its file, and those of the others.
 
-    gauges: what holds now, by name and label.
+    folder: where the files are. gauges: returns the present values, by name and label.
     """
 
     def __init__(self, folder: Path, gauges: Callable[[], dict[str, dict[str, float]]]) -> None:
@@ -57,12 +57,12 @@ class SharedCounts:
                 await asyncio.to_thread(_write, self._path, snapshot)
                 await asyncio.sleep(WRITE_SECONDS)
         finally:
-            # Here and now, for the process is about to end: it is one small file.
+            # Written on the event loop, because the process is about to end: it is one small file.
             _write(self._path, self._snapshot())
             os.close(lock)
 
     def others(self) -> tuple[list[dict[str, dict[str, float]]], list[dict[str, Any]]]:
-        """The gauges of the other processes that live, and the counts of all others ever."""
+        """The gauges of the other living processes, and the counts of all others, ended or not."""
         with _locked(self._folder / FOLDING):
             self._fold()
             ended = _read(self._folder / ENDED)
@@ -88,12 +88,12 @@ class SharedCounts:
         return {"gauges": self._gauges(), "counts": counts.as_dict()}
 
     def _fold(self) -> None:
-        """Add up what those have counted that have ended."""
+        """Add up the counts of the processes that have ended, and remove their files."""
         over = [path for path in self._files() if path != self._path and _is_free(path)]
         if not over:
             return
         ended = _read(self._folder / ENDED)
-        # Had a process died between writing the sum and removing what is in it.
+        # Files that are already in the sum, if a process died before it removed them.
         already = set(ended.get("folded", ()))
         total = Counts(is_on=True)
         total.add(ended.get("counts", {}))
@@ -116,15 +116,15 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, what: dict[str, Any]) -> None:
-    # Whoever reads meanwhile sees the one or the other.
+    # By a rename, so that a reader sees either the old file or the new one.
     new = path.with_suffix(".new")
     new.write_text(json.dumps(what), encoding="utf-8")
     new.replace(path)
 
 
 def _take(path: Path) -> int:
-    """Lock a file; it is this process's for as long as the descriptor is open."""
-    import fcntl  # here, for Windows has none, nor several processes at one port
+    """Lock a file for this process until the descriptor is closed."""
+    import fcntl  # here, because Windows lacks it, and has no several processes at one port
 
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -1,9 +1,9 @@
-"""A standby that replays are read from, for as long as it is of use.
+"""A standby that replays are read from when it can answer them.
 
-What it says is taken only if it can't be wrong: it has the event up to which was asked, by its
-mark, and so all that lies before it; and it knows the client's cursor. Whatever else it says, or if
-it says nothing, the primary is asked. So a standby that is behind, away, or was promoted and is of
-another history makes no hole and no reset; it is of no use, that is all.
+Its replay is used only if it can't be wrong: the standby has the last event of the requested range,
+with the right mark, and so all events before it; and it has the event of the client's cursor.
+Otherwise the primary is asked. So a standby that lags behind, is away, or has another history since
+its promotion causes no gap and no `reset`; it just doesn't help.
 """
 
 import asyncio
@@ -17,31 +17,31 @@ from ..postgres.connections import CONNECTION_ERRORS, Parameters, PreparedConnec
 
 logger = logging.getLogger("realtime")
 
-# How long it may take to connect or to answer: the primary is there, and a client waits.
+# How long it may take to connect or to answer: a client waits, and the primary could answer.
 ANSWER_SECONDS = 2.0
-# How long it isn't asked after it has failed.
+# How long it isn't asked after a failure.
 REST_SECONDS = 5.0
-# A session is given up after so long: a name may lead to another server by now.
+# A session is closed after so long, because its host name may lead to another server by then.
 SESSION_SECONDS = 600.0
 
 Read = Callable[[EventLog, psycopg.AsyncConnection], Awaitable[Replay]]
 
 
 class Standby:
-    """parameters: of a connection to it. places: how many may ask it at a time."""
+    """parameters: returns those of a connection to it. places: how many may query it at a time."""
 
     def __init__(self, parameters: Callable[[], Awaitable[Parameters]], places: int) -> None:
         self._parameters = parameters
         self._log = EventLog(ANSWER_SECONDS)
         self._places = asyncio.Semaphore(places)
-        # Open sessions that nobody uses now, each with the time when it is to be given up.
+        # Idle sessions, each with the time when it is to be closed.
         self._idle: list[tuple[PreparedConnection, float]] = []
         self._rests_until = 0.0
         self._is_failing = False
         self._is_closed = False
 
     async def read(self, read: Read, seconds: float) -> Replay | None:
-        """What it says; None: it isn't to be had, or can't know.
+        """The standby's replay; None: it is unavailable, or its replay can't be used.
 
         read: asks for a replay. seconds: how long to wait for a place.
         """
@@ -52,7 +52,7 @@ class Standby:
         except TimeoutError:
             return None
         try:
-            # Here, for it may have failed while this client waited.
+            # Checked after the wait, because the standby may have failed meanwhile.
             if clock() < self._rests_until:
                 return None
             replay = await self._ask(read)
@@ -76,7 +76,7 @@ class Standby:
         try:
             replay = await read(self._log, connection)
         except BaseException:
-            # Also if the client has left: the answer may still be on its way.
+            # Also if the client has left: an unread answer may still arrive on this connection.
             await connection.close()
             raise
         if self._is_closed:
@@ -96,9 +96,9 @@ class Standby:
         return await connect(parameters), now + SESSION_SECONDS
 
     def _say(self, reason: str | None) -> None:
-        """Into the log, once."""
+        """Log that it can't be used, once, for this reason; None: that it can be used again."""
         if reason is None and self._is_failing:
             logger.warning("The standby for replays answers again.")
         elif reason is not None and not self._is_failing:
-            logger.warning("The standby for replays is of no use, the primary is asked: %s", reason)
+            logger.warning("The standby for replays can't be used, asking the primary: %s", reason)
         self._is_failing = reason is not None

@@ -1,8 +1,8 @@
 """One client's stream: a cursor that moves through the event log.
 
-Read what comes after my position; if there is nothing, wait until woken. What is recent comes from
-memory, what is older from the table; there is no hand-over between the two, hence no gap and no
-repeat. A client that was away for a week and one that is up to date differ in their position only.
+A stream reads the events after its cursor, and waits when there are none. It reads recent events
+from memory and older ones from the table, by the same cursor, so nothing is skipped or repeated. A
+client that was away for a week differs from one that is up to date only by its cursor.
 """
 
 import asyncio
@@ -21,17 +21,17 @@ from .open_streams import ALL_SAID, STALLED
 from .recent_events import RecentEvents
 from .replays import Replays
 
-# Why a cursor can't be honoured, as the client is told.
+# The reasons of a `reset`: why the client's cursor can't be honoured.
 INVALID = "invalid"  # it is no cursor
-HISTORY = "history"  # the log hasn't its event, so it isn't the log that it comes from
-PRUNED = "pruned"  # events after it are gone from the log
+HISTORY = "history"  # the log doesn't have its event: the log went back
+PRUNED = "pruned"  # the log has lost events after it
 
-# When a client that doesn't follow asks again: about every three seconds, each at another moment.
+# When a client that doesn't follow asks again: after about three seconds, at a random moment.
 ASK_AGAIN_MILLISECONDS = (2500, 3500)
 
 
 class Source(Protocol):
-    """Where a stream reads, and who looks after it while it is open: its process's hub."""
+    """What a stream needs of its process's hub: events to read, and to be looked after."""
 
     def replays(self, stream: str) -> Replays: ...
     def tail(self, stream: str) -> RecentEvents | None: ...
@@ -43,13 +43,13 @@ class Source(Protocol):
 class EventStream:
     """The stream of one client, of some topics or the whole stream.
 
-    access: what it rests on; the default is nothing that could end.
-    cursor: the event after which it begins; None for one that wasn't valid.
-    follow: whether it waits for more when all has been said; otherwise it ends there.
+    access: what it depends on; the default is a grant that never ends.
+    cursor: the event after which it begins; None: the client's cursor wasn't valid.
+    follow: whether it waits for more events when it has sent all; otherwise it ends then.
 
-    Whoever sends it to the client enters it, takes chunks as long as there are any, and is called
-    back when there may be more: `chunks()` does so under Django's handler, and `stream_writer.py`
-    without it.
+    Its writer enters it (`async with`), takes chunks while there are any, and is called back when
+    there may be more. Under Django's handler the writer is `chunks()`, otherwise
+    `stream_writer.py`.
     """
 
     __slots__ = (
@@ -87,30 +87,31 @@ class EventStream:
     ) -> None:
         self.topics = topics
         self.access = access or Grant()
-        # What to do when there may be more to take.
+        # Called when there may be more to take.
         self.on_wake: Callable[[], None] | None = None
         self.end_reason: str | None = None
-        # What to do about a client that has stopped reading; the default is to close.
+        # Called when the client has stopped reading; None: the stream is closed.
         self.on_stall: Callable[[], None] | None = None
         self._hub = hub
         self.name = name
         self._is_valid = cursor is not None
         self._cursor = START if cursor is None else cursor
         self._follow = follow
-        # The cursor is one of the history that the recent events had after so many restarts.
+        # The tail's number of restarts when the cursor was last checked against it.
         self._restarts: int | None = None
         self._begun = False
         self._closed = False
         self._farewell = b""
         self._beat_due = False
         self._missed_beats = 0
-        # The next events have to be read from the table, and that hasn't failed since it was woken.
+        # The next events have to be read from the table, and that hasn't failed since the last
+        # wake.
         self._replay_due = True
         self._replayed = b""
 
     async def __aenter__(self) -> Self:
         """Raises DatabaseUnavailable: the client comes back with its cursor."""
-        # A tail that nobody follows is forgotten after a while, so hold on to it at once.
+        # Follow the tail at once, because a tail without followers is dropped after a while.
         while (tail := self._hub.tail(self.name)) is None:
             await self._hub.catch_up(self.name)
         self._tail = tail
@@ -123,7 +124,7 @@ class EventStream:
         self._tail.unfollow(self)
 
     def change_topics(self, topics: Topics) -> None:
-        """From now on, tell of these: access was looked at again."""
+        """Send the events of these topics from now on, after the access was checked again."""
         if topics == self.topics:
             return
         self._tail.unfollow(self)
@@ -131,14 +132,14 @@ class EventStream:
         self._tail.follow(self)
 
     def wake(self) -> None:
-        """There may be something to take."""
+        """Call the writer back: there may be something to take."""
         self._replay_due = True
         if self.on_wake is not None:
             self.on_wake()
 
     def beat(self) -> None:
-        """A heartbeat is due."""
-        if self._beat_due:  # still, from the last time: the client has taken nothing since
+        """Send a heartbeat."""
+        if self._beat_due:  # the client has not taken the last one yet
             self._missed_beats += 1
             if self._missed_beats == conf.get("STALLED_HEARTBEATS"):
                 self.end_reason = self.end_reason or STALLED
@@ -147,7 +148,7 @@ class EventStream:
         self.wake()
 
     def close(self, reason: str, farewell: bytes = b"") -> None:
-        """End the stream: whoever takes from it gets the farewell, and no more."""
+        """End the stream: its writer gets the farewell, and no more."""
         self.end_reason = self.end_reason or reason
         self._close(farewell)
 
@@ -162,7 +163,7 @@ class EventStream:
 
     @property
     def is_behind(self) -> bool:
-        """Whether what comes next is not in memory: to be brought there by `replay()`."""
+        """Whether the next events aren't in memory, so that `replay()` has to read them."""
         return (
             self._replay_due
             and not self._closed
@@ -171,9 +172,9 @@ class EventStream:
 
     @property
     def is_up_to_date(self) -> bool:
-        """Whether nothing is left to take, by a look at as little as can be.
+        """Whether nothing is left to take, by a cheap test.
 
-        False doesn't say that there is something.
+        False doesn't mean that there is something.
         """
         return (
             self._cursor is self._tail.cursor
@@ -182,9 +183,9 @@ class EventStream:
         )
 
     def take(self) -> bytes:
-        """What the client gets next, in as few pieces as it can take; empty: nothing for now."""
+        """The next bytes for the client, in one chunk if they fit; empty: nothing for now."""
         self._missed_beats = 0
-        if self._closed:  # nobody gets a replay after their access has ended
+        if self._closed:  # no event may be sent after the access has ended
             farewell, self._farewell = self._farewell, b""
             return farewell
         if not self._begun:
@@ -212,10 +213,10 @@ class EventStream:
                 enough=self._tail.middle,
             )
         except DatabaseUnavailable:
-            self._replay_due = False  # the next event or heartbeat tries again
+            self._replay_due = False  # the next event or heartbeat will make it try again
             return
         if topics != self.topics:
-            return  # it waited for its turn: what was read may no longer be told
+            return  # the access ended or changed during the wait, so the result may not be sent
         if replay.is_pruned:
             self._replayed = self._reset(PRUNED)
         elif replay.is_other_history:
@@ -225,7 +226,7 @@ class EventStream:
             self._replayed = replay.chunk
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
-        """The stream, for whoever asks for one chunk after the other."""
+        """The chunks of the stream one after the other, for Django's handler."""
         awake = asyncio.Event()
         self.on_wake = awake.set
         try:
@@ -241,7 +242,7 @@ class EventStream:
                     else:
                         await awake.wait()
         except DatabaseUnavailable:
-            return  # the client comes back with its cursor
+            return  # the client will reconnect with its cursor
 
     def _opening(self) -> bytes:
         first = b"" if self._is_valid else self._reset(INVALID)
@@ -249,7 +250,7 @@ class EventStream:
         return wire.opening(random.randint(*retry), self._cursor) + first
 
     def _read(self) -> bytes:
-        """What comes after the cursor and is in memory, and move the cursor behind it."""
+        """The next events from memory; the cursor moves behind them."""
         tail = self._tail
         if self._replayed:
             replayed, self._replayed = self._replayed, b""
@@ -259,7 +260,7 @@ class EventStream:
         if self._restarts != tail.restarts and tail.contradicts(self._cursor):
             return _counted(self._reset(HISTORY))
         if self._cursor.position < tail.start.position:
-            return b""  # a replay finds out what becomes of the cursor
+            return b""  # a replay will find out whether the cursor can be honoured
         self._restarts = tail.restarts
         chunk, self._cursor, events = tail.read(self._cursor.position, self.topics)
         if counts.is_on:

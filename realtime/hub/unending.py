@@ -1,4 +1,4 @@
-"""What has to go on for as long as a process serves, whatever goes wrong in between."""
+"""Tasks that have to run for as long as a process serves, whatever goes wrong."""
 
 import asyncio
 import logging
@@ -11,12 +11,13 @@ RESTART_SECONDS = 1.0
 
 
 async def unending(purpose: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run this, and run it again after an error.
+    """Run a coroutine, and run it again after an error.
 
-    A task that ends by an error says so to nobody before the process ends. Streams would stay open
-    that nobody looks after any more.
+    asyncio reports the error of a task only when somebody awaits it. Until then streams would stay
+    open without anything looking after them.
 
-    purpose: what it does, in the words of the log.
+    purpose: what it does, as log messages say it.
+    run: makes the coroutine.
     """
     while True:
         try:

@@ -170,7 +170,7 @@ async def test_a_standby_that_is_away_costs_one_attempt_and_is_asked_again_later
             assert await read(replays, through=last) == (["a"], last)
         assert counts.replays == {"standby": 1, "primary": 3}
         assert len(caplog.records) == 1
-        assert "is of no use" in caplog.text
+        assert "can't be used" in caplog.text
         standby.start()
         monkeypatch.setattr(replays._standby, "_rests_until", 0.0)
         assert await read(replays, through=last) == (["a"], last)
