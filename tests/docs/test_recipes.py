@@ -207,6 +207,15 @@ assert [opened(request), opened(request)] == ["opened"] * 2
 assert opened(request).status_code == 429
 request._realtime_asks_again = True
 assert opened(request) == "opened"
+del request._realtime_asks_again
+from unittest import mock
+from django.core.cache import cache
+with mock.patch.object(cache, "add", wraps=cache.add) as add:
+    # The key expires between the two calls of the cache.
+    add.side_effect = lambda key, *rest: cache.delete(key) if add.call_count == 1 else mock.DEFAULT
+    assert opened(request) == "opened"
+assert opened(request) == "opened"
+assert opened(request).status_code == 429
 """,
     "howto/htmx.md": """
 from documents.comments import publish_comment
