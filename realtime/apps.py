@@ -14,13 +14,13 @@ class RealtimeConfig(AppConfig):
     verbose_name = _("Realtime streams")
 
     def ready(self) -> None:
-        from . import checks
+        from . import checks, deployment_checks
         from .access import revocation
         from .postgres import sessions
 
         register(checks.check_settings, "realtime")
         register(checks.check_server, "realtime")
-        register(checks.check_deployment, "realtime", deploy=True)
+        register(deployment_checks.check_deployment, "realtime", deploy=True)
         register(installation.check_distributions, "realtime")
         revocation.connect()
         sessions.connect_signals()

@@ -44,7 +44,7 @@ Scope = dict[str, Any]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-# Whether an application was wrapped in this process, for checks.py.
+# Whether an application was wrapped in this process, for deployment_checks.py.
 _is_used = False
 
 

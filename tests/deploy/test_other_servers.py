@@ -5,7 +5,7 @@ import signal
 import httpx
 import pytest
 
-from realtime.checks import OTHER_SERVERS
+from realtime.deployment_checks import OTHER_SERVERS
 from tests.clients import bearer, open_stream
 from tests.realtime.serving.test_slow_readers import is_connected, publish, stalled_client
 from tests.servers import running_server

@@ -49,9 +49,11 @@ def test_an_application_that_can_not_be_imported(static_files, settings):
 
 @pytest.mark.parametrize("server", ["granian", "hypercorn"])
 def test_a_server_under_which_a_promise_is_not_kept(static_files, monkeypatch, server):
-    monkeypatch.setattr("realtime.checks.find_spec", lambda name: name == server or None)
+    monkeypatch.setattr("realtime.deployment_checks.find_spec", lambda name: name == server or None)
     assert found() == {"realtime.W108"}
-    monkeypatch.setattr("realtime.checks.find_spec", lambda name: name in (server, "daphne"))
+    monkeypatch.setattr(
+        "realtime.deployment_checks.find_spec", lambda name: name in (server, "daphne")
+    )
     assert found() == set()
 
 
