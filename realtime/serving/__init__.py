@@ -1,1 +1,1 @@
-"""From a request to bytes on a socket: opening, writing, servers, rejections, shutdown."""
+"""The way from a request to bytes on a socket: opening, writing, servers, rejections, shutdown."""

@@ -1,4 +1,4 @@
-"""What a client asked for and was granted, until its stream is open."""
+"""Admissions: streams that were granted to a client and aren't open yet."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -18,11 +18,11 @@ class Admission:
     """A granted stream.
 
     stream: the name of the stream in the event log.
-    grant: what following rests on.
-    topics: what it tells of.
-    cursor: where the client left off; None: it begins with what comes.
-    is_valid: whether what the client sent as its cursor is one.
-    follow: whether the client stays when all has been said.
+    grant: what the client's access depends on.
+    topics: the topics that the client follows.
+    cursor: the client's cursor; None: the stream begins with the next event.
+    is_valid: whether the cursor that the client sent could be parsed.
+    follow: whether the stream waits for more events when it has sent all.
     """
 
     stream: str
@@ -36,7 +36,7 @@ class Admission:
     def of_request(
         cls, request: HttpRequest, stream: str, grant: Grant, topics: Topics, *, follow: bool
     ) -> Self:
-        """What a request asks for beside what it was granted."""
+        """The admission of a request: it has the cursor that the client sent."""
         try:
             return cls(
                 stream, grant, topics, requested_cursor(request), is_valid=True, follow=follow
@@ -45,9 +45,9 @@ class Admission:
             return cls(stream, grant, topics, None, is_valid=False, follow=follow)
 
     async def open(self, hub: Hub) -> EventStream:
-        """The stream, standing where the client left off. Raises DatabaseUnavailable."""
-        # Also where the client brings a cursor: it may come from a process that is ahead of this
-        # one, and must not be mistaken for one that is ahead of the log.
+        """The stream, at the client's cursor. Raises DatabaseUnavailable."""
+        # Catch up even if the client has a cursor: the cursor may come from a process that is ahead
+        # of this one, and must not look as if it were ahead of the log.
         try:
             tail = await hub.catch_up(self.stream)
         except DatabaseUnavailable:

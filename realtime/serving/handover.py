@@ -1,7 +1,7 @@
-"""The handover: how a stream gets out of the request that asked for it.
+"""The handover: it takes a stream out of the request that asked for it.
 
-Django answers the request. The stream goes on after it: `asgi.py` puts a handover into the
-request's scope, the response leaves the opened stream there (`responses.py`), Django ends the
+A stream goes on after Django has ended its request: `asgi.py` puts a handover into the request's
+scope, the response puts the opened stream into the handover (`responses.py`), Django ends the
 request, and `asgi.py` has the stream written (`stream_writer.py`).
 """
 
@@ -16,11 +16,11 @@ SCOPE_KEY = "realtime.handover"
 
 
 class Handover:
-    """One request's.
+    """The handover of one request.
 
-    hub: of the server's event loop. stream: None until it is opened.
-    is_awaited: a stream was granted, and is opened when the response's body is asked for.
-    rejection: stands for the response whose stream could not be opened.
+    hub: the hub of the server's event loop. stream: the opened stream; None until it is opened.
+    is_awaited: a stream was granted; it is opened when the response's body is read.
+    rejection: the response to send instead, if the stream could not be opened.
     """
 
     __slots__ = ("hub", "is_awaited", "rejection", "stream")
@@ -42,6 +42,6 @@ def handover_of(request: HttpRequest) -> Handover | None:
 
 
 def lasting_scope(request: HttpRequest) -> dict[str, Any]:
-    """What is left of the scope of a request when that has ended, to make a request like it."""
+    """The part of a request's scope that is kept after its end, to make a similar request later."""
     scope: dict[str, Any] = getattr(request, "scope", {})
     return {name: value for name, value in scope.items() if not name.startswith("realtime.")}

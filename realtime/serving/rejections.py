@@ -15,12 +15,12 @@ from ..log import wire
 UNBUFFERED = {
     # https://html.spec.whatwg.org/multipage/server-sent-events.html#authoring-notes
     "Cache-Control": "no-cache, no-transform",
-    # nginx: pass on what comes as it comes.
+    # Turns off nginx's buffering.
     "X-Accel-Buffering": "no",
     # GZipMiddleware would hold events back until its buffer is full, unless it sees this.
     "Content-Encoding": "identity",
 }
-LOG_AWAY = "The event log is away."
+LOG_AWAY = "The event log can't be reached."
 REASONS = {
     400: "malformed",
     401: "unauthorized",
@@ -28,17 +28,21 @@ REASONS = {
     404: "not_found",
     501: "wsgi",
 }
-FULL = "This server has as many streams as it may have."
+FULL = "This server has reached its limit of open streams."
 
 
 class Rejected(Exception):
-    """The request is answered with this error."""
+    """Raised to answer the request with an error."""
 
     def __init__(self, status: int, detail: str, *, reason: str = "", **headers: str) -> None:
-        """reason: in a word, for the metrics; the default says no more than the status."""
+        """Count the rejection.
+
+        status: the HTTP status. detail: a sentence for the client.
+        reason: a word for the metrics; the default is the status's own. headers: the response's.
+        """
         super().__init__(detail)
         counts.rejected[f"{status} {reason or REASONS[status]}"] += 1
-        # Some caches would keep a 404 for minutes, and tell it to whoever may follow.
+        # Some caches would keep a 404 for minutes, and send it to clients that may follow.
         headers = {"Cache_Control": "no-store", **headers}
         self.response: HttpResponse = JsonResponse(
             {"detail": detail},
@@ -48,7 +52,7 @@ class Rejected(Exception):
 
 
 class NeedsASGI(Rejected):
-    """A WSGI server would hold a thread for each open stream, and has few."""
+    """The server speaks WSGI: it has few threads, and each open stream would hold one."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -59,23 +63,25 @@ class NeedsASGI(Rejected):
 
 
 def is_of_test_client(request: HttpRequest) -> bool:
-    """Whether django.test.Client has sent it, and no WSGI server."""
-    # Nothing is imported: a process that never did so has no test client.
+    """Whether the request comes from django.test.Client, and not from a WSGI server."""
+    # Not imported: a process that hasn't imported this module has no test client.
     client = sys.modules.get("django.test.client")
     return client is not None and isinstance(request.META.get("wsgi.input"), client.FakePayload)
 
 
 class TryAgainLater(Rejected):
-    """There can't be a stream now, but later.
+    """There can't be a stream now, but there can be one later.
 
     EventSource gives up for good on any answer but 200. So a client that asks for an event stream
-    gets one, which ends after it has said when to come back; others get the status they know.
+    gets one that tells it when to reconnect, and ends. Other clients get the error status.
     """
 
     def __init__(
         self, request: HttpRequest, status: int, detail: str, *, reason: str, soon: bool = False
     ) -> None:
-        """soon: as after any disconnect, for it is this process's or its database's trouble."""
+        """soon: the client comes back as after any disconnect, because the cause will pass soon:
+        this process restarts, or its database is away.
+        """
         seconds = _seconds(soon=soon)
         super().__init__(status, detail, reason=reason, Retry_After=str(math.ceil(seconds)))
         if accepts_streams(request):
@@ -87,26 +93,26 @@ class TryAgainLater(Rejected):
 
 
 def accepts_streams(request: HttpRequest) -> bool:
-    """Whether the client asks for a stream as EventSource does, which gives up on a 503."""
+    """Whether the client asks for a stream as EventSource does. EventSource gives up on a 503."""
     return "text/event-stream" in request.headers.get("Accept", "")
 
 
 def log_away() -> HttpResponse:
-    """The answer to other clients if the event log turns out to be away when a stream is opened."""
+    """The 503 for other clients, if the event log can't be reached when the stream is opened."""
     seconds = str(math.ceil(_seconds(soon=True)))
     return Rejected(503, LOG_AWAY, reason="away", Retry_After=seconds).response
 
 
 def come_back_soon() -> bytes:
-    """The whole of a stream for which the event log is away, once the response has begun."""
+    """All that a stream sends if the event log can't be reached and its response has begun."""
     counts.rejected["503 away"] += 1
     return wire.comment(LOG_AWAY) + wire.retry(int(_seconds(soon=True) * 1000))
 
 
 def check_hub(request: HttpRequest, hub: Hub, stream: str) -> None:
-    """Whether this process can open a stream of this name at all. Raises Rejected.
+    """Raises Rejected if this process can't open a stream of this name now.
 
-    It is asked before anything that takes the database.
+    It needs no query, and is called before everything that does.
     """
     if hub.follower_of(stream).away is not None:
         raise TryAgainLater(request, 503, LOG_AWAY, reason="away", soon=True)
@@ -121,27 +127,25 @@ def check_hub(request: HttpRequest, hub: Hub, stream: str) -> None:
 def reserve_place(
     request: HttpRequest, hub: Hub, grant: Grant, *, most_of_address: int | None = None
 ) -> None:
-    """Count the stream that is about to be opened against the limits. Raises Rejected.
+    """Reserve a place for a stream that is about to be opened. Raises Rejected at a limit.
 
-    most_of_address: how many an anonymous visitor may have; None: as the setting says.
+    most_of_address: how many streams an anonymous visitor may have; None: the setting's number.
     """
     most_of_user = conf.get("MAX_STREAMS_PER_USER")
     if is_anonymous(grant.user):
         if hub.streams.anonymous >= conf.get("MAX_ANONYMOUS_STREAMS"):
             raise TryAgainLater(
-                request, 503, "There are as many visitors as there may be.", reason="visitors"
+                request, 503, "The limit of anonymous visitors is reached.", reason="visitors"
             )
         most_of_user = most_of_address or conf.get("MAX_STREAMS_PER_ADDRESS")
     if hub.streams.reserve(grant, conf.get("MAX_STREAMS"), most_of_user):
         return
     if len(hub.streams) >= conf.get("MAX_STREAMS"):
         raise TryAgainLater(request, 503, FULL, reason="full")
-    raise TryAgainLater(
-        request, 429, "You have as many streams open as you may have.", reason="user"
-    )
+    raise TryAgainLater(request, 429, "You have reached your limit of open streams.", reason="user")
 
 
 def _seconds(*, soon: bool) -> float:
-    """When to come back. A random time: clients sent away together must not return together."""
+    """How long the client waits: a random time, so that clients don't all return together."""
     first, last = conf.get("RETRY_MILLISECONDS")
     return random.uniform(*((first / 1000, last / 1000) if soon else conf.get("COME_BACK_SECONDS")))

@@ -1,9 +1,9 @@
-"""Request threads: Django's part in opening a stream, done in one visit to a thread.
+"""Request threads: they run Django's part in opening a stream.
 
-Django's asynchronous handler takes a request into a thread and back for each middleware, twice, and
-opens a database connection for each request. Here a few threads answer one request after the other,
-middleware and all, on a database connection that each keeps while requests come: a thousand clients
-that come back at once take as many connections as there are threads, and wait for nothing else.
+Django's asynchronous handler moves a request into a thread and back for each synchronous
+middleware, and opens a database connection for each request. Here each of a few threads answers one
+request after the other, middleware included, and keeps its database connection while requests come.
+So a thousand clients that reconnect at once need no more connections than there are threads.
 """
 
 import asyncio
@@ -36,17 +36,18 @@ from .thread_loop import ThreadLoop, run_in_this_thread
 
 Scope = dict[str, Any]
 
-# How long a request waits for a thread before anybody asks whether its client is still there.
+# How long a request waits for a thread before we check whether its client is still there.
 PATIENCE_SECONDS = 1.0
-# How long a thread waits for the next request before it gives back its database connection.
+# How long a thread waits for the next request before it closes its database connection.
 IDLE_SECONDS = 0.2
 
 
 @dataclass(slots=True, eq=False)
 class WaitingRequest:
-    """A request that no thread has taken up yet.
+    """A request that waits for a thread.
 
-    respond: to be called in a thread. prefetch: what is looked up for it and others; None: nothing.
+    respond: is called in a thread. prefetch: looks up its rows and those of others; None: nothing
+        is prefetched.
     """
 
     scope: Scope
@@ -58,7 +59,7 @@ class WaitingRequest:
 class RequestThreads:
     """Answers the requests that ask for a stream.
 
-    threads: how many are answered at a time, and how many database connections that takes.
+    threads: how many requests are answered at a time, each on one database connection.
     query_seconds: how long the database may take for one of them.
     """
 
@@ -67,7 +68,7 @@ class RequestThreads:
         self._query_seconds = query_seconds
         self._most_threads = threads
         self._executor = ThreadPoolExecutor(threads, "realtime-request")
-        # Guards what follows.
+        # Guards the fields below.
         self._changed = Condition()
         self._waiting: deque[WaitingRequest] = deque()
         self._threads = 0
@@ -76,9 +77,10 @@ class RequestThreads:
     async def answer(
         self, scope: Scope, has_left: Callable[[], Coroutine[Any, Any, None]]
     ) -> HttpResponseBase | None:
-        """Django's response to a request that has no body; None: its client left before.
+        """Django's response to a request without a body; None: its client left before a thread was
+        free.
 
-        has_left: waits until the client has left. Who leaves while they wait is not worked on.
+        has_left: waits until the client has left.
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[HttpResponseBase] = loop.create_future()
@@ -89,7 +91,7 @@ class RequestThreads:
             leaving = loop.create_task(has_left(), name="realtime-waiting")
             leaving.add_done_callback(lambda task: answer.cancel())
 
-        # A task for each request would be dear, and most have their answer by then.
+        # A task for each request would be expensive, and most requests are answered by then.
         patience = loop.call_later(PATIENCE_SECONDS, watch)
         try:
             with DjangoDeadline(self._query_seconds) as timed:
@@ -115,7 +117,7 @@ class RequestThreads:
                 self._executor.submit(self._work)
 
     def _work(self) -> None:
-        """In a thread: do what waits, then give back the thread and its database connection."""
+        """In a thread: answer waiting requests, then close the database connection and end."""
         with ThreadLoop():
             try:
                 while (request := self._next()) is not None:
@@ -140,7 +142,7 @@ class RequestThreads:
     @staticmethod
     def _prefetch_for(requests: "list[WaitingRequest]") -> None:
         if conf.get("TENANT") is not None:
-            return  # which one's users they are, only the project's middleware knows
+            return  # the tenant, and so the table of users, is only known to the middleware
         together = Prefetch([request.scope for request in requests])
         for request in requests:
             request.prefetch = together
@@ -155,16 +157,16 @@ class RequestThreads:
             outcome = partial(answer.set_exception, error)
         if (known := request.scope.pop(prefetch.SCOPE_KEY, None)) is not None:
             known.forget()
-        # The client, or the whole loop, may have left meanwhile.
+        # The loop may have been closed meanwhile.
         with suppress(RuntimeError):
             answer.get_loop().call_soon_threadsafe(lambda: answer.done() or outcome())
 
 
 class RequestThreadHandler(ASGIHandler):
-    """Django's handler, with all of the project's middleware in the thread that calls it.
+    """Django's handler, which runs all of the project's middleware in the calling thread.
 
-    needs_event_loop: whether some of that is asynchronous only. It may hold what belongs to the
-        server's event loop, such as a pool of connections, and would fail in another.
+    needs_event_loop: whether some middleware is only asynchronous. It may use objects of the
+        server's event loop, such as a pool of connections, and would fail in another loop.
     """
 
     needs_event_loop = False
@@ -189,7 +191,7 @@ class RequestThreadHandler(ASGIHandler):
         return super().adapt_method_mode(is_async, method, method_is_async, debug, name)
 
     def resolve_request(self, request: Any) -> Any:
-        # Middleware has made the session by now, and most has not asked for what is in it.
+        # By now the middleware has made the session, and most middleware has not loaded its data.
         if (known := prefetch.prefetched(request)) is not None:
             known.give(request)
         view, args, kwargs = super().resolve_request(request)
@@ -206,9 +208,10 @@ class RequestThreadHandler(ASGIHandler):
         response._handler_class = type(self)  # type: ignore[attr-defined]  # as Django's handler does
         keep_django_connections()
         if not response.streaming or getattr(response, "is_for_handover", False):
-            # Here, for it may do whatever else requests do at their end.
+            # In this thread, because close() calls the project's request_finished receivers.
             response.close()
-            # Middleware hangs on a request what knows the request in turn (its user, its session):
-            # left to the garbage collector, a crowd's requests would be megabytes until it comes.
+            # Middleware adds objects to a request that refer back to it (its user, its session).
+            # Without this, a crowd's requests would take megabytes until the garbage collector
+            # runs.
             vars(request).clear()
         return response

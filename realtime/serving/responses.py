@@ -1,4 +1,4 @@
-"""The response that is an event stream, whoever asks for it."""
+"""The response that is an event stream, on every way in which Django can send it."""
 
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -19,24 +19,24 @@ logger = logging.getLogger("realtime")
 
 
 class EventStreamResponse(StreamingHttpResponse):
-    """An event stream, which is opened when the body of the response is asked for.
+    """An event stream, which is opened when the response's body is read.
 
-    In a request with a handover the body is empty: the opened stream is left in the handover, and
+    In a request with a handover the body is empty: the opened stream is put into the handover, and
     goes on after the request. Otherwise the body is the stream. For a test client without an event
-    loop, the body ends with what there is.
+    loop, the body is the events that there are, and ends.
 
-    request: what is answered.
-    admission: what was granted; None for the answer to HEAD.
+    request: the request that is answered.
+    admission: the granted stream; None in the response to HEAD.
     """
 
     def __init__(self, request: HttpRequest, admission: Admission | None) -> None:
-        # Not the request itself: it would be kept for as long as this response.
+        # Not the request itself, which would be kept for as long as this response.
         self._handover = handover_of(request)
         self._admission = admission
         self._accepts_streams = accepts_streams(request)
         if self._handover is not None:
             self._handover.is_awaited = admission is not None
-        # Whether some middleware has put a body of its own in place of the stream, or around it.
+        # Whether a middleware has replaced the stream by a body of its own, or wrapped it.
         self._is_replaced = False
         self._chunks: Any = iter(())
         if admission is not None and hasattr(request, "scope"):
@@ -76,8 +76,8 @@ class EventStreamResponse(StreamingHttpResponse):
             return
         if self._handover is None:
             _say_that_the_application_is_not_wrapped()
-        # Django closes what this returns, but not what that reads from: without this, a stream
-        # whose client has left would go on until its garbage is collected.
+        # Django closes this generator, but not the one that it reads from: without this, a stream
+        # whose client has left would go on until the garbage collector runs.
         async with aclosing(self._chunks):
             async for chunk in super().__aiter__():
                 yield chunk

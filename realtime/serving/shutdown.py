@@ -1,9 +1,9 @@
-"""A process ends: its streams leave first, spread out, then the server stops.
+"""The end of a process: its streams are closed one after the other, then the server stops.
 
-ASGI servers wait for open requests (uvicorn, for ever) or cut them all at once (daphne), and a
-thousand clients come back in the same second. So SIGTERM is heard here first: the streams are
-closed one after the other, and only then does the server learn of it. SIGINT, Ctrl-C, means now.
-A second signal of either kind goes to the server at once.
+ASGI servers wait for open requests (uvicorn, for ever) or cut them all at once (daphne), so that a
+thousand clients reconnect in the same second. So this module handles SIGTERM first: it closes the
+streams one after the other, and then calls the server's own handler. SIGINT (Ctrl-C) goes to the
+server at once, and so does a second signal of either kind.
 """
 
 import asyncio
@@ -17,32 +17,32 @@ from .. import conf
 from ..hub.hub import Hub
 from . import servers
 
-# How long the server's own end waits at most for clients to be told.
+# How long a server's shutdown waits at most for the last chunks to be sent.
 LAST_WORDS_SECONDS = 1.0
 
-# Held here, for the loop itself keeps no more than a weak reference to a task.
+# Kept here, because the loop keeps only a weak reference to a task.
 _draining: set[asyncio.Task[None]] = set()
 _prepared: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 
 
 def prepare() -> None:
-    """Be ready for the end of the server that runs this event loop. Once is enough."""
+    """Prepare for the shutdown of the server that runs this event loop. Once is enough."""
     loop = asyncio.get_running_loop()
     if loop in _prepared:
         return
     _prepared.add(loop)
     servers.at_shutdown(Hub.close_current)
-    # Signals are the main thread's. Under the autoreloader the server has another one, and the
-    # process just ends.
+    # Only the main thread can handle signals. Under the autoreloader the server runs in another
+    # thread, and the process just ends.
     if threading.current_thread() is threading.main_thread():
         _drain_first(signal.SIGTERM, loop, conf.get("DRAIN_SECONDS"))
         _drain_first(signal.SIGINT, loop, 0)
 
 
 def drain() -> None:
-    """Close the streams of a server that ends by itself, as after so many requests.
+    """Close the streams of a server that ends by itself, such as after a number of requests.
 
-    uvicorn waits for them then; gunicorn would kill it after a while.
+    uvicorn waits for them then, and gunicorn would kill it after a while.
     """
     hub = Hub.current()
     if hub.is_draining:
@@ -56,7 +56,7 @@ def drain() -> None:
 
 
 async def _last_words(hub: Hub) -> None:
-    """Wait for what streams were told last: some middleware hands it on in its own time."""
+    """Wait until the streams' last chunks are sent: some middleware passes them on later."""
     for _ in range(50):
         if not len(hub.streams):
             return
@@ -68,12 +68,12 @@ def _drain_first(number: signal.Signals, loop: asyncio.AbstractEventLoop, second
     servers_own: Any = signal.getsignal(number)
     if not callable(servers_own):
         return
-    # Held here, for the loop itself keeps no more than a weak reference to a task.
+    # Kept here, because the loop keeps only a weak reference to a task.
     draining: asyncio.Task[None] | None = None
 
     def handle(number: int, frame: FrameType | None) -> None:
         nonlocal draining
-        # Restored, so that the second signal is the server's alone.
+        # The server's handler is restored first, so that a second signal goes to the server.
         signal.signal(number, servers_own)
 
         async def drain() -> None:

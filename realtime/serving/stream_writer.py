@@ -1,9 +1,8 @@
-"""The stream writer: takes a stream's chunks to its client, after the request has ended.
+"""The stream writer: writes a stream's chunks to its client, after the request has ended.
 
-It has no task and no loop: whatever wakes the stream has it written there and then. Otherwise an
-event costs a thousand tasks, which each wake up, read the same and write. Only a client
-that has to be waited for, or one whose events have to be read from the table, gets a task, until
-it has caught up.
+It has no task of its own: the call that wakes the stream also writes it. With a task for each
+stream, an event for a thousand clients would wake a thousand tasks that all read the same. A client
+gets a task only while the server has to wait for it, or its events have to be read from the table.
 """
 
 import asyncio
@@ -24,9 +23,9 @@ Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
 
 class StreamWriter:
-    """Between one stream and the way to its client.
+    """Writes one stream to the connection of its client.
 
-    request_id: of the request that asked for it, for the log.
+    request_id: the id of the request that asked for the stream, for the log.
     """
 
     __slots__ = ("_catching_up", "_connection", "_is_ended", "_request_id", "_stream")
@@ -38,11 +37,11 @@ class StreamWriter:
         self._stream = stream
         self._connection = connection
         self._is_ended = False
-        # Goes on where the client, or the database, has to be waited for.
+        # The task that goes on when the client or the database has to be waited for.
         self._catching_up: asyncio.Task[None] | None = None
 
     async def run(self, receive: Receive) -> None:
-        """Until the stream ends or the client leaves."""
+        """Write the stream until it ends or the client leaves."""
         began = asyncio.get_running_loop().time()
         try:
             async with self._stream:
@@ -50,7 +49,7 @@ class StreamWriter:
                 self._stream.on_wake = self.flow
                 self._stream.on_stall = self._hang_up
                 self.flow()
-                # It comes after the end of the response, too.
+                # This message also comes after the end of the response.
                 # https://asgi.readthedocs.io/en/latest/specs/www.html#disconnect-receive-event
                 while (await receive())["type"] != "http.disconnect":
                     pass
@@ -69,13 +68,13 @@ class StreamWriter:
 
     @property
     def _about(self) -> dict[str, str]:
-        """What the log says of this stream."""
+        """The fields of log records about this stream."""
         stream = self._stream
         about = {"stream": stream.name, "user": stream.access.user}
         return {**about, "request_id": self._request_id} if self._request_id else about
 
     def flow(self) -> None:
-        """Write what there is for the client, as far as it goes without waiting."""
+        """Write the next chunks for the client, as far as that is possible without waiting."""
         if self._catching_up is not None or self._is_ended:
             return
         try:
@@ -89,7 +88,7 @@ class StreamWriter:
             )
 
     def _pour(self) -> Awaitable[None] | None:
-        """Write until there is nothing more, or something to wait for: that is returned."""
+        """Write until there is nothing more, or return the awaitable that has to be waited for."""
         stream, connection = self._stream, self._connection
         while chunk := stream.take():
             waits_for = connection.write(chunk)
@@ -97,7 +96,7 @@ class StreamWriter:
                 shutdown.drain()
             if waits_for is not None:
                 return waits_for
-            if stream.is_up_to_date:  # as after nearly every chunk
+            if stream.is_up_to_date:  # the case after nearly every chunk
                 return None
         if stream.is_over:
             self._is_ended = True
@@ -112,21 +111,21 @@ class StreamWriter:
         except Exception as error:
             self._give_up(error)
         finally:
-            # Nothing is awaited since the stream was found empty, so no wake-up is missed.
+            # Nothing was awaited after the stream was found empty, so no wake-up is missed.
             self._catching_up = None
 
     def _hang_up(self) -> None:
         try:
             is_cut = self._connection.hang_up()
         except Exception as error:
-            # Whoever finds that a client is to be hung up on looks after the others, too.
+            # The caller still has to look after the other streams.
             logger.error("Could not hang up on a client", exc_info=error, extra=self._about)
             is_cut = False
         if not is_cut:
             self._stream.close(FAILED)
 
     def _give_up(self, error: Exception) -> None:
-        """What fails for one client must not reach whoever woke its stream."""
+        """Cut off a client after an error, which must not reach the code that woke the stream."""
         self._is_ended = True
         # An OSError is how a server may say that the client has left.
         if not isinstance(error, OSError):

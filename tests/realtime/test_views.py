@@ -217,7 +217,7 @@ async def test_if_the_log_goes_away_after_the_head_the_stream_asks_to_come_back(
     async with asyncio.timeout(10):
         text = unmarked(b"".join([chunk async for chunk in response]))
     comment, retry, end = text.decode().split("\n\n")
-    assert comment == ": The event log is away."
+    assert comment == ": The event log can't be reached."
     assert 1_000 <= int(retry.removeprefix("retry: ")) <= 4_000
     assert end == ""
     assert len(hub.streams) == 0

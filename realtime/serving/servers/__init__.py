@@ -1,9 +1,9 @@
-"""What differs between ASGI servers. The only place that knows any of them, with a fallback.
+"""The differences between ASGI servers. No other module knows a particular server.
 
 daphne passes an application's messages on to Twisted and returns at once, however slowly the client
-reads; and it tells an application nothing about its own end. uvicorn does both by the book. Neither
-lets an application hang up on a client. Of a server that isn't known here, streams expect what the
-ASGI specification says, and no more.
+reads; and it doesn't tell an application that it shuts down. uvicorn follows the specification in
+both. Neither lets an application close a client's connection. From any other server, streams expect
+what the ASGI specification says, and no more.
 """
 
 from typing import Any
@@ -23,11 +23,12 @@ __all__ = [
 
 
 def client_connection(send: Any, scope: Scope) -> ClientConnection:
-    """The way to the client of a request: to whom `send` leads, and where `scope` says they are.
+    """The connection to the client of a request.
 
-    send: the server's own, or one that some ASGI middleware has put around it.
+    send: the server's own `send`, or one that an ASGI middleware has wrapped around it.
+    scope: the request's scope, which has the addresses of client and server.
 
-    Returns what the known server offers, or what holds for any server.
+    Returns a connection for the server if it is a known one, otherwise one for any server.
     """
     return (
         daphne.client_connection(send, scope)

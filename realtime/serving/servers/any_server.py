@@ -1,4 +1,4 @@
-"""A server of which nothing is known: what the ASGI specification says, and no more."""
+"""Any other server: only what the ASGI specification says is used."""
 
 import os
 import socket
@@ -14,10 +14,9 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 class ClientConnection:
-    """The way to one client, through a server of which nothing is known.
+    """The connection to one client, through any ASGI server.
 
-    is_server_ending: whether the server is about to end without having been told to by a signal,
-        as far as the last write has shown.
+    is_server_ending: at the last write, the server was shutting down without a signal.
     """
 
     is_server_ending = False
@@ -32,8 +31,8 @@ class ClientConnection:
     def write(self, chunk: bytes) -> Awaitable[None] | None:
         """Send a chunk of the response's body.
 
-        Returns what to await before the next, so that a client that doesn't read stops its own
-        stream instead of growing the server's memory; None if the server takes more at once.
+        Returns an awaitable to await before the next chunk, so that a slow client delays its own
+        stream instead of filling the server's memory; None if the server takes more at once.
         """
         return self._send(body(chunk, more_body=True))
 
@@ -42,12 +41,12 @@ class ClientConnection:
         return self._send(body(b"", more_body=False))
 
     def hang_up(self) -> bool:
-        """Cut the connection to a client that doesn't read; False if there is no way to.
+        """Close the connection to a client that doesn't read; False if that isn't possible.
 
-        A response that just ended would wait in the server until the client has read all of it.
-        The server holds the connection in this process, so it is shut down here, and the server
-        notices. There is no way to one that has other addresses than the scope says, as behind a
-        proxy that the server trusts: that one hangs up on its clients itself.
+        If the response were only ended, it would stay in the server until the client has read it
+        all. The socket belongs to this process, so it is shut down here, and the server notices.
+        That isn't possible if the scope has other addresses than the socket, as behind a proxy that
+        the server trusts: then the proxy has to close the connection to its client.
         """
         return _shut_down(self._client, self._server)
 
@@ -60,20 +59,20 @@ def body(chunk: bytes, *, more_body: bool) -> Message:
 def _shut_down(client: Any, server: Any) -> bool:
     """Shut down the TCP connection of this process between two addresses, if there is one.
 
-    It goes through all of the process's files, but happens only when somebody is hung up on.
+    It goes through all of the process's open files, but runs only to cut off a client.
     """
     if not client or not server:
         return False
     try:
         files = os.listdir("/dev/fd")
-    except OSError:  # to list them takes one more, and there may be no more; or no such folder
+    except OSError:  # no such folder, or no file descriptor left to list it
         return False
     for name in files:
         try:
             if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
                 continue
             connection = socket.socket(fileno=int(name))
-        except OSError:  # the folder's own, closed by now
+        except OSError:  # the folder's own descriptor, which is closed by now
             continue
         try:
             if (
@@ -83,7 +82,7 @@ def _shut_down(client: Any, server: Any) -> bool:
             ):
                 connection.shutdown(socket.SHUT_RDWR)
                 return True
-        except OSError:  # it listens, or its client has left
+        except OSError:  # a listening socket, or one whose client has left
             continue
         finally:
             connection.detach()  # it stays the server's

@@ -5,14 +5,14 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-# How many clients may wait to be accepted; the kernel has a limit of its own (somaxconn).
+# How many clients may wait to be accepted. The kernel has a limit of its own (somaxconn).
 BACKLOG = 4096
 
 
 def at_shutdown(close: Callable[[], Awaitable[None]]) -> None:
     """Await `close()` when the server that runs this event loop shuts down.
 
-    For daphne, which has no lifespan protocol; the others say it by `lifespan.shutdown`.
+    For daphne, which has no lifespan protocol; other servers send `lifespan.shutdown`.
     """
     reactor = running_reactor()
     if reactor is None:
@@ -34,11 +34,11 @@ def running_reactor() -> Any:
 
 
 def let_crowds_wait() -> None:
-    """Let a crowd of clients wait to be accepted, once the server listens.
+    """Let more clients wait to be accepted, once the server listens.
 
-    For daphne, which lets 50: whoever finds no place tries again after one second, then two, then
-    four. Measured with a thousand at once on a core that had other work: all had their streams
-    after 19 to 23 s instead of 29 s. uvicorn lets 2,048.
+    daphne lets 50 wait, uvicorn 2,048. A client that finds no place tries again after one second,
+    then two, then four. Measured with a thousand at once on a core that had other work: all had
+    their streams after 19 to 23 s instead of 29 s.
     """
     reactor = sys.modules.get("twisted.internet.reactor")
     if reactor is not None:
@@ -50,5 +50,5 @@ def _widen_backlogs(reactor: Any) -> None:
 
     for reader in reactor.getReaders():
         if isinstance(reader, Port):
-            # A second listen() changes the length of the queue, and nothing else.
+            # A second listen() only changes the length of the queue.
             reader.socket.listen(BACKLOG)

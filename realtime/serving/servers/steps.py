@@ -1,4 +1,4 @@
-"""Coroutines that are begun without a task."""
+"""Starting coroutines without a task."""
 
 from collections.abc import Awaitable, Coroutine, Generator
 from functools import partial
@@ -7,11 +7,14 @@ from typing import Any
 
 
 def begin(steps: Coroutine[Any, Any, None]) -> Awaitable[None] | None:
-    """Run a coroutine up to where it waits: the rest of it; None if there is none.
+    """Run a coroutine until it has to wait.
 
-    As Python 3.12's eager tasks do, but without a task where there is nothing to wait for. Only
-    for a coroutine that doesn't ask which task it is part of. Measured as above, on uvicorn: p50
-    59 ms instead of 526 ms, for otherwise each write of each client starts a task.
+    Python 3.12's eager tasks do that too, but they make a task even if the coroutine never waits.
+    The coroutine must not ask for the current task. Measured on uvicorn with 10 events a second to
+    1,000 clients, on a core that had other work: p50 59 ms instead of 526 ms, because otherwise
+    each write to each client starts a task.
+
+    Returns the rest of the coroutine as an awaitable; None if it has finished.
     """
     try:
         waits_for = steps.send(None)
@@ -22,7 +25,7 @@ def begin(steps: Coroutine[Any, Any, None]) -> Awaitable[None] | None:
 
 @coroutine
 def _rest(steps: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
-    """What is left of a coroutine that has begun, and waits for a future already."""
+    """The rest of a coroutine that has started and waits for a future."""
     while True:
         try:
             answer = yield waits_for

@@ -47,7 +47,7 @@ async def test_event_source_is_told_so_by_a_stream_that_ends(open_one, alice, se
     assert response.status_code == 200
     assert response["Content-Type"] == "text/event-stream"
     comment, retry, end = response.content.decode().split("\n\n")
-    assert comment.startswith(": You have as many streams")
+    assert comment.startswith(": You have reached your limit")
     assert 5_000 <= int(retry.removeprefix("retry: ")) <= 30_000
     assert end == ""
 

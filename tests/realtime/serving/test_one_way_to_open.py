@@ -483,8 +483,8 @@ async def test_a_log_that_goes_away_while_a_stream_is_opened_is_told_as_ever(
             assert answer.status == 503
             assert answer.headers[b"content-type"] == b"application/json"
             assert int(answer.headers[b"retry-after"]) >= 1
-            assert b"away" in answer.body
+            assert b"can't be reached" in answer.body
         else:
             assert answer.status == 200
-            assert answer.body.startswith(b": The event log is away.\n\nretry: ")
+            assert answer.body.startswith(b": The event log can't be reached.\n\nretry: ")
         assert counts.rejected["503 away"] == rejected + 1
