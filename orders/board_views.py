@@ -1,7 +1,7 @@
 """The staff's board, and what its script asks for again and again."""
 
 from django import forms
-from django.contrib.auth.decorators import login_required, permission_required
+from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -14,12 +14,10 @@ from realtime.bell import keep_for_back
 from .board import Filter, board_snapshot, summary
 from .exceptions import InvalidTransition
 from .models import Order
+from .permissions import may_change_orders, may_view_orders
 from .status import Status
 
 # Who may read the stream of everybody's orders; see `orders_realtime` in urls.py.
-may_view_orders = permission_required("orders.view_order", raise_exception=True)
-
-
 ANY_PART = _("Any part of the name, in upper or lower case")
 
 
@@ -65,7 +63,7 @@ def orders_board(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @login_required
-@permission_required("orders.change_order", raise_exception=True)
+@may_change_orders
 def order_move(request: HttpRequest, pk: int) -> HttpResponse:
     """Move an order on to its next status, from its row of the board.
 

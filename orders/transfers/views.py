@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 from django import forms
-from django.contrib.auth.decorators import login_required, permission_required
+from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 import realtime
 from orders.events import STREAM
+from orders.permissions import may_add_orders, may_view_orders
 
 from .importing import UnreadableFile, count_rows, read_header
 from .models import Transfer
@@ -22,10 +23,6 @@ from .tasks import run_transfer
 
 MOST_BYTES = 5 * 1024 * 1024
 SHOWN = 20
-
-# Who may read the stream of everybody's orders, in which transfers are told of too.
-may_view_orders = permission_required("orders.view_order", raise_exception=True)
-may_add_orders = permission_required("orders.add_order", raise_exception=True)
 
 
 class ImportForm(forms.Form):
