@@ -35,7 +35,7 @@ ALIVE = timedelta(seconds=50)
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # can't be subscripted when it runs
-    """Nothing is added, changed or deleted here: the log is the library's own."""
+    """Nothing is added, changed or deleted here: the tables are the library's own."""
 
     actions = None
 
@@ -48,17 +48,21 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # can't be sub
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+
+class LogAdmin(ReadOnlyAdmin):
+    """Of a table in the database of the event log."""
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).using(conf.get("DATABASE"))
 
 
 @admin.register(DeadLetter)
-class DeadLetterAdmin(ReadOnlyAdmin):
+class DeadLetterAdmin(LogAdmin):
     list_display = ("outbox_id", "stream", "topic", "type", "created_at", "set_aside_at", "reason")
 
 
 @admin.register(Stream)
-class StreamAdmin(ReadOnlyAdmin):
+class StreamAdmin(LogAdmin):
     list_display = ("name", "position", "kept", "a_minute", "waiting", "lag", "retention", "log")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -158,7 +162,7 @@ def _position(text: str | None) -> int | None:
 
 
 @admin.register(Process)
-class ProcessAdmin(ReadOnlyAdmin):
+class ProcessAdmin(LogAdmin):
     list_display = ("__str__", "started_at", "beat_at", "is_alive", "streams")
     ordering = ("host", "pid")
     change_form_template = "admin/realtime/process/change_form.html"
