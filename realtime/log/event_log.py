@@ -45,9 +45,9 @@ NUMBER_EVENTS = """
 STREAM_STATE = load("stream_state")
 READ_TAIL = load("read_tail")
 NUMBER_AND_READ = f"{NUMBER_EVENTS};\n{READ_TAIL}"
-REPLAY_EVERYTHING = load("replay_everything")
-REPLAY_SELECTION = load("replay_selection")
-REPLAY_TOPICS = load("replay_topics")
+REPLAY_EVERYTHING = load("replay", batch="replay_everything")
+REPLAY_SELECTION = load("replay", batch="replay_selection")
+REPLAY_TOPICS = load("replay", batch="replay_topics")
 PRUNED_KINDS = load("pruned_kinds")
 STREAMS_BEHIND = load("streams_behind")
 OLDEST_WAITING = load("oldest_waiting")

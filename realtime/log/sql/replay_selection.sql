@@ -1,35 +1,16 @@
--- The events that a reader missed who follows some types in all topics and all types in some
--- topics: a batch at most, in order, and how far the log has been pruned. replay_everything.sql
--- does the same for a reader of the whole stream.
+-- The batch that replay.sql reads for a reader who follows some types in all topics and all types
+-- in some topics.
 --
 -- Events that the reader doesn't follow are included, without data: if they were left out, one
 -- batch might have to skip a million of them.
 SELECT
-    event.rows_found, stream.pruned_through, stream.pruned_mark, own.mark AS own_mark,
-    reached.mark AS reached_mark, event.position, event.mark, event.type, event.data
-FROM realtime_stream AS stream
-LEFT JOIN realtime_event AS own ON own.stream = %(stream)s AND own.position = %(after)s
-LEFT JOIN realtime_event AS reached
-    ON reached.stream = %(stream)s AND reached.position = %(through)s
-LEFT JOIN LATERAL (
-    SELECT
-        position, mark, type, data,
-        count(*) OVER () AS rows_found,
-        coalesce(sum(octet_length(data)) OVER (ORDER BY position), 0)
-            - coalesce(octet_length(data), 0) AS bytes_before
-    FROM (
-        SELECT
-            position, mark, type,
-            CASE WHEN type = ANY (%(types)s::text[]) OR topic = ANY (%(topics)s::text[])
-                THEN data
-            END AS data
-        FROM realtime_event
-        WHERE realtime_event.stream = %(stream)s
-            AND position > %(after)s
-            AND position <= %(through)s
-        ORDER BY position
-        LIMIT %(batch_rows)s
-    ) AS batch
-) AS event ON event.bytes_before < %(batch_bytes)s
-WHERE stream.name = %(stream)s
-ORDER BY event.position
+    position, mark, type,
+    CASE WHEN type = ANY (%(types)s::text[]) OR topic = ANY (%(topics)s::text[])
+        THEN data
+    END AS data
+FROM realtime_event
+WHERE realtime_event.stream = %(stream)s
+    AND position > %(after)s
+    AND position <= %(through)s
+ORDER BY position
+LIMIT %(batch_rows)s

@@ -7,7 +7,7 @@ import pytest
 
 from realtime.log.sql import load
 
-REPLAY = load("replay_topics")
+REPLAY = load("replay", batch="replay_topics")
 OTHERS = 20_000
 
 
