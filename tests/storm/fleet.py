@@ -1,9 +1,5 @@
 """A fleet under fire: three server processes on one database, and those who place orders."""
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -11,12 +7,12 @@ from pathlib import Path
 
 from realtime.log.cursor import START, Cursor
 
-from ..servers import ROOT, ServerProcess, free_port, running_server
+from ..servers import ServerProcess, free_port, running_server
 from .cluster import Cluster, running_cluster
-from .people import Person
+from .people import Person, make
 from .proxy import Proxy, running_proxy
 from .truth import PublishedEvent
-from .writing import Writers
+from .writing import WriterProcesses, Writers
 
 DATABASE = "postgres"
 SERVERS = 3
@@ -53,10 +49,9 @@ class Fleet:
         self.people = people
         self.customers = [person for person in people if not person.is_staff]
         self.staff = [person for person in people if person.is_staff]
-        self.environment = {
-            "DATABASE_URL": cluster.url(DATABASE),
-            "DJANGO_SETTINGS_MODULE": settings,
-        }
+        self.writer_processes = WriterProcesses(
+            {"DATABASE_URL": cluster.url(DATABASE), "DJANGO_SETTINGS_MODULE": settings}
+        )
         ports = [cluster.port] * (SERVERS - 1) + [proxy.port]
         self.servers = [Server(cluster.url(DATABASE, port), settings) for port in ports]
 
@@ -103,31 +98,23 @@ class Fleet:
 
     @contextmanager
     def writers(self, name: str, *, count: int, events: int, pause: float) -> Iterator[Writers]:
-        writers = Writers(self.environment, name, count=count, events=events, pause=pause)
+        writers = self.writer_processes.write(name, count=count, events=events, pause=pause)
         try:
             yield writers
         finally:
-            writers.kill()
+            writers.release()
 
 
 @contextmanager
 def open_fleet(folder: Path, settings: str, *, files: Path) -> Iterator[Fleet]:
     """files: of the database that it begins with, see shop_cluster.py."""
     with running_cluster(folder, files=files) as cluster, running_proxy(cluster.port) as proxy:
-        environment = {
-            "DATABASE_URL": cluster.url(DATABASE),
-            "DJANGO_SETTINGS_MODULE": settings,
-        }
-        people = subprocess.run(
-            [sys.executable, "-m", "tests.storm.people"],
-            cwd=ROOT,
-            env={**os.environ, **environment},
-            stdout=subprocess.PIPE,
-            check=True,
-        ).stdout
-        fleet = Fleet(cluster, proxy, [Person(*each) for each in json.loads(people)], settings)
+        with cluster.connect(DATABASE) as session:
+            people = make(session)
+        fleet = Fleet(cluster, proxy, people, settings)
         try:
             fleet.start_servers()
             yield fleet
         finally:
             fleet.stop_servers()
+            fleet.writer_processes.end()

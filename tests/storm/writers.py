@@ -1,19 +1,21 @@
 """Those who place orders: a process of several threads, each with a connection of its own.
 
-    python -m tests.storm.writers --first 0 --count 8 --events 100 --pause 0.02 --seed 7
+    python -m tests.storm.writers
 
-Each writes until it has committed so many events, or until standard input ends. Prints a line of
-JSON for each transaction: its outcome, and the events that it would have published.
+A line of JSON on standard input begins a storm: the fields of `Storm`. Each of its writers goes on
+until it has committed so many events, or until the line `END`. Prints a line of JSON for each
+transaction: its outcome, and the events that it would have published; and one after each storm.
 """
 
-import argparse
 import json
-import os
 import random
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
+from queue import SimpleQueue
+from typing import NamedTuple
 
 import django
 
@@ -33,6 +35,20 @@ UNKNOWN = "unknown"
 
 NOTE = "note"
 
+# The command to end a storm, and what is printed when it has ended.
+END = "end"
+ENDED = "ended"
+
+
+class Storm(NamedTuple):
+    """pause: seconds between two transactions of a writer, on average."""
+
+    seed: str
+    first: int
+    count: int
+    events: int
+    pause: float
+
 
 class ChangedMind(Exception):
     """The customer leaves without buying."""
@@ -42,18 +58,14 @@ class Writer:
     """Writes orders in every way that an application has."""
 
     def __init__(
-        self,
-        number: int,
-        customers: list[int],
-        arguments: argparse.Namespace,
-        ended: threading.Event,
+        self, number: int, customers: list[int], storm: Storm, ended: threading.Event
     ) -> None:
         self._number = number
         self._customers = customers
-        self._random = random.Random(f"{arguments.seed}/{number}")
-        self._events = arguments.events
-        self._pause = arguments.pause
-        self._run = arguments.seed
+        self._random = random.Random(f"{storm.seed}/{number}")
+        self._events = storm.events
+        self._pause = storm.pause
+        self._run = storm.seed
         self._ended = ended
         self._serial = count(1)
         self._mine: list[int] = []  # orders that are committed and can be moved on
@@ -163,31 +175,35 @@ def report(outcome: str, events: list[str]) -> None:
         print(json.dumps([outcome, events]), flush=True)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--first", type=int, required=True)
-    parser.add_argument("--count", type=int, required=True)
-    parser.add_argument("--events", type=int, required=True)
-    parser.add_argument("--pause", type=float, required=True)
-    parser.add_argument("--seed", required=True)
-    arguments = parser.parse_args()
+def write(storm: Storm, ended: threading.Event) -> None:
     customers = list(
         get_user_model().objects.filter(is_staff=False).order_by("pk").values_list("pk", flat=True)
     )
     connection.close()
-    ended = threading.Event()
-
-    def end_with_standard_input() -> None:
-        os.read(0, 1)
-        ended.set()
-
-    threading.Thread(target=end_with_standard_input, daemon=True).start()
-    writers = [
-        Writer(number, customers, arguments, ended)
-        for number in range(arguments.first, arguments.first + arguments.count)
-    ]
-    with ThreadPoolExecutor(arguments.count) as threads:
+    numbers = range(storm.first, storm.first + storm.count)
+    writers = [Writer(number, customers, storm, ended) for number in numbers]
+    with ThreadPoolExecutor(storm.count) as threads:
         list(threads.map(Writer.run, writers))  # raises what one of them raised
+
+
+def main() -> None:
+    storms: SimpleQueue[tuple[Storm, threading.Event] | None] = SimpleQueue()
+
+    def take_commands() -> None:
+        ended = threading.Event()
+        for line in sys.stdin:
+            if (command := json.loads(line)) == END:
+                ended.set()
+            else:
+                ended = threading.Event()
+                storms.put((Storm(**command), ended))
+        ended.set()
+        storms.put(None)
+
+    threading.Thread(target=take_commands, daemon=True).start()
+    while (begun := storms.get()) is not None:
+        write(*begun)
+        report(ENDED, [])
 
 
 if __name__ == "__main__":
