@@ -2,9 +2,8 @@
 keyboard, in narrow windows, from right to left, in colours that the system chooses.
 """
 
-import itertools
 import re
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -38,13 +37,10 @@ def orders(alice) -> list[Order]:
 
 
 @pytest.fixture
-def pages(visit, alice, orders) -> list[tuple[str, Any]]:
+def pages(orders) -> list[tuple[str, str]]:
     """The addresses that Alice can come to, and what has to be there before it can be judged."""
-    page = visit(alice)
-    expect(titles(page)).to_have_count(3)  # so the server has published them
-    page.close()  # a page with the list marks as seen what arrives
     return [
-        ("/notifications/", "main .bell-item"),
+        ("/notifications/", "main .bell-item >> nth=2"),
         ("/notifications/?show=archived&q=nothing", "main .bell-empty"),
         ("/notifications/choices/", "main fieldset"),
         (f"/orders/{orders[0].pk}/", ".timeline"),
@@ -148,31 +144,38 @@ def test_the_bell_by_keyboard_alone(visit, alice):
 def test_it_fits_its_window(visit, complaints, alice, pages, subtests):
     complaints.expect("403")
     page = visit(alice)
-    shapes = list(itertools.product(WIDTHS, DIRECTIONS))
     for address, judged in pages:
         page.goto(address)
         expect(page.locator(judged).first).to_be_visible()
-        for width, direction in shapes:
+        for width, direction in shapes(page):
             with subtests.test(address=address, width=width, direction=direction):
-                set_shape(page, width, direction)
                 assert page.evaluate("document.documentElement.scrollWidth") == width
-    for width, direction in shapes:
-        with subtests.test(address=ELSEWHERE, width=width, direction=direction):
-            page.goto(ELSEWHERE)
-            expect_live(page)
-            set_shape(page, width, direction)
-            place(alice)
-            expect(page.locator(".bell-toast")).to_be_visible()
+
+
+def test_bell_and_toasts_fit_the_window(visit, alice, orders, subtests):
+    page = visit(alice, at=ELSEWHERE)
+    expect_live(page)
+    place(alice)
+    expect(page.locator(".bell-toast")).to_be_visible()
+    page.locator(".bell-toast a").first.focus()  # it stays as long as somebody is at it
+    for width, direction in shapes(page):
+        with subtests.test(shown="toast", width=width, direction=direction):
             assert_inside(page, ".bell-toast", width)
-            open_bell(page)
+    open_bell(page)
+    for width, direction in shapes(page):
+        with subtests.test(shown="bell", width=width, direction=direction):
             assert_inside(page, "[data-bell-panel]", width)
             assert_inside(page, "[data-bell-panel] .bell-act-read >> nth=0", width)
             assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
-def set_shape(page: Page, width: int, direction: str) -> None:
-    page.set_viewport_size({"width": width, "height": 640})
-    page.evaluate("direction => { document.documentElement.dir = direction; }", direction)
+def shapes(page: Page) -> Iterator[tuple[int, str]]:
+    """All widths and directions, one after the other, which the page then has."""
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 640})
+        for direction in DIRECTIONS:
+            page.evaluate("direction => { document.documentElement.dir = direction; }", direction)
+            yield width, direction
 
 
 def assert_inside(page: Page, selector: str, width: int) -> None:

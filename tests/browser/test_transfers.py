@@ -16,6 +16,7 @@ from .following import is_question
 from .test_accessibility import assert_inside
 
 LONG_MS = 60_000
+BLANK = "about:blank"
 WIDTHS = [360, 1280]
 # Of an import: a line that names nobody.
 ERRORS = [[3, "customer", "no_customer", {"value": "bob"}]]
@@ -89,7 +90,7 @@ def test_the_exported_file_is_downloaded(visit, shop, alice):
 
 def test_of_one_that_no_worker_takes_the_open_page_says_what_to_do(visit, shop):
     waiting = Transfer.objects.create(kind="export", name="orders.csv", started_by=shop)
-    page = visit(shop)
+    page = visit(shop, at=BLANK, permissions=[])  # a session of its own, whose clock this is
     page.clock.install()
     page.goto("/orders/transfers/")
     expect_live(page)
@@ -125,7 +126,7 @@ def tell(transfer, done, state="running"):
 
 
 def test_the_strip_is_in_every_tab_and_on_every_page_over_the_one_connection(visit, shop, transfer):
-    page = visit(shop)
+    page = visit(shop, at=BLANK)
     opened = []
     page.context.on("request", lambda sent: opened.append(sent) if is_stream(sent) else None)
     page.context.on("requestfailed", lambda sent: sent in opened and opened.remove(sent))
