@@ -78,10 +78,12 @@ def outlive_request(application: Application) -> Application:
         hub = Hub.current()
         shutdown.prepare()
         garbage.put_start_aside()
-        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+        if scope["type"] != "http":
             await application(scope, receive, send)
             return
-        view = _probable_view(_path_info(scope), settings.ROOT_URLCONF)
+        view = None
+        if scope["method"] in ("GET", "HEAD"):  # a request thread has no body to give
+            view = _probable_view(_path_info(scope), settings.ROOT_URLCONF)
         if view is not None and getattr(view, "skips_middleware", False):
             response = await view(ASGIRequest(scope, BytesIO()))
             await request_threads.handler.send_response(response, send)

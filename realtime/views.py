@@ -12,7 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError, connections
 from django.db.models import QuerySet
 from django.db.transaction import non_atomic_requests
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import ResolverMatch
 from django.views import View
@@ -38,6 +38,9 @@ from .serving.rejections import (
 from .serving.responses import EventStreamResponse
 from .serving.thread_loop import call_synchronously
 
+# The methods that change nothing.
+READING = frozenset({"get", "head", "options", "trace"})
+
 
 @lru_cache(maxsize=1024)
 def _selection(types: tuple[str, ...], topics: tuple[str, ...]) -> Selection:
@@ -51,13 +54,23 @@ def _types(types: tuple[str, ...]) -> frozenset[str]:
 
 
 def _dispatching_off_the_loop(view: Callable[..., Any]) -> Callable[..., Any]:
-    """For a subclass whose `dispatch` may query the database, as a decorator of it may; or whose
-    `get` is a plain function that returns what ours does.
+    """For a subclass with a `setup` or `dispatch` of its own, or a decorated one: it may query the
+    database.
     """
 
     @wraps(view)
     async def dispatching(*args: Any, **kwargs: Any) -> HttpResponseBase:
         return await _called_off_the_loop(view, *args, **kwargs)
+
+    return dispatching
+
+
+def _dispatching(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Django only marks its own as a coroutine function, and a partial() of it has no such mark."""
+
+    @wraps(view)
+    async def dispatching(*args: Any, **kwargs: Any) -> HttpResponseBase:
+        return cast(HttpResponseBase, await view(*args, **kwargs))
 
     return dispatching
 
@@ -111,6 +124,8 @@ class EventStreamView(View):
         open in a process; None: REALTIME["MAX_STREAMS_PER_ADDRESS"].
     """
 
+    # A subclass that takes others, such as POST, is not exempt from what guards these: CSRF tokens,
+    # and LoginRequiredMiddleware, which then sends to its page whoever has a token only.
     http_method_names = ["get", "head"]
     # A subclass may have a plain `get` all the same, see as_view().
     view_is_async = True
@@ -130,13 +145,17 @@ class EventStreamView(View):
                 f"{cls.__qualname__}.topics() has to be synchronous: it is called in a thread, "
                 "where it may query the database."
             )
+        methods = {
+            name.lower() for name in initkwargs.get("http_method_names", cls.http_method_names)
+        }
         view: Any = super().as_view(**initkwargs)
-        if cls.dispatch is not View.dispatch or not iscoroutinefunction(cls.get):
-            view = _dispatching_off_the_loop(view)
-        # It changes nothing; and a POST is to be told 405, not that it lacks a CSRF token.
-        view.csrf_exempt = True
-        # Without credentials it says so itself, to scripts that can't follow to a login page.
-        view = login_not_required(view)
+        is_plain = _is_overridden(cls, "setup") or _is_overridden(cls, "dispatch")
+        view = _dispatching_off_the_loop(view) if is_plain else _dispatching(view)
+        if methods <= READING:
+            # It changes nothing; and a POST is to be told 405, not that it lacks a CSRF token.
+            view.csrf_exempt = True
+            # Without credentials it says so itself, to scripts that can't follow to a login page.
+            view = login_not_required(view)
         # A stream is open for days, and no transaction may be. It writes nothing.
         for alias in connections:
             view = non_atomic_requests(using=alias)(view)
@@ -145,10 +164,22 @@ class EventStreamView(View):
         view.undecorated = view
         return cast(Callable[..., Any], view)
 
+    # Asynchronous, for decorators to see that: method_decorator(never_cache, name="dispatch").
+    async def dispatch(  # type: ignore[override]  # what Django's returns is awaitable here, too
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        handler = getattr(self, (request.method or "").lower(), self.http_method_not_allowed)
+        dispatch: Any = super().dispatch
+        if iscoroutinefunction(handler) and not _is_overridden(type(self), "dispatch"):
+            return cast(HttpResponseBase, await dispatch(request, *args, **kwargs))
+        # A plain function of a subclass, or a mixin that stands after this class.
+        return await _called_off_the_loop(dispatch, request, *args, **kwargs)
+
     async def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if (question := question_of(request)) is not None:
             question.topics = await sync_to_async(self._topics_again)(request, kwargs)
-            return HttpResponse()
+            # As the answer was, for what stands around: an empty page would be kept by a cache.
+            return EventStreamResponse(request, None)
         if not hasattr(request, "scope") and not is_of_test_client(request):
             return NeedsASGI().response
         handover = handover_of(request)
@@ -319,10 +350,7 @@ class EventStreamView(View):
 
     def _overrides(self, *methods: str) -> bool:
         """Whether any of these methods is the project's: of a subclass, or given to `as_view()`."""
-        return any(
-            name in vars(self) or getattr(type(self), name) is not getattr(EventStreamView, name)
-            for name in methods
-        )
+        return any(name in vars(self) or _is_overridden(type(self), name) for name in methods)
 
     def _follows(self, request: HttpRequest) -> bool:
         """Whether the client stays when all has been said. Raises Rejected."""
@@ -330,6 +358,12 @@ class EventStreamView(View):
         if follow not in ("yes", "no"):
             raise Rejected(400, "follow has to be “yes” (or left out) or “no”.")
         return follow == "yes"
+
+
+def _is_overridden(view_class: type[View], method: str) -> bool:
+    """Whether a class of the project's has a method of this name, wherever it is mixed in."""
+    bases = set(view_class.__mro__) - {EventStreamView, View}
+    return any(method in vars(base) for base in bases)
 
 
 class Unauthorized(Rejected):

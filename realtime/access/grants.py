@@ -212,7 +212,7 @@ def _may_hold(access: Grant, users: dict[str, Any], permissions: Permissions) ->
         return _holds(access, users, permissions)
     except Error:  # InterfaceError is no DatabaseError
         raise
-    except Exception:
+    except BaseException:  # in a thread SystemExit and CancelledError mean nobody but that code
         if not failed_before:
             logger.exception("A view, or a backend, could not say again what a stream may follow")
         access.has_failed = True

@@ -32,7 +32,7 @@ from ..access import prefetch
 from ..access.prefetch import Prefetch
 from ..postgres.connections import keep_django_connections
 from ..postgres.deadlines import DjangoDeadline
-from .thread_loop import ThreadLoop, run_in_this_thread
+from .thread_loop import ThreadLoop, as_error, run_in_this_thread
 
 Scope = dict[str, Any]
 
@@ -153,8 +153,8 @@ class RequestThreads:
             if request.prefetch is not None:
                 request.prefetch.look_up()
             outcome = partial(answer.set_result, self.handler.respond(request.scope))
-        except Exception as error:
-            outcome = partial(answer.set_exception, error)
+        except BaseException as error:
+            outcome = partial(answer.set_exception, as_error(error))
         if (known := request.scope.pop(prefetch.SCOPE_KEY, None)) is not None:
             known.forget()
         # The loop may have been closed meanwhile.

@@ -43,6 +43,8 @@ class EventStreamResponse(StreamingHttpResponse):
             self._chunks = _until_the_client_leaves(admission)
         elif admission is not None:
             self._chunks = _what_there_is(admission)
+        elif hasattr(request, "scope"):
+            self._chunks = _nothing()
         super().__init__(self._chunks, content_type="text/event-stream", headers=UNBUFFERED)
 
     @property
@@ -57,11 +59,26 @@ class EventStreamResponse(StreamingHttpResponse):
 
     @property
     def is_for_handover(self) -> bool:
-        """Whether the stream goes on after the request."""
-        return self._handover is not None and not self._is_replaced
+        """Whether the stream goes on after the request.
+
+        Not if some middleware has made another response, which reads this one: Django's handler
+        notes itself in the one that it sends, and nowhere else.
+        """
+        is_sent = self._handler_class is not None  # type: ignore[attr-defined]  # Django's own
+        return self._handover is not None and not self._is_replaced and is_sent
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self.is_async:
+            # Django would read it to its end first. No TypeError, which join() has other words for.
+            raise RuntimeError(
+                "An event stream has no end, so its body can't be read synchronously, as some "
+                "middleware has tried to. Let that leave alone what is `response.streaming`, or "
+                "put an asynchronous generator in place of `response.streaming_content`."
+            )
+        return super().__iter__()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        if self._admission is None and not self._is_replaced:
+        if self._admission is None:
             return
         handover, admission = self._handover, self._admission
         if handover is not None and admission is not None and self.is_for_handover:
@@ -81,6 +98,11 @@ class EventStreamResponse(StreamingHttpResponse):
         async with aclosing(self._chunks):
             async for chunk in super().__aiter__():
                 yield chunk
+
+
+async def _nothing() -> AsyncGenerator[bytes, None]:
+    return
+    yield b""
 
 
 async def _until_the_client_leaves(admission: Admission) -> AsyncGenerator[bytes, None]:

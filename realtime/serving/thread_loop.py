@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import copy_context
+from functools import partial
 from typing import Any, TypeVar
 
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext, async_to_sync, sync_to_async
@@ -81,10 +82,32 @@ class ThreadLoop:
 def _make(function: Callable[[], Any], answer: "asyncio.Future[Any]") -> None:
     try:
         result = function()
-    except Exception as error:
-        answer.set_exception(error)
+    except BaseException as error:
+        answer.set_exception(as_error(error))
     else:
         answer.set_result(result)
+
+
+def as_error(error: BaseException) -> Exception:
+    """What somebody else's code has raised in a thread, as what a future can carry.
+
+    A StopIteration, as of `next()`, is refused by futures; SystemExit and CancelledError mean
+    neither this thread nor the task that waits for it, which would wait for ever.
+    """
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    converted = RuntimeError(f"A view or middleware has raised {error!r}.")
+    converted.__cause__ = error
+    return converted
+
+
+def _call(function: Callable[[], Result]) -> Result:
+    try:
+        return function()
+    except BaseException as error:
+        if (converted := as_error(error)) is not error:
+            raise converted from error
+        raise
 
 
 async def _in_its_context(awaitable: Awaitable[Result]) -> Result:
@@ -126,7 +149,7 @@ async def call_synchronously(function: Callable[[], Result], seconds: float) -> 
     if thread is not None and thread.is_running:
         return await thread.call(function)
     with DjangoDeadline(seconds) as timed:
-        result: Result = await sync_to_async(timed(function))()
+        result: Result = await sync_to_async(timed(partial(_call, function)))()
         return result
 
 

@@ -10,13 +10,15 @@ import pytest
 from asgiref.sync import async_to_sync, markcoroutinefunction, sync_to_async
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
+from django.core.cache import cache
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_finished
 from django.db import connections
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.test import AsyncClient, Client, RequestFactory
 
 import realtime
+from realtime import conf
 from realtime.counts import counts
 from realtime.hub.hub import Hub
 from realtime.log import wire
@@ -25,6 +27,7 @@ from realtime.serving.responses import _say_that_the_application_is_not_wrapped
 from tests.clients import STREAM, bearer
 from tests.realtime.conftest import in_thread, publish, unmarked
 from tests.realtime.serving.conftest import session_cookie
+from tests.realtime.serving.urls import Failing
 from tests.waiting import soon, until, wait_until
 
 EVERYWHERE = ["wrapped", "not wrapped", "AsyncClient"]
@@ -62,7 +65,10 @@ def first_event(data):
 @pytest.mark.parametrize("way", EVERYWHERE)
 @pytest.mark.parametrize(
     "path",
-    ["/plain", "/dispatch", "/get", "/plain-get", "/documents/7/live", "/en/live", "/de/live"],
+    [
+        *("/plain", "/documents/7/live", "/en/live", "/de/live"),
+        *("/dispatch", "/get", "/plain-get", "/querying-setup", "/never-cached", "/partial"),
+    ],
 )
 async def test_a_stream_opens(opened, alice, way, path):
     status, text = await opened(way, path, bearer(alice))
@@ -87,6 +93,131 @@ async def test_the_first_request_starts_the_hub_whatever_it_is(ask):
 async def test_a_view_with_a_plain_get_answers_head(ask, alice):
     async with ask("/plain-get", bearer(alice), method="HEAD") as answer:
         assert (answer.status, answer.body) == (200, b"")
+
+
+@pytest.mark.parametrize("way", EVERYWHERE[:2])
+@pytest.mark.parametrize("middleware", [[], [f"{MIDDLEWARE}.shouting"]])
+async def test_head_is_answered_without_a_body(ask, alice, settings, way, middleware):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, *middleware]
+    async with ask("/plain", bearer(alice), method="HEAD", wrapped=way == "wrapped") as answer:
+        assert (answer.status, answer.body) == (200, b"")
+
+
+async def test_a_subclass_may_answer_other_methods_by_plain_functions(hub, alice, settings):
+    settings.ROOT_URLCONF = "tests.realtime.serving.urls"
+    client = AsyncClient()
+    assert (await client.post("/with-form")).json() == {"users": 1}
+    assert (await client.options("/with-form")).json() == {"users": 1}
+    assert (await client.delete("/with-form")).content == b"Not so."
+    await in_thread(lambda: None)
+
+
+async def test_what_a_subclass_changes_is_guarded_as_in_any_view(hub, alice, settings):
+    """A stream needs no CSRF token, and says itself that nobody is signed in; a form doesn't."""
+    settings.ROOT_URLCONF = "tests.realtime.serving.urls"
+    assert (await AsyncClient(enforce_csrf_checks=True).post("/with-form")).status_code == 403
+    settings.MIDDLEWARE = [
+        *settings.MIDDLEWARE,
+        "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    ]
+    assert (await AsyncClient().post("/with-form")).status_code == 302
+    await in_thread(lambda: None)
+
+
+async def test_a_stream_that_is_asked_for_by_post_outlives_its_request(
+    ask, alice, hub, caplog, ending
+):
+    _say_that_the_application_is_not_wrapped.cache_clear()
+    async with ask("/by-post", bearer(alice), method="POST") as answer:
+        assert answer.status == 200
+        assert len(hub.streams) == 1
+        assert ending == [True]
+    assert "not wrapped" not in caplog.text
+
+
+@pytest.mark.parametrize("way", EVERYWHERE)
+async def test_a_base_class_decides_wherever_it_stands(opened, alice, shop, way):
+    status, _ = await opened(way, "/mixed-in-last", await session_cookie(alice))
+    assert status == 403
+    status, _ = await opened(way, "/mixed-in-last", await session_cookie(shop))
+    assert status == 200
+
+
+@pytest.mark.parametrize("path", ["/permission", "/mixed-in-last"])
+async def test_a_base_class_is_asked_again_wherever_it_stands(ask, shop, hub, path):
+    async with ask(path, await session_cookie(shop)) as answer:
+        assert answer.status == 200
+        await in_thread(
+            lambda: get_user_model().objects.filter(pk=shop.pk).update(is_superuser=False)
+        )
+        await in_thread(realtime.recheck, shop)
+        await until(lambda: not answer.messages[-1]["more_body"])
+
+
+@pytest.fixture
+def failing():
+    """What the view, or the middleware, of that name raises."""
+    yield Failing
+    Failing.error = None
+
+
+@pytest.mark.parametrize("way", EVERYWHERE[:2])
+@pytest.mark.parametrize("error", [StopIteration(), SystemExit(1), asyncio.CancelledError()])
+async def test_whatever_a_view_raises_is_answered(opened, alice, failing, way, error):
+    """Else its client would wait for ever, and for it a thread of those that open streams."""
+    for failing.error in [error] * (conf.get("REQUEST_THREADS") + 1):
+        assert (await opened(way, "/failing", bearer(alice)))[0] == 500
+    failing.error = None
+    assert (await opened(way, "/failing", bearer(alice)))[0] == 200
+
+
+async def test_whatever_middleware_raises_costs_no_thread(opened, alice, failing, settings):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{MIDDLEWARE}.failing_middleware"]
+    for failing.error in [SystemExit(1)] * (conf.get("REQUEST_THREADS") + 1):
+        with pytest.raises(RuntimeError, match="has raised SystemExit"):
+            await opened("wrapped", "/plain", bearer(alice))
+    failing.error = None
+    assert (await opened("wrapped", "/plain", bearer(alice)))[0] == 200
+
+
+def failing_middleware(get_response):
+    def middleware(request):
+        Failing.check()
+        return get_response(request)
+
+    return middleware
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), asyncio.CancelledError()])
+async def test_whatever_a_view_raises_when_asked_again_ends_no_more_than_its_stream(
+    ask, alice, bob, hub, failing, error
+):
+    async with ask("/plain", bearer(bob)) as other:
+        [stream] = hub.streams
+        async with ask("/failing", bearer(alice)) as answer:
+            failing.error = error
+            await in_thread(realtime.recheck, alice)
+            await until(lambda: not answer.messages[-1]["more_body"])
+        before = stream.access.verified_at
+        await in_thread(realtime.recheck, bob)
+        await until(lambda: stream.access.verified_at > before)
+        await publish(bob, "cups")
+        await until(lambda: unmarked(other.body).endswith(first_event('"cups"')))
+
+
+async def test_asking_again_leaves_nothing_in_a_cache(ask, alice, hub, settings):
+    """What is asked again is answered, too, and cache_page() would give that to the next client."""
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    headers = await session_cookie(alice)
+    async with ask("/cached", headers) as answer:
+        assert answer.status == 200
+        [stream] = hub.streams
+        before = stream.access.verified_at
+        await in_thread(realtime.recheck, alice)
+        await until(lambda: stream.access.verified_at > before)
+    async with ask("/cached", headers) as answer:
+        assert answer.body.startswith(b"retry: ")
+    await in_thread(cache.clear)
 
 
 def test_topics_of_a_coroutine_are_refused_at_once():
@@ -332,6 +463,47 @@ def shouting(get_response):
                 yield chunk.upper().replace(b"RETRY", b"retry")
 
         response.streaming_content = louder(response.streaming_content)
+        return response
+
+    return middleware
+
+
+@pytest.mark.parametrize("way", EVERYWHERE)
+async def test_a_middleware_may_answer_with_another_stream_of_what_it_reads(
+    opened, alice, settings, way
+):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{MIDDLEWARE}.shouting_itself"]
+    status, text = await opened(way, "/plain", bearer(alice))
+    assert status == 200
+    assert b"EVENT: HEARTBEAT" in text
+
+
+def shouting_itself(get_response):
+    def middleware(request):
+        response = get_response(request)
+
+        async def louder():
+            async for chunk in response:
+                yield chunk.upper().replace(b"RETRY", b"retry")
+
+        return StreamingHttpResponse(louder(), headers=response.headers)
+
+    return middleware
+
+
+@pytest.mark.parametrize("way", EVERYWHERE[:2])
+async def test_who_reads_a_stream_to_its_end_is_told_that_it_has_none(
+    opened, alice, settings, caplog, way
+):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{MIDDLEWARE}.measuring"]
+    assert (await opened(way, "/plain", bearer(alice)))[0] == 500
+    assert "An event stream has no end" in caplog.text
+
+
+def measuring(get_response):
+    def middleware(request):
+        response = get_response(request)
+        response["X-Length"] = len(b"".join(response))
         return response
 
     return middleware

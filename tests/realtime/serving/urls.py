@@ -1,6 +1,6 @@
 """Streams as projects have them: below prefixes, decorated, in subclasses, with arguments."""
 
-from functools import wraps
+from functools import partial, wraps
 
 from asgiref.sync import sync_to_async
 from django.conf.urls.i18n import i18n_patterns
@@ -8,11 +8,14 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.decorators import permission_required
 from django.contrib.auth.mixins import PermissionRequiredMixin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.urls import include, path, re_path, register_converter
 from django.urls.converters import IntConverter
 from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.cache import cache_page, never_cache
+from django.views.decorators.csrf import csrf_exempt
 
 import realtime
 from orders.models import Order
@@ -43,6 +46,15 @@ class GuardedView(EventStreamView):
 class PermissionView(PermissionRequiredMixin, EventStreamView):
     permission_required = "orders.view_order"
     raise_exception = True
+
+
+class ShopsOwn(PermissionRequiredMixin, View):
+    permission_required = "orders.view_order"
+    raise_exception = True
+
+
+class MixedInLast(EventStreamView, ShopsOwn):
+    pass
 
 
 def only_verified(view):
@@ -85,6 +97,55 @@ class OverridesGet(EventStreamView):
 class PlainGet(EventStreamView):
     def get(self, request, *args, **kwargs):
         return super().get(request, *args, **kwargs)
+
+
+class QueryingSetup(EventStreamView):
+    def setup(self, request, *args, **kwargs):
+        super().setup(request, *args, **kwargs)
+        self.is_open = get_user_model().objects.exists()
+
+
+@method_decorator(never_cache, name="dispatch")
+class NeverCached(EventStreamView):
+    pass
+
+
+class WithForm(EventStreamView):
+    """Its page's form is sent to the same address."""
+
+    http_method_names = ["get", "head", "post", "options"]
+
+    def post(self, request):
+        return JsonResponse({"users": get_user_model().objects.count()})
+
+    def options(self, request):
+        return JsonResponse({"users": get_user_model().objects.count()})
+
+    def http_method_not_allowed(self, request):
+        return HttpResponse("Not so.", status=405)
+
+
+class ByPost(EventStreamView):
+    """For a client that says what it wants in a body."""
+
+    http_method_names = ["post"]
+    post = EventStreamView.get
+
+
+class Failing:
+    """What `topics()` of the view below raises, or what some middleware does."""
+
+    error = None
+
+    @classmethod
+    def check(cls):
+        if cls.error is not None:
+            raise cls.error
+
+
+def topics_that_fail(request):
+    Failing.check()
+    return request.user
 
 
 class GroupsStream(EventStreamView):
@@ -170,6 +231,7 @@ urlpatterns = [
     path("decorated-too", only_shop_too(plain)),
     path("guarded", GuardedView.as_view(stream="default")),
     path("permission", PermissionView.as_view(stream="default")),
+    path("mixed-in-last", MixedInLast.as_view()),
     path("verified", only_verified(plain)),
     path("counted", counted := counting(plain)),
     path("all", only_shop(EventStreamView.as_view(view_all_permission="auth.view_user"))),
@@ -181,6 +243,13 @@ urlpatterns = [
     re_path(r"^deciding/by-position/(\d+)$", ByPosition.as_view()),
     path("deciding/by-name/<slug:name>", by_name),
     path("deciding/given", EventStreamView.as_view(topics=topics_given)),
+    path("querying-setup", QueryingSetup.as_view()),
+    path("never-cached", NeverCached.as_view()),
+    path("cached", cache_page(60)(plain)),
+    path("partial", partial(plain)),
+    path("with-form", WithForm.as_view()),
+    path("by-post", csrf_exempt(ByPost.as_view())),
+    path("failing", EventStreamView.as_view(topics=topics_that_fail)),
     path("groups", GroupsStream.as_view(stream="default")),
     path("converted/<failing:pk>", plain),
     path("misspelt", EventStreamView.as_view(stream="defualt")),
