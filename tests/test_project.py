@@ -1,5 +1,6 @@
 """What holds for the project as a whole."""
 
+import itertools
 import re
 import subprocess
 import sys
@@ -44,9 +45,24 @@ def names(path: Path) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("folder", [".", "tests"])
-def test_all_that_is_required_is_pinned(folder):
-    pinned = names(ROOT / folder / "requirements.txt")
-    for required in (names(ROOT / "requirements.in"), names(ROOT / folder / "requirements.in")):
-        assert required
-        assert required <= pinned, f"The head of {folder}/requirements.in has the command."
+def pinned(path: Path) -> set[str]:
+    """Distributions with their versions, wherever they are for."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return {line.partition(" ;")[0] for line in lines if line and line[0] not in "# "}
+
+
+LOCKS = ["requirements", "tests/requirements", "tests/requirements_all"]
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_all_that_is_required_is_pinned(lock):
+    found = names(ROOT / f"{lock}.txt")
+    for required in LOCKS[: LOCKS.index(lock) + 1]:
+        asked_for = names(ROOT / f"{required}.in")
+        assert asked_for
+        assert asked_for <= found, f"The head of {lock}.in has the command."
+
+
+def test_whoever_installs_more_gets_the_same_versions():
+    for smaller, larger in itertools.pairwise(LOCKS):
+        assert pinned(ROOT / f"{smaller}.txt") <= pinned(ROOT / f"{larger}.txt")

@@ -19,6 +19,7 @@ or a deadline ends. In them a test can't start a program, so that none is there 
 
 import subprocess
 from collections.abc import Collection
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -48,6 +49,15 @@ def tier_of(item: pytest.Item) -> str:
 
 def _fixtures(item: pytest.Item) -> Collection[str]:
     return getattr(item, "fixturenames", ())
+
+
+def needs(*modules: str) -> pytest.MarkDecorator:
+    """For a test that needs what README's line doesn't install."""
+    missing = [module for module in modules if find_spec(module) is None]
+    return pytest.mark.skipif(
+        bool(missing),
+        reason=f"no {', '.join(missing)}: pip install -r tests/requirements_all.txt",
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -14,11 +14,16 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.servers import ROOT, database_url, free_port
+from tests.tiers import needs
 from tests.waiting import wait_until
 
 from .load import CLIENTS, Load
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("processes")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("processes"),
+    needs("gunicorn", "uvicorn_worker"),
+]
 
 APPLICATION = "config.asgi:application"
 GUNICORN = [

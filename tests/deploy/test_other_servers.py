@@ -9,9 +9,14 @@ from realtime.deployment_checks import OTHER_SERVERS
 from tests.clients import bearer, open_stream
 from tests.realtime.serving.test_slow_readers import is_connected, publish, stalled_client
 from tests.servers import running_server
+from tests.tiers import needs
 from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("processes")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("processes"),
+    needs("granian", "hypercorn"),
+]
 
 SERVERS = ["granian", "hypercorn"]
 # What docs/operations.md and realtime.W108 say isn't: to be told when it is.

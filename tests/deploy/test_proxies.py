@@ -18,6 +18,7 @@ import pytest
 
 from tests.clients import STREAM
 from tests.servers import ROOT, database_url, free_port
+from tests.tiers import needs
 from tests.waiting import wait_until
 
 from .conftest import write
@@ -205,6 +206,7 @@ def test_a_rolling_restart_loses_nothing(transactional_db, alice, folder, name):
         assert not load.broken
 
 
+@needs("gunicorn")
 def test_pages_by_wsgi_and_streams_by_one_asgi_process(transactional_db, alice, folder):
     """As a site may begin: gunicorn has its pages, a process beside it the one address."""
     port, wsgi = free_port(), folder / "wsgi.sock"

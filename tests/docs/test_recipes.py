@@ -16,10 +16,14 @@ from playwright.sync_api import expect
 
 from tests.browser.chromium import EXECUTABLE, chromium, playing
 from tests.servers import free_port
+from tests.tiers import needs
 
 from .recipes import ROOT, Project, blocks
 
-pytestmark = pytest.mark.usefixtures("projects")
+pytestmark = [
+    pytest.mark.usefixtures("projects"),
+    needs("allauth", "celery", "gunicorn", "ninja"),
+]
 
 PAGE_SECONDS = 15
 # tests/docs/test_tenants.py has a project of its own, tests/realtime/test_docs.py runs its tests,

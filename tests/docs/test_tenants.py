@@ -9,10 +9,12 @@ import httpx
 import pytest
 from httpx_sse import connect_sse
 
+from tests.tiers import needs
+
 from .recipes import ROOT, Project, blocks
 from .test_recipes import PAGE_SECONDS, empty_database, serving
 
-pytestmark = pytest.mark.usefixtures("projects")
+pytestmark = [pytest.mark.usefixtures("projects"), needs("django_tenants")]
 
 SETTINGS = """
 ORIGINAL_BACKEND = "realtime.postgres.embedded"
