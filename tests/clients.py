@@ -22,6 +22,13 @@ def bearer(user: Any) -> dict[str, str]:
     return {"Authorization": f"Bearer {AccessToken.for_user(user)}"}
 
 
+def token(server: ServerProcess, username: str, password: str) -> dict[str, str]:
+    """The header of an API client that has asked the server for its token."""
+    body = {"username": username, "password": password}
+    answer = httpx.post(f"{server.url}/api/token/", json=body, timeout=WAIT_SECONDS)
+    return {"Authorization": f"Bearer {answer.json()['access']}"}
+
+
 @contextmanager
 def signed_in(
     server: ServerProcess, username: str, password: str, page: str = "/login/"

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
+from config.demo.accounts import PASSWORD
 from realtime.counts import counts
 from realtime.hub import standby as standby_module
 from realtime.hub.replays import Replays
@@ -14,8 +15,7 @@ from realtime.log.cursor import START, Cursor
 from realtime.log.event_log import EventLog
 from realtime.log.topics import EVERYTHING
 from realtime.postgres.connections import direct_parameters
-from tests.clients import open_stream
-from tests.realtime.hub.test_history import token
+from tests.clients import open_stream, token
 from tests.servers import running_server
 from tests.storm.cluster import running_cluster
 from tests.waiting import soon, wait_until
@@ -207,7 +207,7 @@ def test_a_process_replays_from_the_standby_that_its_settings_name(primary, stan
         REPLAY_DATABASE_URL=standby.url(DATABASE),
         REALTIME_METRICS_TOKEN="t",
     ) as server:
-        with open_stream(server, cursor="0", **token(server)) as stream:
+        with open_stream(server, cursor="0", **token(server, "alice", PASSWORD)) as stream:
             assert [stream.next_event().data for _ in range(5)] == [f'"{n}"' for n in range(5)]
             publish(primary, "live", to=f"auth.user:{alice}")
             assert stream.next_event().data == '"live"'

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from tests.clients import open_stream
-from tests.realtime.hub.test_history import token
+from config.demo.accounts import PASSWORD
+from tests.clients import open_stream, token
 from tests.servers import ROOT, running_server
 from tests.storm.cluster import running_cluster
 from tests.waiting import wait_until
@@ -84,7 +84,7 @@ def ready(server):
 
 def test_one_process_tells_of_both_and_one_that_is_away_stops_its_own_streams_only(processes, site):
     with site.running() as server:
-        headers = token(server)
+        headers = token(server, "alice", PASSWORD)
         with (
             open_stream(server, **headers) as home,
             open_stream(server, path="/west/", **headers) as west,
