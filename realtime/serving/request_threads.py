@@ -25,6 +25,7 @@ from django.core.signals import request_started
 from django.db import connections
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
+from django.utils.functional import LazyObject, empty
 from django.utils.module_loading import import_string
 
 from .. import conf
@@ -210,8 +211,30 @@ class RequestThreadHandler(ASGIHandler):
         if not response.streaming or getattr(response, "is_for_handover", False):
             # In this thread, because close() calls the project's request_finished receivers.
             response.close()
-            # Middleware adds objects to a request that refer back to it (its user, its session).
-            # Without this, a crowd's requests would take megabytes until the garbage collector
-            # runs.
-            vars(request).clear()
+            untie(request)
         return response
+
+
+def untie(request: Any) -> None:
+    """Remove from an answered request the objects that refer back to it.
+
+    Middleware adds such objects: its user, its messages. Without this, a crowd's requests would
+    take megabytes until the garbage collector runs. All other attributes stay, because a thread of
+    the project may still use the request, for statistics for example.
+    """
+    attributes = vars(request)
+    for name, value in list(attributes.items()):
+        if isinstance(value, LazyObject):
+            plain = value.__dict__["_wrapped"]
+            if plain is not empty:
+                attributes[name] = plain
+            elif name != "user":
+                del attributes[name]
+        elif _holds(value, request):
+            del attributes[name]
+
+
+def _holds(value: Any, request: Any) -> bool:
+    if isinstance(value, partial):
+        return any(one is request for one in value.args)
+    return getattr(value, "__dict__", {}).get("request") is request

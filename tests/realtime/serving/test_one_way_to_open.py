@@ -358,18 +358,43 @@ def noted(get_response):
     return middleware
 
 
-async def test_a_stream_keeps_nothing_of_its_request_in_memory(ask, hub, alice, settings):
+@pytest.mark.parametrize("credentials", ["token", "session"])
+async def test_a_stream_keeps_nothing_of_its_request_in_memory(
+    ask, hub, alice, settings, credentials
+):
     """Three kilobytes, of thousands. Nor does it wait for the garbage collector to see that."""
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{MIDDLEWARE}.noted"]
+    headers = bearer(alice) if credentials == "token" else await session_cookie(alice)
     gc.disable()
     try:
-        async with ask(headers=bearer(alice)) as answer:
+        async with ask(headers=headers) as answer:
             assert answer.status == 200
             await publish(alice, "cups")
             await until(lambda: unmarked(answer.body).endswith(first_event('"cups"')))
             await until(lambda: not SEEN)
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("way", EVERYWHERE[:2])
+async def test_a_thread_of_the_projects_may_go_on_with_the_request(opened, alice, settings, way):
+    """Such as one that keeps statistics of who has asked for what."""
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{MIDDLEWARE}.kept"]
+    assert (await opened(way, "/plain", await session_cookie(alice)))[0] == 200
+    request = KEPT.pop()
+    assert (request.path, request.user.pk, request.GET) == ("/plain", alice.pk, {})
+    assert request.session["_auth_user_id"] == str(alice.pk)
+
+
+KEPT = []
+
+
+def kept(get_response):
+    def middleware(request):
+        KEPT.append(request)
+        return get_response(request)
+
+    return middleware
 
 
 def of_a_tenant(get_response):
