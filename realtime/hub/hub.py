@@ -91,24 +91,16 @@ class Hub:
         )
 
     def _start(self) -> None:
-        self._run("heartbeat", unending("let streams beat", self._heartbeat.run))
-        self._run("access", self.access_monitor.run())
+        self.run("heartbeat", unending("let streams beat", self._heartbeat.run))
+        self.run("access", self.access_monitor.run())
         if self.shared_counts is not None:
-            self._run("counts", self.shared_counts.run())
+            self.run("counts", self.shared_counts.run())
         for alias, follower in self.followers.items():
             of_which = "" if follower is self.home else f"-{alias}"
             for name, coroutine in follower.tasks().items():
-                self._run(name + of_which, coroutine)
+                self.run(name + of_which, coroutine)
             if conf.get("PRUNE") and conf.get("RETENTION"):
-                self._run("prune" + of_which, Pruner(alias, conf.get("PRUNE_SECONDS")).run())
-
-    def _run(self, name: str, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        # In a context of its own: the task must not keep the first request's context alive.
-        task = asyncio.get_running_loop().create_task(
-            coroutine, name=f"realtime-{name}", context=Context()
-        )
-        self._tasks.append(task)
-        return task
+                self.run("prune" + of_which, Pruner(alias, conf.get("PRUNE_SECONDS")).run())
 
     async def _close(self) -> None:
         for follower in self.followers.values():
@@ -171,6 +163,14 @@ class Hub:
         """Poll now, for events that no notification has told of."""
         for follower in self.followers.values():
             follower.poll()
+
+    def run(self, name: str, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Run a coroutine in a task of this name, which is cancelled when the hub is closed."""
+        # In a context of its own: the task must not keep the first request's context alive.
+        task = asyncio.get_running_loop().create_task(
+            coroutine, name=f"realtime-{name}", context=Context()
+        )
+        self._tasks.append(task)
 
     async def drain(self, seconds: float) -> None:
         """Take no more streams, and close the open ones one after the other over this time.

@@ -7,8 +7,11 @@ server at once, and so does a second signal of either kind.
 """
 
 import asyncio
+import logging
 import signal
 import threading
+from collections.abc import Callable
+from functools import partial
 from types import FrameType
 from typing import Any
 from weakref import WeakSet
@@ -17,11 +20,12 @@ from .. import conf
 from ..hub.hub import Hub
 from . import servers
 
+logger = logging.getLogger("realtime")
+
 # How long a server's shutdown waits at most for the last chunks to be sent.
 LAST_WORDS_SECONDS = 1.0
 
-# Kept here, because the loop keeps only a weak reference to a task.
-_draining: set[asyncio.Task[None]] = set()
+# The event loops whose end is prepared. A loop outlives its hub, and takes no attributes.
 _prepared: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 
 
@@ -45,14 +49,41 @@ def drain() -> None:
     uvicorn waits for them then, and gunicorn would kill it after a while.
     """
     hub = Hub.current()
-    if hub.is_draining:
+    if not hub.is_draining:
+        hub.is_draining = True
+        hub.run("drain", hub.drain(conf.get("DRAIN_SECONDS")))
+
+
+def _drain_first(number: signal.Signals, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+    """Close the streams before the server's own handler of a signal is called."""
+    servers_own: Any = signal.getsignal(number)
+    if not callable(servers_own):
         return
-    hub.is_draining = True
-    task = asyncio.get_running_loop().create_task(
-        hub.drain(conf.get("DRAIN_SECONDS")), name="realtime-drain"
-    )
-    _draining.add(task)
-    task.add_done_callback(_draining.discard)
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        # The server's handler is restored first, so that a second signal goes to the server.
+        signal.signal(number, servers_own)
+        loop.call_soon_threadsafe(start, partial(servers_own, number, frame))
+
+    def start(end: Callable[[], object]) -> None:
+        hub = Hub.current()
+        hub.run("drain", _drain_and_end(hub, seconds, end))
+
+    signal.signal(number, handle)
+
+
+async def _drain_and_end(hub: Hub, seconds: float, end: Callable[[], object]) -> None:
+    """Close the streams over this time, then end the server.
+
+    When this is cancelled, the hub was closed, so the server is ending already.
+    """
+    try:
+        await hub.drain(seconds)
+        if seconds:
+            await _last_words(hub)
+    except Exception:
+        logger.exception("Could not close all streams before the server ends")
+    end()
 
 
 async def _last_words(hub: Hub) -> None:
@@ -61,34 +92,3 @@ async def _last_words(hub: Hub) -> None:
         if not len(hub.streams):
             return
         await asyncio.sleep(LAST_WORDS_SECONDS / 50)
-
-
-def _drain_first(number: signal.Signals, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
-    """Close the streams before the server's own handler of a signal is called."""
-    servers_own: Any = signal.getsignal(number)
-    if not callable(servers_own):
-        return
-    # Kept here, because the loop keeps only a weak reference to a task.
-    draining: asyncio.Task[None] | None = None
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        nonlocal draining
-        # The server's handler is restored first, so that a second signal goes to the server.
-        signal.signal(number, servers_own)
-
-        async def drain() -> None:
-            hub = Hub.current()
-            try:
-                await hub.drain(seconds)
-                if seconds:
-                    await _last_words(hub)
-            finally:
-                servers_own(number, frame)
-
-        def start() -> None:
-            nonlocal draining
-            draining = loop.create_task(drain(), name="realtime-drain")
-
-        loop.call_soon_threadsafe(start)
-
-    signal.signal(number, handle)

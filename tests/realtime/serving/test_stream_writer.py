@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from realtime import EVERYTHING
+from realtime.hub.hub import Hub
 from realtime.hub.open_streams import DRAINED
 from realtime.log import wire
 from realtime.log.cursor import START, Cursor
@@ -216,3 +217,15 @@ async def test_a_server_that_ends_by_itself_lets_its_streams_go_first(hub, conne
         assert client.is_ended
         assert client.chunks[-1].startswith(b"retry: ")
     assert hub.is_draining
+
+
+async def test_letting_them_go_ends_with_the_hub(hub, connect, settings):
+    """It takes a minute, and a server that has ended has none."""
+    settings.REALTIME = {**settings.REALTIME, "DRAIN_SECONDS": 120}
+    alice, _bob = await connect("7"), await connect("8")
+    alice.is_ending = True
+    await publish("7", 1)
+    await until(lambda: hub.is_draining)
+    [drain] = [task for task in asyncio.all_tasks() if task.get_name() == "realtime-drain"]
+    await Hub.close_current()
+    assert drain.done()
