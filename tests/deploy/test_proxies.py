@@ -186,17 +186,24 @@ def folder(tmp_path, processes):
     return tmp_path
 
 
-@pytest.mark.parametrize("name", PROXIES)
-def test_a_rolling_restart_loses_nothing(transactional_db, alice, folder, name):
+@contextmanager
+def site_behind(name: str, folder: Path):
+    """The processes of the site behind a proxy, and the proxy's port."""
     port = free_port()
     processes = Processes(folder)
     with ExitStack() as resources:
         resources.callback(processes.stop)
         for path in processes.sockets:
             processes.start(path)
-        resources.enter_context(
-            running(PROXIES[name](folder, port, processes.sockets), port, folder)
-        )
+        command = PROXIES[name](folder, port, processes.sockets)
+        resources.enter_context(running(command, port, folder))
+        yield processes, port
+
+
+@pytest.mark.parametrize("name", PROXIES)
+def test_a_rolling_restart_loses_nothing(transactional_db, alice, folder, name):
+    with ExitStack() as resources:
+        processes, port = resources.enter_context(site_behind(name, folder))
         load = resources.enter_context(Load(f"https://localhost:{port}", alice))
         load.goes_on()
         for path in processes.sockets:
@@ -249,15 +256,8 @@ def test_pages_by_wsgi_and_streams_by_one_asgi_process(transactional_db, alice, 
 @pytest.mark.parametrize("name", PROXIES)
 def test_half_open_connections_end_at_the_proxy(transactional_db, folder, name):
     """They send nothing, or never end what they send; whoever does is answered meanwhile."""
-    port = free_port()
-    processes = Processes(folder)
     with ExitStack() as resources:
-        resources.callback(processes.stop)
-        for path in processes.sockets:
-            processes.start(path)
-        resources.enter_context(
-            running(PROXIES[name](folder, port, processes.sockets), port, folder)
-        )
+        processes, port = resources.enter_context(site_behind(name, folder))
         context = ssl.create_default_context(cafile=str(folder / "certificate.pem"))
         half_open = []
         for number in range(HALF_OPEN):

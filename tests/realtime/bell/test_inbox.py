@@ -119,13 +119,17 @@ def test_a_bell_that_is_up_to_date_is_not_written(alice, django_assert_num_queri
         bell_snapshot(alice)
 
 
+def empty_the_log():
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM realtime_event")
+        cursor.execute("UPDATE realtime_stream SET position = 0, mark = NULL")
+
+
 def test_the_log_was_emptied_and_what_was_told_before_is_still_there(alice):
     tell_all(alice, "a:1", "b:1")
     act(alice, "read", "a:1")
     bell_snapshot(alice)
-    with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM realtime_event")
-        cursor.execute("UPDATE realtime_stream SET position = 0, mark = NULL")
+    empty_the_log()
     tell(alice, "c:1")
     snapshot = bell_snapshot(alice)
     assert states(snapshot) == {"c:1": "new", "b:1": "new", "a:1": "read"}
@@ -136,9 +140,7 @@ def test_the_log_was_emptied_and_what_was_told_before_is_still_there(alice):
 def test_another_log_that_has_gone_further_is_not_taken_for_the_old_one(alice):
     tell_all(alice, "a:1", "b:1")
     bell_snapshot(alice)
-    with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM realtime_event")
-        cursor.execute("UPDATE realtime_stream SET position = 0, mark = NULL")
+    empty_the_log()
     tell_all(alice, "c:1", "d:1", "e:1")
     assert list(states(bell_snapshot(alice))) == ["e:1", "d:1", "c:1", "b:1", "a:1"]
 

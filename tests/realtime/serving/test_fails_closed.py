@@ -135,6 +135,23 @@ async def test_where_the_users_can_not_be_read_the_stream_asks_to_come_back(
             await gets_no_secret(answer, lambda text: publish(alice, text))
 
 
+def starting_up(hub):
+    """As after a restart, the hub gets no new connection until what this returns is called."""
+    connections = hub.home._working, hub.home._listening
+    parameters = hub.home._working._parameters
+
+    async def away():
+        raise OperationalError("the database system is starting up")
+
+    def come_back():
+        for connection in connections:
+            connection._parameters = parameters
+
+    for connection in connections:
+        connection._parameters = away
+    return come_back
+
+
 async def test_a_restart_of_the_database_ends_nobodys_stream(
     ask, alice, verified, elsewhere, hub, monkeypatch
 ):
@@ -142,19 +159,14 @@ async def test_a_restart_of_the_database_ends_nobodys_stream(
     session = elsewhere()
     async with ask(headers=bearer(alice)) as answer:
         await verified()
-        parameters = hub.home._working._parameters
-
-        async def away():
-            raise OperationalError("the database system is starting up")
-
-        hub.home._working._parameters = hub.home._listening._parameters = away
+        come_back = starting_up(hub)
         with monkeypatch.context() as patched:
             refuse_connections(patched)
             session.execute(END_THE_MONITORS)
             session.execute(END_THE_HUBS)
             await until(lambda: hub.home.away is not None)
             await asyncio.sleep(PROMISED_SECONDS)
-        hub.home._working._parameters = hub.home._listening._parameters = parameters
+        come_back()
         await until(lambda: hub.home.away is None)
         await publish(alice, "after the restart")
         await until(lambda: b"after the restart" in answer.body)
@@ -166,12 +178,7 @@ async def test_who_was_deactivated_during_a_restart_is_told_nothing_after_it(
     session = elsewhere()
     async with ask(headers=bearer(alice)) as answer:
         await verified()
-        parameters = hub.home._working._parameters
-
-        async def away():
-            raise OperationalError("the database system is starting up")
-
-        hub.home._working._parameters = hub.home._listening._parameters = away
+        come_back = starting_up(hub)
         session.execute(END_THE_HUBS)
         await until(lambda: hub.home.away is not None)
         with monkeypatch.context() as patched:
@@ -179,6 +186,6 @@ async def test_who_was_deactivated_during_a_restart_is_told_nothing_after_it(
             await in_thread(deactivate, alice)
             await publish(alice, "secret")
             await asyncio.sleep(PROMISED_SECONDS)
-            hub.home._working._parameters = hub.home._listening._parameters = parameters
+            come_back()
             await until(lambda: not answer.messages[-1]["more_body"])
         assert b"secret" not in answer.body
