@@ -32,6 +32,15 @@ class SharedServer:
         self._process.output.clear()
         return self._process
 
+    def again(self) -> ServerProcess:
+        """Another one in the place of one that a test has ended: with its port and its log."""
+        assert self._process is not None
+        assert self._process.process.poll() is not None
+        self._process = self._running.enter_context(
+            running_server(self._kind, port=self._process.port, **self._environment)
+        )
+        return self._process
+
     def stop(self) -> None:
         """The next one begins with an empty log."""
         self._running.close()

@@ -171,21 +171,28 @@ def complaints(site) -> Iterator[Complaints]:
 def visit(site, browser, complaints, kept_sessions) -> Iterator[Callable[..., Page]]:
     """Opens a page in a browser session of its own: `visit()`, or the inbox: `visit(alice)`.
 
-    at: the address of another page. options: of the session. With permissions it is a new one, and
-    may be changed as a whole; else what a test does to it, as a script for all its pages, would be
-    found by the next.
+    at: the address of another page. prepare: does something to the tab before the page is loaded.
+    options: of the session. With permissions, or own=True, it is a new one, and may be changed as a
+    whole; else what a test does to it, as a script or a clock for all its pages, would be found by
+    the next.
     """
     begun: list[tuple[BrowserContext, dict[str, Any]]] = []
 
-    def session(**options: Any) -> BrowserContext:
-        if "permissions" in options:
+    def session(own: bool = False, **options: Any) -> BrowserContext:
+        if own or "permissions" in options:
             return browser.new_context(base_url=site.url, **options)
         context = kept_sessions.take(site.url, options)
         context = context or browser.new_context(base_url=site.url, **options)
         begun.append((context, options))
         return context
 
-    def visit(user: Any = None, *, at: str | None = None, **options: Any) -> Page:
+    def visit(
+        user: Any = None,
+        *,
+        at: str | None = None,
+        prepare: Callable[[Page], object] | None = None,
+        **options: Any,
+    ) -> Page:
         context = session(**options)
         complaints.watch(context)
         if user is not None:
@@ -196,6 +203,8 @@ def visit(site, browser, complaints, kept_sessions) -> Iterator[Callable[..., Pa
                 [{"name": settings.SESSION_COOKIE_NAME, "value": key, "url": site.url}]
             )
         page = context.new_page()
+        if prepare is not None:
+            prepare(page)
         page.goto(at or ("/" if user is None else INBOX))
         return page
 

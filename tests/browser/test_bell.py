@@ -10,7 +10,6 @@ from realtime.bell.models import Notification, Thread
 from realtime.bell.snapshot import KEPT
 
 from ..conftest import PASSWORD
-from ..servers import running_server
 from .bells import (
     ELSEWHERE,
     ONE_SECOND_MS,
@@ -35,13 +34,15 @@ from .bells import (
     titles,
 )
 
-BANNER_MS = 10_000
+# More than the connection is away for before the banner says so.
+A_WHILE = "00:06"
+# For a page whose clock the test moves on.
+WITH_CLOCK = {"own": True, "prepare": lambda page: page.clock.install()}
 
 
 def visit_elsewhere(visit, user, **options) -> Page:
     """A page with the bell in its header and no list."""
-    page = visit(user, **options)
-    page.goto(ELSEWHERE)
+    page = visit(user, at=ELSEWHERE, **options)
     expect_live(page)
     return page
 
@@ -111,9 +112,11 @@ def test_what_rings_in_looks_as_if_the_server_had_rendered_it(visit, alice):
     expect_shown(page, live)
 
 
-def test_nothing_is_lost_or_doubled_while_the_server_is_away(site, visit, complaints, alice):
+def test_nothing_is_lost_or_doubled_while_the_server_is_away(
+    site, shared_site, visit, complaints, alice
+):
     complaints.expect("net::ERR_")
-    page = visit(alice)
+    page = visit(alice, **WITH_CLOCK)
     expect_live(page)
     place(alice, "Before")
     expect(titles(page)).to_have_text(["2 × Before"])
@@ -124,15 +127,14 @@ def test_nothing_is_lost_or_doubled_while_the_server_is_away(site, visit, compla
     for number in range(3):
         place(alice, f"Meanwhile {number}")
     banner = page.locator("[data-bell-banner]")
-    told = banner.get_by_text("Reconnecting… What you miss will be here.")
-    expect(told).to_be_visible(timeout=BANNER_MS)
-    with running_server("runserver", port=site.port):
-        expect_live(page)
-        expect(banner).to_be_hidden()
-        expect(page.locator("svg[data-bell-broken]")).to_be_hidden()
-        expected = [f"2 × Meanwhile {number}" for number in (2, 1, 0)]
-        expect(titles(page)).to_have_text([*expected, "2 × Before"])
-        page.goto("about:blank")  # leave while there is a server to leave
+    page.clock.fast_forward(A_WHILE)
+    expect(banner.get_by_text("Reconnecting… What you miss will be here.")).to_be_visible()
+    shared_site.again()
+    expect_live(page)
+    expect(banner).to_be_hidden()
+    expect(page.locator("svg[data-bell-broken]")).to_be_hidden()
+    expected = [f"2 × Meanwhile {number}" for number in (2, 1, 0)]
+    expect(titles(page)).to_have_text([*expected, "2 × Before"])
 
 
 def test_the_panel_keeps_as_many_as_the_server_shows(visit, alice):
@@ -298,10 +300,10 @@ def test_it_can_be_opened_read_and_archived_without_a_script(visit, alice):
 
 def test_it_says_when_the_network_is_away_and_catches_up(visit, complaints, alice):
     complaints.expect("net::ERR_INTERNET_DISCONNECTED")
-    page = visit_elsewhere(visit, alice)
+    page = visit_elsewhere(visit, alice, **WITH_CLOCK)
     lose_the_network(page)
-    told = page.locator("[data-bell-banner]").get_by_text("Offline.")
-    expect(told).to_be_visible(timeout=BANNER_MS)
+    page.clock.fast_forward(A_WHILE)
+    expect(page.locator("[data-bell-banner]").get_by_text("Offline.")).to_be_visible()
     place(alice)
     expect(badge(page)).to_be_hidden()
     find_the_network(page)
@@ -311,12 +313,14 @@ def test_it_says_when_the_network_is_away_and_catches_up(visit, complaints, alic
 
 def test_it_says_when_the_session_has_ended(visit, complaints, alice):
     complaints.expect("401")
-    page = visit(alice)
+    page = visit(alice, **WITH_CLOCK)
     expect_live(page)
     Session.objects.all().delete()
     come_back(page)
+    expect(connection(page)).to_have_attribute("data-state", "signed-out", timeout=RECONNECTED_MS)
+    page.clock.fast_forward(A_WHILE)
     banner = page.locator("[data-bell-banner]")
-    expect(banner.get_by_text("You have been signed out.")).to_be_visible(timeout=BANNER_MS)
+    expect(banner.get_by_text("You have been signed out.")).to_be_visible()
     banner.get_by_role("link", name="Sign in again").click()
     page.get_by_label("Username").fill("alice")
     page.get_by_label("Password").fill(PASSWORD)
@@ -371,7 +375,7 @@ def test_a_cursor_that_cannot_be_honoured_gets_the_bell_rendered_anew(site, visi
 
 
 def test_times_move_on_and_their_titles_are_the_viewers_own(visit, alice):
-    page = visit(alice, locale="en-GB", timezone_id="Europe/Berlin")
+    page = visit(alice, own=True, locale="en-GB", timezone_id="Europe/Berlin")
     place(alice)
     expect(titles(page)).to_have_count(1)
     now = datetime.now(UTC)

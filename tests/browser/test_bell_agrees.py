@@ -16,7 +16,6 @@ from orders.status import Status
 from realtime.bell.snapshot import KEPT, MOST_COUNTED, PAGE
 
 from ..orders.samples import number_waiting
-from ..servers import running_server
 from .bells import (
     ONE_SECOND_MS,
     badge,
@@ -45,12 +44,10 @@ def expect_agreement(visit, alice) -> Callable[..., None]:
     """Waits until pages say what a page says that is loaded now, and that no event has reached."""
 
     def expect_agreement(*pages: Page) -> None:
-        fresh = visit(alice)
-        fresh.route("**/notifications/live?*", lambda route: None)  # held for ever
+        number_waiting()
+        fresh = visit(alice, prepare=hold_its_stream)
         deadline = time.monotonic() + AGREED_SECONDS
         while True:
-            number_waiting()
-            fresh.reload()
             expected = shown(fresh)
             said = [shown(page) for page in pages]
             if all(one == expected for one in said):
@@ -59,8 +56,14 @@ def expect_agreement(visit, alice) -> Callable[..., None]:
             if time.monotonic() > deadline:
                 assert [json.loads(one) for one in said] == [json.loads(expected)] * len(said)
             fresh.wait_for_timeout(PAUSE_MS)  # the others need the processor, too
+            number_waiting()
+            fresh.reload()
 
     return expect_agreement
+
+
+def hold_its_stream(page: Page) -> None:
+    page.route("**/notifications/live?*", lambda route: None)
 
 
 def press_one(page: Page, action: str, number: int) -> None:
@@ -210,7 +213,7 @@ def test_what_is_done_in_one_tab_is_everywhere_within_a_second(visit, alice):
 
 
 def test_a_page_that_was_away_until_its_place_in_the_log_was_gone(
-    site, visit, complaints, alice, expect_agreement
+    site, shared_site, visit, complaints, alice, expect_agreement
 ):
     complaints.expect("net::ERR_")
     desk, phone = visit(alice), visit(alice)
@@ -230,18 +233,16 @@ def test_a_page_that_was_away_until_its_place_in_the_log_was_gone(
     expect(titles(phone)).to_have_text(["2 × Teapot"])
 
     site.stop()  # which still had in memory what is pruned
-    with running_server("runserver", port=site.port):
-        expect_live(desk)
-        with phone.expect_response("**/notifications/bell/"):
-            find_the_network(phone)
-        expect_agreement(desk, phone)
-        place(alice, "Espresso cups")
-        expect_agreement(desk, phone)
-        expect(badge(phone)).to_have_text("99")
-        # Noted before it went away: it has not been loaded again.
-        expect(phone.locator("body")).to_have_attribute("data-stays", "")
-        for page in (desk, phone):
-            page.goto("about:blank")  # leave while there is a server to leave
+    shared_site.again()
+    expect_live(desk)
+    with phone.expect_response("**/notifications/bell/"):
+        find_the_network(phone)
+    expect_agreement(desk, phone)
+    place(alice, "Espresso cups")
+    expect_agreement(desk, phone)
+    expect(badge(phone)).to_have_text("99")
+    # Noted before it went away: it has not been loaded again.
+    expect(phone.locator("body")).to_have_attribute("data-stays", "")
 
 
 def test_what_was_done_elsewhere_while_this_page_was_away(

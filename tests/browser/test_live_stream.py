@@ -8,14 +8,14 @@ from contextlib import contextmanager, suppress
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import transaction
 from playwright.sync_api import BrowserContext, Route
 from playwright.sync_api import Error as PlaywrightError
 
 import realtime
 from config.demo.accounts import PASSWORD
 from realtime import Topic, topic_of
-from realtime.models import Event
+from realtime.models import Event, Stream
 
 from ..clients import STREAM, event_id, signed_in
 from ..servers import running_server
@@ -26,8 +26,9 @@ from .buffering_proxy import running_buffering_proxy
 from .chromium import everyday_chromium
 from .following import Following
 
-# A heartbeat each second: a silence is noticed after two and a half.
-SETTINGS = "tests.realtime.quick_settings"
+# A heartbeat each second, so that a silence is noticed after two and a half; and a look into the
+# tables.
+SETTINGS = "tests.browser.hurried"
 # The same, and a look into the tables each second.
 HASTY_SETTINGS = "tests.realtime.forgetful"
 NO_LOCKS = "delete Navigator.prototype.locks"
@@ -93,12 +94,12 @@ def test_a_tab_that_comes_late_is_told_what_its_page_did_not_show(following, ali
     assert not late.streams
 
 
-@pytest.mark.usefixtures("empty_log")
 def test_tabs_that_follow_something_else_keep_out_of_it(following, alice, shop):
     """Everybody's events have a connection of their own; other events of hers share hers."""
     following.sign_in(shop)
     own = following.open_tab(shop)
-    everybodys = following.open_tab(shop, url=f"{STREAM}?scope=all")
+    now = realtime.current_cursor()
+    everybodys = following.open_tab(shop, url=f"{STREAM}?scope=all", cursor=now)
     others = following.open_tab(shop, types=["bell"])
     for tab in (own, everybodys, others):
         tab.expect_state("live")
@@ -208,7 +209,7 @@ def test_a_leader_that_hangs_is_deposed_and_follows_when_it_is_back(following, a
 # The server, the database, the network
 
 
-def test_a_server_restarted_underneath_costs_nothing(site, following, alice):
+def test_a_server_restarted_underneath_costs_nothing(site, shared_site, following, alice):
     following.sign_in(alice)
     tabs = open_live_tabs(following, alice, 2)
     publish(alice, 1)
@@ -216,15 +217,14 @@ def test_a_server_restarted_underneath_costs_nothing(site, following, alice):
     for tab in tabs:
         tab.expect_state("reconnecting")
     publish(alice, 2, 3)
-    with running_server("runserver", port=site.port, DJANGO_SETTINGS_MODULE=SETTINGS):
-        for tab in tabs:
-            tab.expect_told([1, 2, 3])
-            tab.expect_state("live")
-        assert following.streams == 1
-        publish(alice, 4)
-        for tab in tabs:
-            tab.expect_told([1, 2, 3, 4])
-            tab.page.close()  # leave while there is a server to leave
+    shared_site.again()
+    for tab in tabs:
+        tab.expect_told([1, 2, 3])
+        tab.expect_state("live")
+    assert following.streams == 1
+    publish(alice, 4)
+    for tab in tabs:
+        tab.expect_told([1, 2, 3, 4])
 
 
 def test_a_database_restarted_underneath_costs_nothing(shop_files, tmp_path, browser):
@@ -412,20 +412,18 @@ def test_a_reset_reaches_each_tab_and_the_stream_goes_on(following, alice):
         tab.expect_told([2])
 
 
-@pytest.mark.usefixtures("empty_log")
 def test_a_log_that_went_back_resets_every_tab_that_is_open(following, alice):
     following.sign_in(alice)
     tabs = open_live_tabs(following, alice, 2)
     publish(alice, 1, 2, 3)
     for tab in tabs:
         tab.expect_told([1, 2, 3])
-    with connection.cursor() as cursor:  # as a backup does that is restored
-        cursor.execute("DELETE FROM realtime_event WHERE position > 1")
-        cursor.execute(
-            "UPDATE realtime_stream SET position = 1, mark = (SELECT mark FROM realtime_event)"
-        )
+    first = Event.objects.filter(topic=topic_of(alice)).earliest("position")
+    with transaction.atomic():  # as a backup does that is restored
+        Event.objects.filter(stream=first.stream, position__gt=first.position).delete()
+        Stream.objects.filter(name=first.stream).update(position=first.position, mark=first.mark)
     for tab in tabs:
-        tab.expect_resets("history 1")
+        tab.expect_resets(f"history {first.position}")
     publish(alice, "2 again")
     for tab in tabs:
         tab.expect_told([1, 2, 3, "2 again"])

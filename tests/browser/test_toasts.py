@@ -1,6 +1,7 @@
 """What pops up when something arrives, and what is said of it."""
 
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -50,31 +51,25 @@ def more(page: Page) -> Locator:
     return page.locator(".bell-toast-more")
 
 
-def elsewhere(page: Page) -> Page:
+def elsewhere(visit, user, **options: Any) -> Page:
     """A page without a list: what arrives isn't on the screen."""
-    page.goto(ELSEWHERE)
+    page = visit(user, at=ELSEWHERE, **options)
     expect_live(page)
     return page
 
 
-def watched(page: Page) -> Page:
+def watched(visit, user) -> Page:
     """Such a page, watched from the beginning."""
-    page.add_init_script(WATCH)
-    page.goto(ELSEWHERE)
-    expect_live(page)
-    return page
+    return elsewhere(visit, user, prepare=lambda page: page.add_init_script(WATCH))
 
 
-def with_clock(page: Page) -> Page:
+def with_clock(visit, user) -> Page:
     """Such a page, with a clock that a test can move on."""
-    page.clock.install()
-    page.goto(ELSEWHERE)
-    expect_live(page)
-    return page
+    return elsewhere(visit, user, own=True, prepare=lambda page: page.clock.install())
 
 
 def test_what_arrives_pops_up_and_leads_to_its_order(visit, alice):
-    page = elsewhere(visit(alice))
+    page = elsewhere(visit, alice)
     place(alice, "Teapot")
     expect(toasts(page)).to_have_count(1)
     expect(toasts(page)).to_contain_text("Placed · 2 × Teapot")
@@ -86,7 +81,7 @@ def test_what_arrives_pops_up_and_leads_to_its_order(visit, alice):
 
 @pytest.mark.parametrize("is_pointed_at", [False, True], ids=["alone", "pointed at"])
 def test_a_storm_of_two_hundred_orders_leaves_a_usable_page(visit, alice, is_pointed_at):
-    page = watched(visit(alice))
+    page = watched(visit, alice)
     place(alice, "Spoon 0")
     if is_pointed_at:
         toasts(page).hover()
@@ -105,7 +100,7 @@ def test_a_storm_of_two_hundred_orders_leaves_a_usable_page(visit, alice, is_poi
 
 
 def test_the_rest_is_counted_though_more_come_at_once_than_the_page_lists(visit, alice):
-    page = elsewhere(visit(alice))
+    page = elsewhere(visit, alice)
     place(alice, "Teapot")
     expect(toasts(page)).to_have_count(1)
     place_many(alice, STORM)
@@ -113,7 +108,7 @@ def test_the_rest_is_counted_though_more_come_at_once_than_the_page_lists(visit,
 
 
 def test_the_rest_is_what_does_not_stand_there_by_itself_and_is_still_new(visit, alice):
-    page = elsewhere(visit(alice))
+    page = elsewhere(visit, alice)
     orders = place_many(alice, AT_A_TIME + 3)
     expect(more(page)).to_have_text(re.compile("and 3 more"))
     more(page).hover()  # none goes by itself meanwhile
@@ -125,7 +120,7 @@ def test_the_rest_is_what_does_not_stand_there_by_itself_and_is_still_new(visit,
 
 
 def test_a_storm_is_announced_in_a_few_sentences(visit, alice):
-    page = watched(visit(alice))
+    page = watched(visit, alice)
     place_many(alice, STORM)
     page.wait_for_function(
         "total => announced.reduce((sum, said) => sum + parseInt(said), 0) === total",
@@ -138,14 +133,14 @@ def test_a_storm_is_announced_in_a_few_sentences(visit, alice):
 
 
 def test_one_is_announced_in_the_singular(visit, alice):
-    page = watched(visit(alice))
+    page = watched(visit, alice)
     place(alice)
     page.wait_for_function("() => announced.length > 0")
     assert page.evaluate("announced") == ["1 new notification"]
 
 
 def test_they_go_by_themselves_but_not_while_somebody_points_at_them(visit, alice):
-    page = with_clock(visit(alice))
+    page = with_clock(visit, alice)
     place(alice)
     expect(toasts(page)).to_have_count(1)
     toasts(page).hover()
@@ -158,7 +153,7 @@ def test_they_go_by_themselves_but_not_while_somebody_points_at_them(visit, alic
 
 
 def test_one_that_somebody_points_at_stays_also_when_its_subject_has_news(visit, alice):
-    page = with_clock(visit(alice))
+    page = with_clock(visit, alice)
     order = place(alice, "Teapot")
     expect(toasts(page)).to_have_count(1)
     toasts(page).hover()
@@ -172,7 +167,7 @@ def test_one_that_somebody_points_at_stays_also_when_its_subject_has_news(visit,
 
 
 def test_they_wait_while_the_keyboard_is_there(visit, alice):
-    page = with_clock(visit(alice))
+    page = with_clock(visit, alice)
     place(alice, "Teapot")
     place(alice, "Espresso cups")
     expect(toasts(page)).to_have_count(2)
@@ -185,7 +180,7 @@ def test_they_wait_while_the_keyboard_is_there(visit, alice):
 
 
 def test_they_never_take_the_focus_and_give_it_on_when_they_are_dismissed(visit, alice):
-    page = elsewhere(visit(alice))
+    page = elsewhere(visit, alice)
     button = page.locator("main").get_by_role("button", name="Save")
     button.focus()
     place(alice, "Teapot")
@@ -204,7 +199,7 @@ def test_they_never_take_the_focus_and_give_it_on_when_they_are_dismissed(visit,
 
 
 def test_what_is_seen_in_another_window_goes_in_this_one(visit, alice):
-    desk, phone = elsewhere(visit(alice)), elsewhere(visit(alice))
+    desk, phone = elsewhere(visit, alice), elsewhere(visit, alice)
     place_many(alice, AT_A_TIME + 2)
     expect(more(desk)).to_have_text(re.compile("and 2 more"))
     expect(badge(phone)).to_have_text("5")
@@ -213,7 +208,7 @@ def test_what_is_seen_in_another_window_goes_in_this_one(visit, alice):
 
 
 def test_there_are_none_while_a_list_is_on_the_screen_or_the_page_is_not_looked_at(visit, alice):
-    page = watched(visit(alice))
+    page = watched(visit, alice)
     page.route("**/notifications/change/", lambda route: None)  # what is seen would go by that
     open_bell(page)
     place(alice, "Teapot")
@@ -234,7 +229,7 @@ def test_there_are_none_while_a_list_is_on_the_screen_or_the_page_is_not_looked_
 
 
 def test_on_a_phone_one_takes_a_line(visit, alice):
-    page = elsewhere(visit(alice, viewport={"width": 390, "height": 800}))
+    page = elsewhere(visit, alice, viewport={"width": 390, "height": 800})
     place(alice, "Unbreakable " * 12)
     expect(toasts(page)).to_be_visible()
     assert toasts(page).bounding_box()["height"] < 56
