@@ -19,7 +19,7 @@ from playwright.sync_api import (
 
 from ..servers import ServerProcess
 from ..shared_servers import SharedServer, shared_server
-from .chromium import EXECUTABLE, chromium, playing
+from .chromium import EXECUTABLE, chromium, everyday_chromium, playing
 
 # Where whoever is signed in begins.
 INBOX = "/notifications/"
@@ -111,6 +111,24 @@ def browser(transactional_db, one_chromium, kept_sessions) -> Iterator[Browser]:
     for context in one_chromium.contexts:
         if context not in kept_sessions:
             context.close()
+
+
+@pytest.fixture(scope="package")
+def one_everyday_chromium(playwright) -> Iterator[BrowserContext]:
+    """Its start takes a second of a core."""
+    with everyday_chromium(playwright) as context:
+        yield context
+
+
+@pytest.fixture
+def everyday(transactional_db, one_everyday_chromium) -> Iterator[BrowserContext]:
+    """A browser session as people have it, in which nobody is signed in. It may know the site."""
+    kept, *_ = one_everyday_chromium.pages  # without any the browser would end
+    yield one_everyday_chromium
+    for page in one_everyday_chromium.pages:
+        if page is not kept:
+            page.close()
+    one_everyday_chromium.clear_cookies()
 
 
 class Complaints(list[str]):

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -14,8 +13,8 @@ from realtime import topic_of
 
 from ..clients import STREAM
 
-PAGE = "/follower.html"
-HTML = (Path(__file__).parent / "follower.html").read_text()
+# By the settings of hurried.py.
+PAGE = "/static/follower.html"
 # For what includes the wait before a browser reconnects.
 RECONNECTED_MS = 20_000
 
@@ -65,16 +64,19 @@ class Tab:
 
 
 class Following:
-    """A browser session, and its tabs that follow the stream."""
+    """A browser session, and its tabs that follow the stream.
 
-    def __init__(self, context: BrowserContext, url: str) -> None:
+    options: of every tab's LiveStream.
+    """
+
+    def __init__(self, context: BrowserContext, url: str, **options: Any) -> None:
         self.context = context
         self.url = url
         self.tabs: list[Tab] = []
         self.errors: list[str] = []
+        self._options = options
         self._client = Client()
         context.on("weberror", lambda error: self.errors.append(str(error.error)))
-        context.route(f"{url}{PAGE}?*", lambda route: route.fulfill(body=HTML))
 
     @property
     def streams(self) -> int:
@@ -103,6 +105,7 @@ class Following:
             "types": ["orders"],
             "heartbeatSeconds": 1,
             "openingSeconds": 2,
+            **self._options,
             **options,
         }
         tab = Tab(self.context.new_page())

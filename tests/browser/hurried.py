@@ -1,9 +1,18 @@
 """The project's settings, for a server that soon notices who has gone, and what has gone wrong.
 
-A browser asks again soon, too.
+A browser asks again soon, too. It finds follower.html beside the site's own static files.
 """
+
+from pathlib import Path
 
 from tests.realtime.quick_settings import *  # noqa: F403
 from tests.realtime.quick_settings import REALTIME
 
-REALTIME = {**REALTIME, "POLL_SECONDS": 1.0, "RETRY_MILLISECONDS": (200, 500)}
+SERVED = Path(__file__).parent / "served"
+REALTIME = {
+    **REALTIME,
+    "POLL_SECONDS": 1.0,
+    "QUERY_SECONDS": 2.0,
+    "RETRY_MILLISECONDS": (200, 500),
+}
+STATICFILES_DIRS = [SERVED]

@@ -8,16 +8,8 @@ from playwright.sync_api import Page, expect
 
 from ..orders.samples import an_order
 from .bells import expect_live, place, titles
-from .chromium import everyday_chromium
 
 AWAY = "/notifications/choices/"
-
-
-@pytest.fixture(scope="module")
-def everyday(playwright):
-    """Its start takes two seconds of a core."""
-    with everyday_chromium(playwright) as context:
-        yield context
 
 
 @pytest.fixture
@@ -35,7 +27,6 @@ def page(everyday, site, complaints, alice):
     expect_live(page)
     yield page
     page.close()
-    everyday.clear_cookies()
     complaints.forget(everyday)
 
 

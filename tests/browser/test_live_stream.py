@@ -5,9 +5,11 @@ The tabs show a page of their own, follower.html, so that nothing but the stream
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
+from django.contrib.staticfiles import finders
 from django.db import transaction
 from playwright.sync_api import BrowserContext, Route
 from playwright.sync_api import Error as PlaywrightError
@@ -23,14 +25,12 @@ from ..shared_servers import SharedServer, shared_server
 from ..storm.cluster import Cluster, running_cluster
 from ..storm.proxy import running_proxy
 from .buffering_proxy import running_buffering_proxy
-from .chromium import everyday_chromium
 from .following import Following
+from .hurried import SERVED
 
-# A heartbeat each second, so that a silence is noticed after two and a half; and a look into the
+# A heartbeat each second, so that a silence is noticed after two and a half, and a look into the
 # tables.
 SETTINGS = "tests.browser.hurried"
-# The same, and a look into the tables each second.
-HASTY_SETTINGS = "tests.realtime.forgetful"
 NO_LOCKS = "delete Navigator.prototype.locks"
 NO_CHANNEL = "delete globalThis.BroadcastChannel"
 MANY_TABS = 10
@@ -42,16 +42,24 @@ def shared_site(playwright, django_db_setup, django_db_blocker) -> Iterator[Shar
 
 
 @contextmanager
-def follow_in(context: BrowserContext, url: str) -> Iterator[Following]:
-    following = Following(context, url)
+def follow_in(context: BrowserContext, url: str, **options: object) -> Iterator[Following]:
+    following = Following(context, url, **options)
     yield following
-    context.close()
+    for tab in following.tabs:
+        tab.page.close()
     assert following.errors == []
 
 
 @pytest.fixture
 def following(site, browser) -> Iterator[Following]:
     with follow_in(browser.new_context(), site.url) as following:
+        yield following
+
+
+@pytest.fixture
+def everyday_following(site, everyday) -> Iterator[Following]:
+    """In a browser session as people have it."""
+    with follow_in(everyday, site.url) as following:
         yield following
 
 
@@ -161,29 +169,26 @@ def test_when_the_leader_crashes_another_goes_on_without_loss(following, alice):
 
 
 def test_a_leader_that_is_frozen_lets_another_lead_and_is_told_all_when_it_wakes(
-    site, playwright, alice
+    everyday_following, alice
 ):
-    with (
-        everyday_chromium(playwright) as context,
-        follow_in(context, site.url) as following,
-    ):
-        following.sign_in(alice)
-        leader, other = open_live_tabs(following, alice, 2)
-        publish(alice, 1)
-        leader.expect_told([1])
-        other.page.bring_to_front()
-        tools = leader.developer_tools()
-        tools.send("Page.setWebLifecycleState", {"state": "frozen"})
-        publish(alice, 2, 3)
-        other.expect_told([1, 2, 3])
-        assert other.streams
-        tools.send("Page.setWebLifecycleState", {"state": "active"})
-        leader.expect_told([1, 2, 3])
-        publish(alice, 4)
-        for tab in (leader, other):
-            tab.expect_told([1, 2, 3, 4])
-            tab.expect_state("live")
-        assert following.streams == 1
+    following = everyday_following
+    following.sign_in(alice)
+    leader, other = open_live_tabs(following, alice, 2)
+    publish(alice, 1)
+    leader.expect_told([1])
+    other.page.bring_to_front()
+    tools = leader.developer_tools()
+    tools.send("Page.setWebLifecycleState", {"state": "frozen"})
+    publish(alice, 2, 3)
+    other.expect_told([1, 2, 3])
+    assert other.streams
+    tools.send("Page.setWebLifecycleState", {"state": "active"})
+    leader.expect_told([1, 2, 3])
+    publish(alice, 4)
+    for tab in (leader, other):
+        tab.expect_told([1, 2, 3, 4])
+        tab.expect_state("live")
+    assert following.streams == 1
 
 
 def test_a_leader_that_hangs_is_deposed_and_follows_when_it_is_back(following, alice):
@@ -233,7 +238,7 @@ def test_a_database_restarted_underneath_costs_nothing(shop_files, tmp_path, bro
         running_server(
             "runserver",
             DATABASE_URL=cluster.url("postgres"),
-            DJANGO_SETTINGS_MODULE=HASTY_SETTINGS,
+            DJANGO_SETTINGS_MODULE=SETTINGS,
         ) as site,
         follow_in(browser.new_context(), site.url) as following,
         cluster.connect("postgres") as session,
@@ -283,10 +288,12 @@ def test_when_the_network_is_away_it_says_so_and_catches_up(following, alice):
 
 
 def test_a_connection_that_dies_without_a_word_is_noticed(site, browser, alice):
+    context = browser.new_context()
     with (
         running_proxy(site.port) as proxy,
-        follow_in(browser.new_context(), f"http://127.0.0.1:{proxy.port}") as following,
+        follow_in(context, f"http://127.0.0.1:{proxy.port}") as following,
     ):
+        serve_static_files(context)
         following.sign_in(alice)
         tabs = open_live_tabs(following, alice, 2)
         proxy.cut()
@@ -299,16 +306,30 @@ def test_a_connection_that_dies_without_a_word_is_noticed(site, browser, alice):
             tab.expect_state("live")
 
 
+def serve_static_files(context: BrowserContext) -> None:
+    """Without the site: else some connections to it are left idle, and the browser tries each of
+    these dead ones for as long as an answer may take before it opens a new one.
+    """
+
+    def serve(route: Route) -> None:
+        path = urlsplit(route.request.url).path.removeprefix("/static/")
+        route.fulfill(path=finders.find(path) or SERVED / path)
+
+    context.route("**/static/**", serve)
+
+
 def test_behind_a_proxy_that_holds_streams_back_it_asks_every_few_seconds(site, browser, alice):
     with (
         running_buffering_proxy(site.port) as proxy,
-        follow_in(browser.new_context(), f"http://127.0.0.1:{proxy.port}") as following,
+        follow_in(
+            browser.new_context(), f"http://127.0.0.1:{proxy.port}", openingSeconds=1
+        ) as following,
     ):
         following.sign_in(alice)
         tabs = [following.open_tab(alice) for _ in range(2)]
         for tab in tabs:
             tab.expect_state("polling")
-        for number in range(3):
+        for number in range(2):
             publish(alice, number)
             for tab in tabs:
                 tab.expect_told(range(number + 1))
@@ -336,22 +357,18 @@ def test_an_answer_that_ends_an_eventsource_does_not_end_the_stream(following, a
 # The page comes back
 
 
-def test_a_page_from_the_back_forward_cache_goes_on(site, playwright, alice):
-    with (
-        everyday_chromium(playwright) as context,
-        follow_in(context, site.url) as following,
-    ):
-        following.sign_in(alice)
-        [tab] = open_live_tabs(following, alice, 1)
-        publish(alice, 1)
-        tab.expect_told([1])
-        tab.page.evaluate("globalThis.isTheSamePage = true")
-        tab.page.goto(f"{site.url}/login/")
-        publish(alice, 2)
-        tab.page.go_back(wait_until="commit")
-        tab.expect_told([1, 2])
-        tab.expect_state("live")
-        assert tab.page.evaluate("globalThis.isTheSamePage")
+def test_a_page_from_the_back_forward_cache_goes_on(site, everyday_following, alice):
+    everyday_following.sign_in(alice)
+    [tab] = open_live_tabs(everyday_following, alice, 1)
+    publish(alice, 1)
+    tab.expect_told([1])
+    tab.page.evaluate("globalThis.isTheSamePage = true")
+    tab.page.goto(f"{site.url}/login/")
+    publish(alice, 2)
+    tab.page.go_back(wait_until="commit")
+    tab.expect_told([1, 2])
+    tab.expect_state("live")
+    assert tab.page.evaluate("globalThis.isTheSamePage")
 
 
 # Whose page it is
