@@ -158,3 +158,14 @@ def _wait_until_it_accepts(server: ServerProcess) -> None:
         return False
 
     wait_until(accepts, START_SECONDS, otherwise=lambda: "".join(server.output))
+
+
+def backlog(port: int) -> int:
+    """How many may wait at a listening socket, as the kernel has it."""
+    listening = subprocess.run(
+        ["ss", "--listening", "--tcp", "--numeric", f"sport = :{port}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    return int(listening.splitlines()[1].split()[2])

@@ -16,7 +16,7 @@ from tests.realtime.resources import Resources
 from tests.servers import running_server
 from tests.waiting import wait_until
 
-from .test_slow_readers import APPLICATIONS, is_connected, publish
+from .test_slow_readers import EACH, EVENTS, QUERIES, is_connected, publish
 from .test_tls import certificate  # noqa: F401  the fixture
 
 DEFAULT_WINDOW = 65_535
@@ -69,51 +69,54 @@ class Http2Client:
 
 @pytest.fixture
 def running(processes, transactional_db, certificate):  # noqa: F811
-    """Runs daphne with TLS."""
+    """Runs daphne with TLS, with each of the applications."""
     key, pem = certificate
 
-    def running(application, **environment):
+    def running(**environment):
         tls = {"TLS_KEY": str(key), "TLS_CERTIFICATE": str(pem)}
-        return running_server("daphne-tls", application=application, **tls, **environment)
+        return running_server("daphne-tls", application=EACH, **tls, **environment)
 
     return running
 
 
-@pytest.mark.parametrize("application", APPLICATIONS)
-def test_who_stops_reading_costs_a_bounded_piece_of_memory(running, alice, bob, application):
+def test_who_stops_reading_costs_a_bounded_piece_of_memory(running, alice, bob):
     """Though they have said that they take two gigabytes at once."""
-    stalled, events = 10, 4000
-    with running(application) as server, ExitStack() as clients:
+    stalled = 10
+    with running() as server, ExitStack() as clients:
         server.url = server.url.replace("http:", "https:")
         http = clients.enter_context(httpx.Client(verify=False, timeout=10))
         reader = clients.enter_context(open_stream(server, client=http, **bearer(bob)))
-        publish(alice, events)  # 8 MB, more than the kernel takes for a client
+        publish(alice, EVENTS)
         publish(bob, 1)
         reader.next_event()
-        before = Resources(server).memory
-        for _ in range(stalled):
-            client = clients.enter_context(Http2Client(server, WIDEST_WINDOW))
-            client.get(STREAM, {"Last-Event-ID": "0", **bearer(alice)})
-        for _ in range(20):
-            publish(bob, 1)
-            reader.next_event()
-        grown = Resources(server).memory - before
-        assert grown < stalled * 512 * 1024, f"{grown // stalled} bytes a client"
+        for query in QUERIES:
+            before = Resources(server).memory
+            for _ in range(stalled):
+                client = clients.enter_context(Http2Client(server, WIDEST_WINDOW))
+                client.get(STREAM + query, {"Last-Event-ID": "0", **bearer(alice)})
+            for _ in range(20):
+                publish(bob, 1)
+                reader.next_event()
+            grown = Resources(server).memory - before
+            assert grown < stalled * 512 * 1024, f"{grown // stalled} bytes a client of {query}"
 
 
-@pytest.mark.parametrize("application", APPLICATIONS)
-@pytest.mark.parametrize("window", [DEFAULT_WINDOW, WIDEST_WINDOW])
-def test_who_never_reads_on_is_hung_up_on(running, alice, application, window):
+def test_who_never_reads_on_is_hung_up_on(running, alice):
     """Where one response alone isn't read, that one; where nothing is, the connection."""
     quick = {"DJANGO_SETTINGS_MODULE": "tests.realtime.quick_settings"}
-    with running(application, **quick) as server:
-        publish(alice, 4000)
-        with Http2Client(server, window) as client:
-            headers = {"Last-Event-ID": "0", **bearer(alice)}
-            number = client.get(STREAM, headers)
-            if window == DEFAULT_WINDOW:
-                client.wait_for(h2.events.StreamReset, number)
-                client.get("/healthz", {})
-            else:
-                wait_until(lambda: not is_connected(server), 20)
+    headers = {"Last-Event-ID": "0", **bearer(alice)}
+    with running(**quick) as server, ExitStack() as clients:
+        publish(alice, EVENTS)
+
+        def stalled(window, query):
+            client = clients.enter_context(Http2Client(server, window))
+            return client, client.get(STREAM + query, headers)
+
+        narrow = [stalled(DEFAULT_WINDOW, query) for query in QUERIES]
+        wide = [stalled(WIDEST_WINDOW, query) for query in QUERIES]
+        for client, number in narrow:
+            client.wait_for(h2.events.StreamReset, number)
+            client.get("/healthz", {})
+        for client, _ in wide:
+            wait_until(lambda client=client: not is_connected(server, client.socket), 20)
         assert not [line for line in server.output if "Could not" in line]

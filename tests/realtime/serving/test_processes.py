@@ -1,8 +1,10 @@
 """The whole way, with real server processes: from an order to the stream of its customer."""
 
 import json
+import shutil
 import signal
 import subprocess
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import httpx
@@ -13,7 +15,8 @@ from orders.models import Order
 from tests.clients import STREAM, bearer, event_id, open_stream, signed_in
 from tests.conftest import PASSWORD
 from tests.realtime.resources import SESSIONS_OF_A_HUB, THREADS_OF_A_PROCESS, Resources
-from tests.servers import ServerProcess, running_server
+from tests.servers import ServerProcess, backlog, running_server
+from tests.shared_servers import SharedServer, shared_server
 from tests.waiting import wait_until
 
 
@@ -23,9 +26,15 @@ def server(transactional_db, shared_daphne) -> ServerProcess:
     return shared_daphne.running()
 
 
+@pytest.fixture(scope="module")
+def shared_uvicorn(processes, django_db_setup, django_db_blocker) -> Iterator[SharedServer]:
+    yield from shared_server(django_db_blocker, "uvicorn")
+
+
 @pytest.fixture
-def no_process(transactional_db, shared_daphne) -> None:
-    shared_daphne.stop()
+def uvicorn(transactional_db, shared_uvicorn) -> ServerProcess:
+    """The same of uvicorn."""
+    return shared_uvicorn.running()
 
 
 def place(customer, product="Espresso cups", **fields):
@@ -141,23 +150,6 @@ def test_a_second_process_gets_it_too_and_takes_over(server, alice):
             assert stream.next_event().json()["product"] == "Teapot"
 
 
-def test_orders_placed_while_no_process_runs_are_not_lost(no_process, alice):
-    with running_server("daphne") as first, open_stream(first, **bearer(alice)) as stream:
-        cursor = stream.last_event_id
-    place(alice)
-    with (
-        running_server("daphne") as second,
-        open_stream(second, cursor=cursor, **bearer(alice)) as stream,
-    ):
-        assert stream.next_event().json()["product"] == "Espresso cups"
-
-
-def test_it_runs_under_uvicorn(processes, transactional_db, alice):
-    with running_server("uvicorn") as server, open_stream(server, **bearer(alice)) as stream:
-        place(alice)
-        assert stream.next_event().json()["customer"] == "alice"
-
-
 def test_curl_reads_the_stream(server, alice):
     begins_after = realtime.current_cursor()
     [header] = [f"{name}: {value}" for name, value in bearer(alice).items()]
@@ -215,24 +207,62 @@ def test_a_client_that_leaves_frees_what_it_held(server, alice):
     assert not [line for line in server.output if "ERROR" in line or "Traceback" in line]
 
 
-@pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
-@pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGTERM])
-def test_it_ends_in_time_with_streams_open(processes, transactional_db, alice, kind, with_signal):
-    with running_server(kind) as server, ExitStack() as streams:
+@pytest.mark.skipif(not shutil.which("ss"), reason="no ss (Debian: iproute2)")
+@pytest.mark.parametrize("running", ["server", "uvicorn", "site"])
+def test_a_crowd_may_wait_to_be_accepted(processes, transactional_db, request, running):
+    """A thousand clients that come back at once find a place, and need not try again."""
+    server = request.getfixturevalue(running)
+    httpx.get(f"{server.url}/healthz").raise_for_status()
+    assert backlog(server.port) >= 1_000
+
+
+def ends_on_ctrl_c(server, user):
+    """In time, with streams open, and without a word of complaint."""
+    with ExitStack() as streams:
         for _ in range(5):
-            streams.enter_context(open_stream(server, **bearer(alice)))
-        server.stop(with_signal, seconds=10)
-        assert not [line for line in server.output if "Traceback" in line or "destroyed" in line]
+            streams.enter_context(open_stream(server, **bearer(user)))
+        server.stop(signal.SIGINT, seconds=10)
+    return not [line for line in server.output if "Traceback" in line or "destroyed" in line]
 
 
-@pytest.mark.parametrize("kind", ["daphne", "uvicorn"])
-def test_clients_are_told_before_it_ends_through_middleware_that_takes_its_time(
-    processes, transactional_db, alice, kind
-):
-    application = "tests.realtime.serving.wrapped_asgi:through_a_channel"
+def test_it_runs_under_uvicorn_until_ctrl_c(uvicorn, alice):
+    with open_stream(uvicorn, **bearer(alice)) as stream:
+        place(alice)
+        assert stream.next_event().json()["customer"] == "alice"
+    assert ends_on_ctrl_c(uvicorn, alice)
+
+
+def test_orders_placed_after_ctrl_c_while_no_process_runs_are_not_lost(server, alice):
+    with open_stream(server, **bearer(alice)) as stream:
+        cursor = stream.last_event_id
+    assert ends_on_ctrl_c(server, alice)
+    place(alice)
     with (
-        running_server(kind, application=application) as server,
-        open_stream(server, **bearer(alice)) as stream,
+        running_server("daphne") as another,
+        open_stream(another, cursor=cursor, **bearer(alice)) as stream,
     ):
-        server.process.send_signal(signal.SIGTERM)
-        assert list(stream._blocks)[-1].retry is not None
+        assert stream.next_event().json()["product"] == "Espresso cups"
+
+
+def test_on_sigterm_it_tells_its_clients_and_ends_in_time(processes, transactional_db, alice):
+    """One after the other, over some seconds, and through middleware that takes its time, too."""
+    application = "tests.realtime.serving.wrapped_asgi:each"
+    with ExitStack() as stack:
+        servers = [
+            stack.enter_context(running_server(kind, application=application))
+            for kind in ("daphne", "uvicorn")
+        ]
+        opened = [
+            stack.enter_context(open_stream(server, query=query, **bearer(alice)))
+            for server in servers
+            for query in ("", "", "?channel")
+        ]
+        for server in servers:
+            server.process.send_signal(signal.SIGTERM)
+        for stream in opened:
+            assert list(stream._blocks)[-1].retry is not None
+        for server in servers:
+            server.process.wait(10)
+            printed = "".join(server.output)
+            assert "Traceback" not in printed
+            assert "destroyed" not in printed

@@ -1,13 +1,10 @@
 """What streams ask of the servers that are known, and of one that isn't."""
 
 import asyncio
-import shutil
-import subprocess
 from functools import partial
 from types import SimpleNamespace
 
 import h11
-import httpx
 import pytest
 from twisted.internet import tcp
 from twisted.web.http import HTTPChannel
@@ -16,7 +13,6 @@ from realtime.serving.servers import ClientConnection, any_server, client_connec
 from realtime.serving.servers.daphne import DaphneConnection
 from realtime.serving.servers.steps import begin
 from realtime.serving.servers.uvicorn import UvicornConnection, UvicornH11Connection
-from tests.servers import running_server
 from tests.waiting import soon, until
 
 
@@ -417,23 +413,3 @@ async def test_a_coroutine_that_has_begun_can_be_cancelled():
 
 async def _awaited(awaitable):
     return await awaitable
-
-
-@pytest.mark.skipif(not shutil.which("ss"), reason="no ss (Debian: iproute2)")
-@pytest.mark.parametrize("kind", ["daphne", "runserver", "uvicorn"])
-def test_a_crowd_may_wait_to_be_accepted(processes, transactional_db, kind):
-    """A thousand clients that come back at once find a place, and need not try again."""
-    with running_server(kind) as server:
-        httpx.get(f"{server.url}/healthz").raise_for_status()
-        assert backlog(server.port) >= 1_000
-
-
-def backlog(port):
-    """How many may wait at a listening socket, as the kernel has it."""
-    listening = subprocess.run(
-        ["ss", "--listening", "--tcp", "--numeric", f"sport = :{port}"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    return int(listening.splitlines()[1].split()[2])

@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 
 import realtime
 from tests.clients import STREAM, bearer, open_stream
-from tests.servers import running_server
+from tests.shared_servers import shared_server
 
 SECRET = "only Alice may read this"
 
@@ -52,12 +52,18 @@ def certificate(tmp_path_factory):
     return folder / "key.pem", folder / "certificate.pem"
 
 
-@pytest.fixture(params=["daphne-tls", "uvicorn-tls"])
-def tls_server(request, processes, transactional_db, certificate):
+@pytest.fixture(scope="module", params=["daphne-tls", "uvicorn-tls"])
+def shared_tls_server(request, processes, django_db_setup, django_db_blocker, certificate):
     key, pem = certificate
-    with running_server(request.param, TLS_KEY=str(key), TLS_CERTIFICATE=str(pem)) as server:
-        server.url = server.url.replace("http:", "https:")
-        yield server
+    tls = {"TLS_KEY": str(key), "TLS_CERTIFICATE": str(pem)}
+    yield from shared_server(django_db_blocker, request.param, **tls)
+
+
+@pytest.fixture
+def tls_server(transactional_db, shared_tls_server):
+    server = shared_tls_server.running()
+    server.url = server.url.replace("http:", "https:")
+    return server
 
 
 @contextmanager
@@ -108,7 +114,7 @@ def test_nothing_that_is_streamed_over_tls_can_be_read_on_the_wire(tls_server, a
         assert readable not in wire
 
 
-@pytest.mark.parametrize("tls_server", ["daphne-tls"], indirect=True)
+@pytest.mark.parametrize("shared_tls_server", ["daphne-tls"], indirect=True)
 def test_a_stream_works_over_http_2(tls_server, alice):
     with (
         httpx.Client(verify=False, http2=True, timeout=10) as client,

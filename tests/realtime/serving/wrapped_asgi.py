@@ -1,4 +1,7 @@
-"""The project's application in ASGI middleware, as one that watches over what is sent."""
+"""The project's application in ASGI middleware, as one that watches over what is sent.
+
+And without any beside it, so that one server shows both.
+"""
 
 import asyncio
 
@@ -32,3 +35,12 @@ async def through_a_channel(scope, receive, send):
         await projects(scope, receive, channel.put if scope["type"] == "http" else send)
     finally:
         handing_on.cancel()
+
+
+THROUGH = {b"wrapped": application, b"proxied": behind_a_proxy, b"channel": through_a_channel}
+
+
+async def each(scope, receive, send):
+    """The one that the request's query names; nothing else in it, or none: the project's own."""
+    chosen = THROUGH.get(scope.get("query_string", b""), projects)
+    await chosen(scope, receive, send)
