@@ -33,3 +33,9 @@ class Resources:
             if line.startswith("Private_Dirty:"):
                 return int(line.split()[1]) * 1024
         raise AssertionError("The kernel doesn't say.")
+
+    @property
+    def cpu_seconds(self) -> float:
+        """What it has taken of the processors since it began."""
+        times = (self._process / "stat").read_text().rpartition(")")[2].split()[11:13]
+        return sum(map(int, times)) / os.sysconf("SC_CLK_TCK")

@@ -111,23 +111,40 @@ class DaphneHttp2Connection(WrappedDaphneConnection):
 
     There Twisted tells when the client's window is full, which may be 2 GiB wide, and not when the
     socket is. So this waits while more than a chunk is buffered.
+
+    Nor may Twisted be given more than the client's window has room for: until the client has made
+    room for the rest, it looks for it again and again, without a pause, and keeps a core busy.
     """
 
     __slots__ = ()
 
     async def _send_and_wait(self, chunk: bytes) -> None:
-        await super()._send_and_wait(chunk)
-        seconds = 0.001  # polled, because Twisted doesn't tell
-        while self._waiting_bytes() > CHUNK_BYTES:
+        while chunk:
+            room = await self._room(len(chunk))
+            piece, chunk = chunk[:room], chunk[room:]
+            await super()._send_and_wait(piece)
+
+    async def _room(self, wanted: int) -> int:
+        """Wait until there is room; how many bytes of those wanted Twisted may be given now."""
+        seconds = 0.001  # polled, because Twisted doesn't tell when the socket has taken some
+        while not (room := self._room_now(wanted)):
             await asyncio.sleep(seconds)
             seconds = min(seconds * 2, LONGEST_PAUSE_SECONDS)
+        return room
 
-    def _waiting_bytes(self) -> int:
+    def _room_now(self, wanted: int) -> int:
         channel = self._request.channel
-        if channel is None:
+        if channel is None or channel.streamID not in channel._conn.streams:
+            return wanted  # the client is gone: it goes nowhere
+        waiting = {
+            stream: sum(len(data) for data in queue if isinstance(data, bytes))
+            for stream, queue in channel._conn._outboundStreamQueues.items()
+        }
+        if waiting[channel.streamID] > CHUNK_BYTES:
             return 0
-        waiting = channel._conn._outboundStreamQueues.get(channel.streamID, ())
-        return sum(len(data) for data in waiting if isinstance(data, bytes))
+        # Of the connection's window all of its streams take.
+        window = channel._conn.conn.local_flow_control_window(channel.streamID)
+        return int(max(0, min(wanted, window - sum(waiting.values()))))
 
     def hang_up(self) -> bool:
         from twisted.internet.error import ConnectionAborted
@@ -188,7 +205,7 @@ def _servers(reactor: Any) -> list[Any]:
 def _is_http_2(request: Any) -> bool:
     """Whether Twisted's channel is an HTTP/2 stream, with the private attributes used here."""
     connection = getattr(request.channel, "_conn", None)
-    known = ("_outboundStreamQueues", "_consumerBlocked", "transport")
+    known = ("_outboundStreamQueues", "_consumerBlocked", "conn", "streams", "transport")
     return hasattr(request.channel, "streamID") and all(hasattr(connection, one) for one in known)
 
 
