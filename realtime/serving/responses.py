@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from asgiref.sync import async_to_sync
+from django.db import connections
 from django.http import HttpRequest, StreamingHttpResponse
 
 from ..exceptions import DatabaseUnavailable
@@ -14,6 +15,7 @@ from ..hub.hub import Hub
 from .admission import Admission
 from .handover import handover_of
 from .rejections import UNBUFFERED, accepts_streams, come_back_soon, log_away
+from .thread_loop import is_request_thread
 
 logger = logging.getLogger("realtime")
 
@@ -66,6 +68,15 @@ class EventStreamResponse(StreamingHttpResponse):
         """
         is_sent = self._handler_class is not None  # type: ignore[attr-defined]  # Django's own
         return self._handover is not None and not self._is_replaced and is_sent
+
+    def close(self) -> None:
+        super().close()
+        if self._handover is not None and not is_request_thread():
+            # Django's handler gives each request a thread of its own, which ends now. Connections
+            # that CONN_MAX_AGE keeps would stay open until the garbage collector finds them.
+            for connection in connections.all(initialized_only=True):
+                if not connection.in_atomic_block:
+                    connection.close()
 
     def __iter__(self) -> Iterator[bytes]:
         if self.is_async:

@@ -153,5 +153,10 @@ async def call_synchronously(function: Callable[[], Result], seconds: float) -> 
         return result
 
 
+def is_request_thread() -> bool:
+    """Whether the calling thread is one of ours, which keeps its database connection."""
+    return _current() is not None
+
+
 def _current() -> ThreadLoop | None:
     return getattr(_of_thread, "loop", None)

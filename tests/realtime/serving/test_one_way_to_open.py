@@ -195,6 +195,9 @@ async def test_whatever_a_view_raises_when_asked_again_ends_no_more_than_its_str
     async with ask("/plain", bearer(bob)) as other:
         [stream] = hub.streams
         async with ask("/failing", bearer(alice)) as answer:
+            [failing_stream] = set(hub.streams) - {stream}
+            opened_at = failing_stream.access.verified_at
+            await until(lambda: failing_stream.access.verified_at > opened_at)
             failing.error = error
             await in_thread(realtime.recheck, alice)
             await until(lambda: not answer.messages[-1]["more_body"])
@@ -344,6 +347,23 @@ async def test_a_stream_outlives_its_request(
         assert all(message["more_body"] for message in answer.messages[1:])
     assert len(hub.streams) == 0
     assert "not wrapped" not in caplog.text
+
+
+async def test_a_stream_keeps_no_connection_that_its_request_was_to_keep(
+    ask, hub, alice, settings, sessions, monkeypatch
+):
+    """With CONN_MAX_AGE, where Django's own handler opens the stream."""
+    monkeypatch.setitem(connections.settings["default"], "CONN_MAX_AGE", 600)
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{MIDDLEWARE}.of_a_tenant"]
+    before = await sync_to_async(sessions)()
+    gc.disable()
+    try:
+        async with ask("/tenant", bearer(alice)) as one, ask("/tenant", bearer(alice)) as other:
+            assert one.status == other.status == 200
+            # The hub's own stay, as above.
+            await sync_to_async(wait_until)(lambda: sessions() <= before + 3)
+    finally:
+        gc.enable()
 
 
 SEEN = WeakSet()
