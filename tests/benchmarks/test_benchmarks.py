@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ from benchmarks.machine import ROOT, Cores, DidNotStart, running
 from benchmarks.parts import PARTS, PEER_PARTS, Incomplete, Sizes
 from benchmarks.results import Results, Step
 from benchmarks.streams import streams_to
-from benchmarks.trees import Tree, WorkerFailed
+from benchmarks.trees import Server, Tree, WorkerFailed
 
+from ..emptying import log_kept
 from ..servers import database_url
 
 CORES = Cores.of_this_machine()
@@ -27,6 +29,7 @@ KEYS = {
     "idle": {"kilobytes", "cpu", "pause"},
     "checkout": {"lone", "lone_ms", "lone_flat_out", "lone_flat_out_ms", "writers"},
 }
+NEED_NO_FRESH_SERVER = {"opening", "delivery"}
 
 pytestmark = [
     pytest.mark.usefixtures("processes"),
@@ -53,14 +56,28 @@ def one_tree(django_db_setup, django_db_blocker) -> Iterator[Tree]:
     """To migrate and to start a worker takes two seconds of a core."""
     with django_db_blocker.unblock():
         tree = Tree("this", ROOT, Database(database_url(), None), CORES)
-    yield tree
-    tree.close()
+        with log_kept():
+            yield tree
+            tree.close()
 
 
 @pytest.fixture
 def tree(transactional_db, one_tree) -> Tree:
-    """Its log is empty."""
+    """Its log goes on from test to test."""
     return one_tree
+
+
+@pytest.fixture(scope="module")
+def one_server(one_tree) -> Iterator[Server]:
+    with one_tree.server("daphne") as server:
+        yield server
+
+
+@pytest.fixture
+def running_tree(tree, one_server, monkeypatch) -> Tree:
+    """Whose server runs already, for what needs no fresh one."""
+    monkeypatch.setattr(tree, "server", lambda kind: nullcontext(one_server))
+    return tree
 
 
 @pytest.fixture
@@ -80,7 +97,8 @@ def results_in(folder: Path, *, commit: str = "abc", resume: bool = False) -> Re
     # Six workers that set up Django take their time.
     [pytest.param(part, marks=pytest.mark.slow) if part == "checkout" else part for part in PARTS],
 )
-def test_each_part_measures_what_the_table_tells(tree, part):
+def test_each_part_measures_what_the_table_tells(request, part):
+    tree = request.getfixturevalue("running_tree" if part in NEED_NO_FRESH_SERVER else "tree")
     figures: dict[str, float] = {}
 
     PARTS[part](tree, "daphne", TINY, figures.__setitem__)
@@ -104,9 +122,9 @@ def test_nchan_is_measured_by_the_same_clients(part):
     assert figures
 
 
-def test_the_clients_see_what_is_lost_and_what_comes_twice(tree, monkeypatch):
+def test_the_clients_see_what_is_lost_and_what_comes_twice(running_tree, monkeypatch):
     monkeypatch.setattr(parts, "LATE_SECONDS", 0.3)
-    tree.close()  # a worker counts from one
+    tree = running_tree
     with tree.server("daphne") as server, streams_to(server.port, CORES.load) as clients:
         parts.opened(clients, tree.staff(3))
         tree.worker.ask("people", kind="customer", count=1)
@@ -121,8 +139,9 @@ def test_the_clients_see_what_is_lost_and_what_comes_twice(tree, monkeypatch):
             assert clients.wait_for(3 * 2, 10).doubled == 3
 
 
-def test_a_storm_in_which_somebody_gets_nothing_has_no_figure(tree, monkeypatch):
+def test_a_storm_in_which_somebody_gets_nothing_has_no_figure(running_tree, monkeypatch):
     monkeypatch.setattr(parts, "LATE_SECONDS", 0.3)
+    tree = running_tree
     with tree.server("daphne") as server, streams_to(server.port, CORES.load) as clients:
         requests = tree.customers(2, after=tree.worker.ask("cursor"))
 

@@ -18,7 +18,7 @@ from tests.waiting import soon, until
 pytestmark = pytest.mark.usefixtures("hub")
 
 JOB = Topic("test", "job")
-SECONDS = 3.0
+SECONDS = 1.5
 MOST_ROWS_A_SECOND = 50
 
 

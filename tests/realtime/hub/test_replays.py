@@ -6,12 +6,13 @@ from contextlib import suppress
 import psycopg
 import pytest
 
+import realtime
 from realtime.exceptions import DatabaseUnavailable
 from realtime.hub import replays as replays_module
 from realtime.log.cursor import START
 from realtime.log.event_log import EventLog
 from realtime.log.topics import EVERYTHING
-from tests.realtime.conftest import following, publish, unmarked
+from tests.realtime.conftest import following, in_thread, unmarked
 from tests.waiting import soon, until
 
 CROWD = 40
@@ -20,8 +21,8 @@ CROWD = 40
 @pytest.fixture
 async def missed(hub):
     """What each of a crowd has missed, and the cursor up to which that is."""
-    for key in range(CROWD):
-        await publish(str(key), key)
+    messages = [realtime.Message(realtime.Topic("test", str(key)), key) for key in range(CROWD)]
+    await in_thread(realtime.publish_many, messages, type="orders", stream="default")
     async with asyncio.timeout(10):
         while (tail := await hub.catch_up("default")).position < CROWD:
             pass
