@@ -12,14 +12,15 @@ the modules `asgi`, `bell`, `health`, `metrics`, `models` (the log's rows, to lo
 `testing`, and the template tags. Whatever else there is may change from one version to the next.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .lazy import exports
 
 if TYPE_CHECKING:
     from .access.reauthorization import is_asked_again
     from .access.revocation import recheck, recheck_when_changed
     from .access.token_cookie import TokenCookieView
-    from .exceptions import InvalidEvent, InvalidTopic, RealtimeError
+    from .exceptions import InvalidEvent, InvalidTopic, NotMigrated, RealtimeError
     from .log.cursor import Cursor
     from .log.publishing import Message, apublish, publish, publish_many
     from .log.snapshot import acurrent_cursor, current_cursor
@@ -36,6 +37,7 @@ __all__ = [
     "InvalidEvent",
     "InvalidTopic",
     "Message",
+    "NotMigrated",
     "RealtimeError",
     "TokenCookieView",
     "Topic",
@@ -50,24 +52,18 @@ __all__ = [
     "topic_of",
 ]
 
-HOMES = (
-    "exceptions",
-    "log.cursor",
-    "log.topics",
-    "log.publishing",
-    "log.snapshot",
-    "access.reauthorization",
-    "access.revocation",
-    "access.token_cookie",
-    "views",
+__getattr__ = exports(
+    __name__,
+    __all__,
+    [
+        "exceptions",
+        "log.cursor",
+        "log.topics",
+        "log.publishing",
+        "log.snapshot",
+        "access.reauthorization",
+        "access.revocation",
+        "access.token_cookie",
+        "views",
+    ],
 )
-
-
-def __getattr__(name: str) -> Any:
-    # Imported on first use: Django imports this package before its app registry can load models.
-    for module in HOMES:
-        if name in __all__ and hasattr(home := import_module(f".{module}", __name__), name):
-            # Kept: to look it up each time took a lone checkout 4 % longer.
-            found = globals()[name] = getattr(home, name)
-            return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,8 +15,9 @@ Each app registers the kinds of its notifications in a module `notifications.py`
 docs/bell.md has more. The names below are all that another app needs.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..lazy import exports
 
 if TYPE_CHECKING:
     from .kept_pages import keep_for_back
@@ -39,11 +40,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    # Imported on first use: Django imports this package before its app registry can load models.
-    for module in ("kept_pages", "kinds", "notifying", "snapshot"):
-        if name in __all__ and hasattr(home := import_module(f".{module}", __name__), name):
-            # Kept: to look it up each time took a lone checkout 4 % longer.
-            found = globals()[name] = getattr(home, name)
-            return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = exports(__name__, __all__, ["kept_pages", "kinds", "notifying", "snapshot"])

@@ -37,7 +37,7 @@ class KindFilter(admin.SimpleListFilter):
         return queryset.filter(kind=self.value()) if self.value() else queryset
 
 
-class NotificationInline(admin.TabularInline):  # type: ignore[type-arg]  # as above
+class NotificationInline(admin.TabularInline):  # type: ignore[type-arg]  # can't be subscripted when it runs
     model = Notification
     fields = readonly_fields = ("label", "context", "created_at", "position")
     ordering = ("-position",)
