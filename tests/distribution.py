@@ -1,7 +1,7 @@
 """How the tests are shared out among worker processes, each of which has a database of its own.
 
 A file's tests stay together, for they share fixtures, and so do those of a folder of `TOGETHER`:
-their claims are about time, so they must not run beside each other. What takes longest begins
+they share servers, and the claims of their long runs are about time. What takes longest begins
 first, lest one worker be left with it at the end.
 """
 
@@ -13,7 +13,7 @@ from xdist.scheduler import LoadScopeScheduling
 # Two more than there are cores, for many tests wait for a clock: with one more all of them took a
 # tenth longer on two cores.
 WORKERS = (os.cpu_count() or 1) + 2
-TOGETHER = ("tests/storm/", "tests/benchmarks/")
+TOGETHER = ("tests/storm/",)
 # Those that take longest, first.
 FIRST = ("tests/storm/", "tests/browser/", "tests/benchmarks/", "tests/config/", "tests/realtime/")
 

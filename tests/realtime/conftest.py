@@ -81,7 +81,9 @@ def unmarked(text: bytes) -> bytes:
     return re.sub(rb"^(id: \d+)-[0-9a-f]+$", rb"\1", text, flags=re.MULTILINE)
 
 
-async def cursor_at(position: int, stream: str = "default") -> Cursor:
+async def cursor_at(
+    position: int, stream: str = "default", call: Callable[..., Any] = in_thread
+) -> Cursor:
     """The cursor of an event of the log; one that no log has honoured, if there is none."""
 
     def mark() -> int | None:
@@ -90,7 +92,7 @@ async def cursor_at(position: int, stream: str = "default") -> Cursor:
         found = events.values_list("mark", flat=True).first()
         return found if found is not None else pruned.values_list("pruned_mark", flat=True).first()
 
-    found = await in_thread(mark)
+    found = await call(mark)
     return START if position == 0 else Cursor(position, 7 if found is None else found)
 
 

@@ -24,7 +24,7 @@ from realtime import EventStreamView
 from realtime.access.tokens import TOKEN_COOKIE
 from tests.waiting import soon
 
-from .conftest import cursor_at, in_thread, unmarked
+from .conftest import cursor_at, unmarked
 
 # Keys that begin alike: a comparison of the wrong kind would mistake one for another.
 CUSTOMERS = [1, 11, 111]
@@ -81,8 +81,13 @@ async def tokens(hub, django_user_model, settings):
         users[-1].user_permissions.add(Permission.objects.get(codename="view_order"))
         return {user.pk: str(AccessToken.for_user(user)) for user in users}
 
-    yield await in_thread(make)
+    yield await in_session(make)
     await sync_to_async(connections.close_all)()
+
+
+async def in_session(function):
+    """Call what uses the ORM in the session that is closed with `tokens`."""
+    return await sync_to_async(function)()
 
 
 async def publish(hub, stream, messages):
@@ -96,7 +101,7 @@ async def publish(hub, stream, messages):
             data = {"for": person, "text": text}
             realtime.publish(to=to, type="text", data=data, stream=stream)
 
-    await in_thread(publish_each)
+    await in_session(publish_each)
     async with asyncio.timeout(10):
         while (await hub.catch_up(stream)).position < before + len(messages):
             pass
@@ -128,7 +133,7 @@ async def ask(hub, stream, tokens, request):
     else:
         sent.META["HTTP_AUTHORIZATION"] = f"Bearer {tokens[request.person]}"
     if request.cursor is not None:
-        sent.META["HTTP_LAST_EVENT_ID"] = str(await cursor_at(request.cursor, stream))
+        sent.META["HTTP_LAST_EVENT_ID"] = str(await cursor_at(request.cursor, stream, in_session))
     if request.from_table:
         tail = await hub.catch_up(stream)
         tail.restart(tail.cursor)
