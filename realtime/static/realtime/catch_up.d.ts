@@ -1,4 +1,4 @@
-/** What a tab has missed that doesn't hold the connection: one question to the server. */
+/** Fetches what a follower has missed, by one request to the server. */
 /**
  * @param {import("./endpoint.js").Endpoint} endpoint
  * @param {string} cursor

@@ -1,4 +1,4 @@
-/** What a tab has missed that doesn't hold the connection: one question to the server. */
+/** Fetches what a follower has missed, by one request to the server. */
 
 /**
  * @param {import("./endpoint.js").Endpoint} endpoint
@@ -14,7 +14,7 @@ export function catchUp(endpoint, cursor, { milliseconds, signal }) {
     const messages = [];
     const source = endpoint.open(cursor, (message) => messages.push(message), { follow: false });
     const timer = setTimeout(end, milliseconds);
-    source.addEventListener("error", end); // the end of the answer, too, is one
+    source.addEventListener("error", end); // EventSource reports the end of the answer as an error
     signal.addEventListener("abort", end);
 
     function end() {

@@ -1,9 +1,10 @@
 /**
- * The one connection of a browser to the stream: kept open, or asked for anew, whatever happens.
+ * The one connection of a browser to the stream. It stays open, or is opened again, whatever
+ * happens.
  *
  * EventSource reconnects by itself after a broken connection, and waits as long as the server has
- * asked for. It needs help where it gives up for good (any answer but 200), where a connection dies
- * without a word, and where something in between holds the stream back until its end.
+ * asked for. It needs help in three cases: it gives up for good (on any answer but 200), the
+ * connection dies silently, or a proxy holds the stream back until its end.
  *
  * @typedef {"connecting" | "live" | "polling" | "reconnecting" | "offline" | "signed-out"
  *   | "someone-else" | "gone"} State
@@ -11,10 +12,10 @@
  */
 export type State = "connecting" | "live" | "polling" | "reconnecting" | "offline" | "signed-out" | "someone-else" | "gone";
 export type Message = import("./messages.js").Message;
-/** So many heartbeats may be late before a stream is taken for dead. */
+/** A stream counts as dead after this many heartbeats have failed to come. */
 export declare const SILENT_HEARTBEATS = 2.5;
 /**
- * Whether nothing is asked for any more until somebody looks again.
+ * Whether no more requests are made until the user returns to the page.
  * @param {State} state
  */
 export declare function isFinal(state: State): boolean;
@@ -29,8 +30,9 @@ export declare class Connection {
      *   hear: (message: Message) => void,
      *   show: (state: State) => void,
      * }} options
-     *   openingMs: how long an answer may take; cursor: from where to go on; hear: gets each message,
-     *   heartbeats too; show: gets the state whenever something is known of it
+     *   openingMs: how long an answer may take; cursor: returns the cursor to go on from; hear: gets
+     * each
+     *   message, heartbeats included; show: gets the state whenever it may have changed
      */
     constructor({ endpoint, heartbeatMs, openingMs, cursor, hear, show }: {
         endpoint: import("./endpoint.js").Endpoint;
@@ -40,11 +42,11 @@ export declare class Connection {
         hear: (message: Message) => void;
         show: (state: State) => void;
     });
-    /** Begin anew, as if nothing had failed: the network may be another now. */
+    /** Open the stream again, as if nothing had failed: the network may have changed. */
     open(): void;
     close(): void;
-    /** Somebody looks again, or the page was asleep: is it still true what was known? */
+    /** Check that the known state is still true: the user returns, or the page was suspended. */
     check(): void;
-    /** The browser says that its network is gone. It may be wrong: whatever still comes counts. */
+    /** The browser reports that it is offline. It may be wrong: messages that still arrive count. */
     goOffline(): void;
 }

@@ -1,9 +1,10 @@
 /**
- * The one connection of a browser to the stream: kept open, or asked for anew, whatever happens.
+ * The one connection of a browser to the stream. It stays open, or is opened again, whatever
+ * happens.
  *
  * EventSource reconnects by itself after a broken connection, and waits as long as the server has
- * asked for. It needs help where it gives up for good (any answer but 200), where a connection dies
- * without a word, and where something in between holds the stream back until its end.
+ * asked for. It needs help in three cases: it gives up for good (on any answer but 200), the
+ * connection dies silently, or a proxy holds the stream back until its end.
  *
  * @typedef {"connecting" | "live" | "polling" | "reconnecting" | "offline" | "signed-out"
  *   | "someone-else" | "gone"} State
@@ -13,27 +14,27 @@
 import { LONGEST_RETRY_MS, fullJitter } from "./backoff.js";
 import { Watchdog } from "./watchdog.js";
 
-/** So many heartbeats may be late before a stream is taken for dead. */
+/** A stream counts as dead after this many heartbeats have failed to come. */
 export const SILENT_HEARTBEATS = 2.5;
 /** The longest pause for which a server asks between two answers with `follow=no`. */
 const ASK_AGAIN_MS = 3_500;
-/** How long to poll before trying whether a stream gets through by now. */
+/** How long to poll before testing whether a stream gets through again. */
 const POLL_FOR_MS = 5 * 60_000;
-/** How often a stream may say nothing, though the server answers, before it counts as held back. */
+/** After so many silent streams, although the server answers, streams count as held back. */
 const SILENT_OPENINGS = 2;
-/** Errors of the client that another time may not be: a time-out, too early, too many requests. */
+/** Client errors that may pass: a time-out, too early, too many requests. */
 const PASSING = [408, 425, 429];
 /**
- * The states that asking again by itself doesn't change: nobody is signed in; somebody who may not
- * follow this is; what was to be followed doesn't exist, or exists no longer, or can't be followed
- * by this address.
+ * The states that another automatic request can't change: nobody is signed in; the user who is
+ * signed in may not follow this stream; the object of the stream doesn't exist (any more), or this
+ * address is no stream.
  *
  * @type {readonly State[]}
  */
 const FINAL = ["signed-out", "someone-else", "gone"];
 
 /**
- * Whether nothing is asked for any more until somebody looks again.
+ * Whether no more requests are made until the user returns to the page.
  * @param {State} state
  */
 export function isFinal(state) {
@@ -49,7 +50,7 @@ export function isFinal(state) {
 function finalState(status) {
   if (status === 401) return "signed-out";
   if (status === 403) return "someone-else";
-  // To an EventSource “no content” says that it is to stop.
+  // By the specification, “no content” tells an EventSource to stop.
   if (status === 204) return "gone";
   const isError = status !== null && status >= 400 && status < 500 && !PASSING.includes(status);
   return isError ? "gone" : undefined;
@@ -86,8 +87,9 @@ export class Connection {
    *   hear: (message: Message) => void,
    *   show: (state: State) => void,
    * }} options
-   *   openingMs: how long an answer may take; cursor: from where to go on; hear: gets each message,
-   *   heartbeats too; show: gets the state whenever something is known of it
+   *   openingMs: how long an answer may take; cursor: returns the cursor to go on from; hear: gets
+   * each
+   *   message, heartbeats included; show: gets the state whenever it may have changed
    */
   constructor({ endpoint, heartbeatMs, openingMs, cursor, hear, show }) {
     this.#endpoint = endpoint;
@@ -98,7 +100,7 @@ export class Connection {
     this.#show = show;
   }
 
-  /** Begin anew, as if nothing had failed: the network may be another now. */
+  /** Open the stream again, as if nothing had failed: the network may have changed. */
   open() {
     clearTimeout(this.#tryingStream);
     this.#polls = false;
@@ -115,13 +117,13 @@ export class Connection {
     clearTimeout(this.#tryingStream);
   }
 
-  /** Somebody looks again, or the page was asleep: is it still true what was known? */
+  /** Check that the known state is still true: the user returns, or the page was suspended. */
   check() {
     if (this.#hasStopped) this.open();
     else this.#watchdog.check();
   }
 
-  /** The browser says that its network is gone. It may be wrong: whatever still comes counts. */
+  /** The browser reports that it is offline. It may be wrong: messages that still arrive count. */
   goOffline() {
     if (!this.#hasStopped) this.#say("offline");
   }
@@ -157,11 +159,11 @@ export class Connection {
     if (source.readyState === source.CLOSED) {
       this.#onRefusal(source);
     } else if (this.#polls && this.#hasHeard) {
-      this.#hasHeard = false; // the end of an answer; it asks again by itself
+      this.#hasHeard = false; // an answer has ended; EventSource asks again by itself
     } else {
       this.#hasHeard = false;
       this.#sayBroken();
-      // It doesn't say when it asks again: a server may ask for as much as this.
+      // EventSource doesn't tell when it asks again; a server may ask for a wait as long as this.
       this.#watchdog.expect(LONGEST_RETRY_MS + this.#openingMs);
     }
   }
@@ -178,7 +180,7 @@ export class Connection {
     this.#watchdog.rest();
     if (!this.#hasStopped) this.#sayBroken();
     const status = await this.#endpoint.status(this.#openingMs);
-    if (source !== this.#source) return; // meanwhile it was closed, or opened anew
+    if (source !== this.#source) return; // closed or replaced meanwhile
     const end = finalState(status);
     if (end) this.#stop(end);
     else this.#reopenLater();
@@ -188,7 +190,7 @@ export class Connection {
     const isTrial = this.#state === "polling" && !this.#polls;
     if (!isTrial) this.#sayBroken();
     if (this.#hasHeard) {
-      this.#reopen(); // it was live until now: the first attempt costs no wait
+      this.#reopen(); // it was live until now, so the first attempt comes without a wait
       return;
     }
     const source = this.#source;
@@ -199,7 +201,7 @@ export class Connection {
     else this.#poll();
   }
 
-  /** There is a server, and its streams don't get through: a proxy holds them back. */
+  /** The server answers, but its streams don't get through: a proxy holds them back. */
   #poll() {
     this.#polls = true;
     this.#reopen();
@@ -209,7 +211,7 @@ export class Connection {
 
   #tryStream() {
     this.#polls = false;
-    this.#silentOpenings = SILENT_OPENINGS - 1; // one more, and it polls again
+    this.#silentOpenings = SILENT_OPENINGS - 1; // after one more silent stream it polls again
     this.#reopen();
   }
 

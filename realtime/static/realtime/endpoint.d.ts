@@ -1,4 +1,4 @@
-/** Where the server has the stream, and how to ask it. */
+/** The address of a stream, and the requests to it. */
 export type Message = import("./messages.js").Message;
 /** @typedef {import("./messages.js").Message} Message */
 export declare class Endpoint {
@@ -6,29 +6,32 @@ export declare class Endpoint {
     url: URL;
     types: ReadonlySet<string>;
     /**
-     * @param {{url: string, types: ReadonlySet<string>}} stream types: may grow; what is opened from then
-     *   on hears of the new ones too
+     * @param {{url: string, types: ReadonlySet<string>}} stream types: may grow; streams that are
+     * opened
+     *   later also deliver the new types
      */
     constructor({ url, types }: {
         url: string;
         types: ReadonlySet<string>;
     });
     /**
-     * An EventSource that delivers what comes after the cursor.
+     * An EventSource that delivers the messages after a cursor.
      *
      * @param {string} cursor
      * @param {(message: Message) => void} hear
-     * @param {{follow?: boolean}} [options] follow: whether the server goes on when all is said;
-     *   otherwise it ends there, and EventSource asks again in a few seconds
+     * @param {{follow?: boolean}} [options] follow: whether the server waits for new events when it
+     * has
+     *   sent all; otherwise the answer ends, and EventSource asks again in a few seconds
      */
     open(cursor: string, hear: (message: Message) => void, { follow }?: {
         follow?: boolean;
     }): EventSource;
     /**
-     * What the server answers now: EventSource doesn't say why it gave up.
+     * The status of an answer now, because EventSource doesn't tell why it gave up.
      * @param {number} milliseconds how long to wait for it
-     * @returns {Promise<number | null>} the status; null if there is no answer; 401 where it leads to
-     *   a page, which is one to sign in by
+     * @returns {Promise<number | null>} the status; null if there is no answer; 401 if it redirects
+     * to
+     *   a page, which must be the login
      */
     status(milliseconds: number): Promise<number | null>;
 }

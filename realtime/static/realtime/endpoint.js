@@ -1,4 +1,4 @@
-/** Where the server has the stream, and how to ask it. */
+/** The address of a stream, and the requests to it. */
 
 import { HEARTBEAT, RESET, UNNAMED } from "./messages.js";
 
@@ -6,8 +6,9 @@ import { HEARTBEAT, RESET, UNNAMED } from "./messages.js";
 
 export class Endpoint {
   /**
-   * @param {{url: string, types: ReadonlySet<string>}} stream types: may grow; what is opened from then
-   *   on hears of the new ones too
+   * @param {{url: string, types: ReadonlySet<string>}} stream types: may grow; streams that are
+   * opened
+   *   later also deliver the new types
    */
   constructor({ url, types }) {
     this.url = new URL(url, location.href);
@@ -15,12 +16,13 @@ export class Endpoint {
   }
 
   /**
-   * An EventSource that delivers what comes after the cursor.
+   * An EventSource that delivers the messages after a cursor.
    *
    * @param {string} cursor
    * @param {(message: Message) => void} hear
-   * @param {{follow?: boolean}} [options] follow: whether the server goes on when all is said;
-   *   otherwise it ends there, and EventSource asks again in a few seconds
+   * @param {{follow?: boolean}} [options] follow: whether the server waits for new events when it
+   * has
+   *   sent all; otherwise the answer ends, and EventSource asks again in a few seconds
    */
   open(cursor, hear, { follow = true } = {}) {
     const url = new URL(this.url);
@@ -36,10 +38,11 @@ export class Endpoint {
   }
 
   /**
-   * What the server answers now: EventSource doesn't say why it gave up.
+   * The status of an answer now, because EventSource doesn't tell why it gave up.
    * @param {number} milliseconds how long to wait for it
-   * @returns {Promise<number | null>} the status; null if there is no answer; 401 where it leads to
-   *   a page, which is one to sign in by
+   * @returns {Promise<number | null>} the status; null if there is no answer; 401 if it redirects
+   * to
+   *   a page, which must be the login
    */
   async status(milliseconds) {
     const signal = AbortSignal.timeout(milliseconds);
@@ -53,7 +56,7 @@ export class Endpoint {
   }
 
   /**
-   * Whether the server sends on to another site, as to one to sign in by: no script may follow there.
+   * Whether the server redirects to another site, such as one for the login: scripts can't follow.
    * @param {AbortSignal} signal
    */
   async #leadsElsewhere(signal) {

@@ -13,14 +13,14 @@ export type LiveStreamDetails = import("./live_stream.js").LiveStreamDetails;
  * @typedef {import("./connection.js").State} State
  * @typedef {import("./live_stream.js").LiveStreamDetails} LiveStreamDetails
  */
-/** Dispatches exactly what a LiveStream does, when a test says so. */
+/** Dispatches the same events as a LiveStream, when a test says so. */
 export declare class FakeLiveStream extends EventTarget {
     #private;
     /** Whether `start()` has been called, and `close()` has not been since. */
     isFollowing: boolean;
     /** @type {State} */
     state: State;
-    /** Whether this page is the one that holds the connection for its browser; a test may say it isn't. */
+    /** Whether this page holds the connection for its browser; a test may set it to false. */
     isLeader: boolean;
     cursor: string;
     /** @param {{cursor?: string}} [options] those of a LiveStream; the others aren't needed */

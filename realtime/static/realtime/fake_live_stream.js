@@ -15,13 +15,13 @@ import { HEARTBEAT, RESET, UNNAMED, eventOf, positionOf } from "./messages.js";
  * @typedef {import("./live_stream.js").LiveStreamDetails} LiveStreamDetails
  */
 
-/** Dispatches exactly what a LiveStream does, when a test says so. */
+/** Dispatches the same events as a LiveStream, when a test says so. */
 export class FakeLiveStream extends EventTarget {
   /** Whether `start()` has been called, and `close()` has not been since. */
   isFollowing = false;
   /** @type {State} */
   state = "connecting";
-  /** Whether this page is the one that holds the connection for its browser; a test may say it isn't. */
+  /** Whether this page holds the connection for its browser; a test may set it to false. */
   isLeader = true;
   cursor;
 

@@ -1,22 +1,23 @@
 /**
- * Which of a browser's tabs holds the connection: the one that holds the lock of that name.
+ * Decides which of a browser's tabs holds the connection: the tab that holds the lock of that name.
  *
- * The browser gives the lock to the next who waits when its holder closes or crashes.
+ * When the holder closes or crashes, the browser gives the lock to the next tab that waits.
  * https://developer.mozilla.org/docs/Web/API/Web_Locks_API
  */
 export declare class Leadership {
     #private;
     /**
      * @param {string} name
-     * @param {{elected: () => void, deposed: () => void}} callbacks deposed: another has seized it
+     * @param {{elected: () => void, deposed: () => void}} callbacks deposed: another tab has seized
+     * it
      */
     constructor(name: string, { elected, deposed }: {
         elected: () => void;
         deposed: () => void;
     });
-    /** Wait for one's turn. */
+    /** Wait for the lock. */
     campaign(): void;
-    /** Take it from a leader who no longer does anything. */
+    /** Take the lock from a leader that no longer responds. */
     seize(): void;
     resign(): void;
 }

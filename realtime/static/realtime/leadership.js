@@ -1,7 +1,7 @@
 /**
- * Which of a browser's tabs holds the connection: the one that holds the lock of that name.
+ * Decides which of a browser's tabs holds the connection: the tab that holds the lock of that name.
  *
- * The browser gives the lock to the next who waits when its holder closes or crashes.
+ * When the holder closes or crashes, the browser gives the lock to the next tab that waits.
  * https://developer.mozilla.org/docs/Web/API/Web_Locks_API
  */
 export class Leadership {
@@ -13,7 +13,8 @@ export class Leadership {
 
   /**
    * @param {string} name
-   * @param {{elected: () => void, deposed: () => void}} callbacks deposed: another has seized it
+   * @param {{elected: () => void, deposed: () => void}} callbacks deposed: another tab has seized
+   * it
    */
   constructor(name, { elected, deposed }) {
     this.#name = name;
@@ -21,12 +22,12 @@ export class Leadership {
     this.#deposed = deposed;
   }
 
-  /** Wait for one's turn. */
+  /** Wait for the lock. */
   campaign() {
     this.#request((signal) => ({ signal }));
   }
 
-  /** Take it from a leader who no longer does anything. */
+  /** Take the lock from a leader that no longer responds. */
   seize() {
     this.#request(() => ({ steal: true }));
   }
@@ -49,7 +50,7 @@ export class Leadership {
     } catch (error) {
       if (signal.aborted) return;
       if (/** @type {Error} */ (error).name === "AbortError") this.#deposed();
-      else this.#elected(); // there are no locks here, say in a sandbox: each tab for itself
+      else this.#elected(); // no locks, for example in a sandbox: each tab has its own connection
     }
   }
 }

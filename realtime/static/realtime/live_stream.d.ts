@@ -1,11 +1,12 @@
 /**
- * One live stream for one browser: however many tabs, and parts of a page, follow the same address,
- * one of them, the leader, holds the connection and tells the others.
+ * One live stream for one browser. Of all tabs, and parts of a page, that follow the same address,
+ * one
+ * is the leader: it holds the connection and passes messages on to the others.
  *
- * Each tab keeps a cursor of its own. Whoever leads goes on from theirs; a follower that has missed
- * something asks the server itself, once. So nothing is lost or doubled when the leader closes,
- * freezes or crashes. Without Web Locks or BroadcastChannel (they need HTTPS, or localhost) each
- * tab has a connection of its own.
+ * Each tab keeps a cursor of its own. A new leader goes on from its own cursor; a follower that has
+ * missed something asks the server itself, once. So nothing is lost or doubled when the leader
+ * closes, freezes or crashes. Without Web Locks or BroadcastChannel (they need HTTPS, or localhost)
+ * each tab has a connection of its own.
  *
  *     const stream = LiveStream.from(element, { types: ["body"] }); // with {% live … %} in its tag
  *     stream.on("event", ({ type, data }) => show(type, data));
@@ -26,7 +27,8 @@ export type LiveStreamOptions = {
      */
     cursor: string;
     /**
-     * the events to follow, by name; those without a name come anyway
+     * the events to follow, by name; those without a name come
+     * anyway
      */
     types?: readonly string[];
     /**
@@ -40,7 +42,7 @@ export type LiveStreamOptions = {
 };
 export type LiveStreamDetails = {
     /**
-     *   text: what was sent; data: the same as JSON, or the text where it is none
+     *   text: the text that was sent; data: its value as JSON, or the text itself if it isn't JSON
      */
     event: {
         id: string;
@@ -64,11 +66,14 @@ export type LiveStreamDetails = {
 };
 export type Followed = {
     /**
-     * what anybody in this browser follows, as far as is known; it only grows
+     * the types that any tab of this browser follows, as far as is known;
+     * the
+     * set only grows
      */
     types: Set<string>;
     /**
-     * who of this page holds the connection for the browser
+     * the part of this page that holds the connection for the
+     * browser
      */
     leaders: Set<LiveStream>;
 };
@@ -77,10 +82,10 @@ export type Followed = {
  *
  * - "event", detail `{id, position, type, data, text}`: in order of their positions, each once
  * - "reset", detail `{reason, id, position}`: the cursor could not be honoured. What the page shows
- *   has to be fetched anew; the stream goes on from that id. Reasons: "invalid" (no cursor of this
- *   stream), "pruned" (what came after it is no longer kept), "history" (the log isn't the one that
+ *   has to be fetched again; the stream goes on from that id. Reasons: "invalid" (no cursor of this
+ *   stream), "pruned" (events after it are no longer kept), "history" (the log isn't the one that
  *   the cursor came from: a backup was restored, or a standby promoted)
- * - "moved", detail `{id, position}`: there was nothing more up to here
+ * - "moved", detail `{id, position}`: up to here there was nothing for this client
  * - "state", detail `{state}`
  */
 export declare class LiveStream extends EventTarget {
@@ -98,23 +103,24 @@ export declare class LiveStream extends EventTarget {
         types?: readonly string[];
         openingSeconds?: number;
     }): LiveStream;
-    /** The id up to which this tab has been told everything. */
+    /** The id up to which this tab has received everything. */
     get cursor(): string;
     get state(): import("./connection.js").State;
     /**
-     * Whether this page leads: whether this, or another LiveStream of this page at the same address,
-     * holds the connection for the browser. For what only one of its tabs is to do.
+     * Whether this page leads: this LiveStream, or another one of this page at the same address,
+     * holds the connection for the browser. Use it for work that only one of the browser's tabs
+     * should do.
      */
     get isLeader(): boolean;
     /**
-     * As `addEventListener`, for the detail alone.
+     * `addEventListener()` with a listener that gets only the event's detail.
      *
      * @template {keyof LiveStreamDetails} Name
      * @param {Name} name
      * @param {(detail: LiveStreamDetails[Name]) => void} hear
      */
     on<Name extends keyof LiveStreamDetails>(name: Name, hear: (detail: LiveStreamDetails[Name]) => void): void;
-    /** Begin to follow; while the page is being read, when that is done. */
+    /** Begin to follow; if the page is still loading, once it has been parsed. */
     start(): void;
     /** End it for good. */
     close(): void;

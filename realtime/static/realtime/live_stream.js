@@ -1,11 +1,12 @@
 /**
- * One live stream for one browser: however many tabs, and parts of a page, follow the same address,
- * one of them, the leader, holds the connection and tells the others.
+ * One live stream for one browser. Of all tabs, and parts of a page, that follow the same address,
+ * one
+ * is the leader: it holds the connection and passes messages on to the others.
  *
- * Each tab keeps a cursor of its own. Whoever leads goes on from theirs; a follower that has missed
- * something asks the server itself, once. So nothing is lost or doubled when the leader closes,
- * freezes or crashes. Without Web Locks or BroadcastChannel (they need HTTPS, or localhost) each
- * tab has a connection of its own.
+ * Each tab keeps a cursor of its own. A new leader goes on from its own cursor; a follower that has
+ * missed something asks the server itself, once. So nothing is lost or doubled when the leader
+ * closes, freezes or crashes. Without Web Locks or BroadcastChannel (they need HTTPS, or localhost)
+ * each tab has a connection of its own.
  *
  *     const stream = LiveStream.from(element, { types: ["body"] }); // with {% live … %} in its tag
  *     stream.on("event", ({ type, data }) => show(type, data));
@@ -31,29 +32,32 @@ import { Watchdog } from "./watchdog.js";
  * @typedef {object} LiveStreamOptions
  * @property {string} url the stream's address
  * @property {string} cursor the id up to which the page shows everything
- * @property {readonly string[]} [types] the events to follow, by name; those without a name come anyway
- * @property {number} [heartbeatSeconds] the server's HEARTBEAT_SECONDS
- * @property {number} [openingSeconds] how long the server may take to answer
+ * @property {readonly string[]} [types] the events to follow, by name; those without a name come
+ * anyway @property {number} [heartbeatSeconds] the server's HEARTBEAT_SECONDS @property {number}
+ * [openingSeconds] how long the server may take to answer
  *
  * @typedef {object} LiveStreamDetails what comes with each event of a LiveStream
  * @property {{id: string, position: number, type: string, data: any, text: string}} event
- *   text: what was sent; data: the same as JSON, or the text where it is none
+ *   text: the text that was sent; data: its value as JSON, or the text itself if it isn't JSON
  * @property {{id: string, position: number, reason: string}} reset
  * @property {{id: string, position: number}} moved
  * @property {{state: State}} state
  */
 
-/** How long a leader may take to greet a tab that has come. */
+/** How long a leader may take to answer a new tab. */
 const GREETING_MS = 5_000;
 /**
- * What a page knows of an address, whichever of its parts follow it.
+ * What the parts of a page share about an address that they follow.
  *
  * @typedef {object} Followed
- * @property {Set<string>} types what anybody in this browser follows, as far as is known; it only grows
- * @property {Set<LiveStream>} leaders who of this page holds the connection for the browser
+ * @property {Set<string>} types the types that any tab of this browser follows, as far as is known;
+ * the
+ *   set only grows
+ * @property {Set<LiveStream>} leaders the part of this page that holds the connection for the
+ * browser
  */
 /**
- * By the name of a stream; and by page, for tests have several.
+ * By page, because tests have several, and by the name of a stream.
  * @type {WeakMap<Document, Map<string, Followed>>}
  */
 const followedInPages = new WeakMap();
@@ -63,10 +67,10 @@ const followedInPages = new WeakMap();
  *
  * - "event", detail `{id, position, type, data, text}`: in order of their positions, each once
  * - "reset", detail `{reason, id, position}`: the cursor could not be honoured. What the page shows
- *   has to be fetched anew; the stream goes on from that id. Reasons: "invalid" (no cursor of this
- *   stream), "pruned" (what came after it is no longer kept), "history" (the log isn't the one that
+ *   has to be fetched again; the stream goes on from that id. Reasons: "invalid" (no cursor of this
+ *   stream), "pruned" (events after it are no longer kept), "history" (the log isn't the one that
  *   the cursor came from: a backup was restored, or a standby promoted)
- * - "moved", detail `{id, position}`: there was nothing more up to here
+ * - "moved", detail `{id, position}`: up to here there was nothing for this client
  * - "state", detail `{state}`
  */
 export class LiveStream extends EventTarget {
@@ -83,44 +87,44 @@ export class LiveStream extends EventTarget {
   #hasJoined = false;
   #isLeader = false;
   /**
-   * Who of this page leads.
+   * The part of this page that leads.
    * @type {Set<LiveStream>}
    */
   #leaders;
-  /** Whether the leader has said how it stands since this tab has come. */
+  /** Whether the leader has sent its status since this tab joined. */
   #isGreeted = false;
-  /** Whether the leader hears of all that this tab follows. */
+  /** Whether the leader's connection has all types that this tab follows. */
   #isHeard = false;
-  /** What this tab follows. */
+  /** The types that this tab follows. */
   #types;
-  /** What anybody in this browser follows. */
+  /** The types that any tab of this browser follows. */
   #allTypes;
   /**
-   * While leading: what the connection was opened for.
+   * While leading: the types that the connection was opened for.
    * @type {ReadonlySet<string>}
    */
   #heardTypes = new Set();
   /**
-   * How the connection is, as the leader says.
+   * The state of the connection, as the leader last sent it.
    * @type {State}
    */
   #leaderState = "connecting";
   /**
-   * While leading: shows the others that this tab is there.
+   * While leading: the timer that shows the other tabs that this one is alive.
    * @type {ReturnType<typeof setInterval> | undefined}
    */
   #ticking;
   /**
-   * While the server is asked for what was missed.
+   * While the missed messages are being fetched.
    * @type {AbortController | null}
    */
   #catchingUp = null;
   /**
-   * What the leader told meanwhile.
+   * What the leader passed on meanwhile.
    * @type {Delivery[]}
    */
   #queue = [];
-  /** Ends the listening to the page. */
+  /** Removes the listeners from the page. */
   #closing = new AbortController();
 
   /** @param {LiveStreamOptions} options */
@@ -168,7 +172,7 @@ export class LiveStream extends EventTarget {
     });
   }
 
-  /** The id up to which this tab has been told everything. */
+  /** The id up to which this tab has received everything. */
   get cursor() {
     return this.#cursor;
   }
@@ -178,15 +182,16 @@ export class LiveStream extends EventTarget {
   }
 
   /**
-   * Whether this page leads: whether this, or another LiveStream of this page at the same address,
-   * holds the connection for the browser. For what only one of its tabs is to do.
+   * Whether this page leads: this LiveStream, or another one of this page at the same address,
+   * holds the connection for the browser. Use it for work that only one of the browser's tabs
+   * should do.
    */
   get isLeader() {
     return this.#leaders.size > 0;
   }
 
   /**
-   * As `addEventListener`, for the detail alone.
+   * `addEventListener()` with a listener that gets only the event's detail.
    *
    * @template {keyof LiveStreamDetails} Name
    * @param {Name} name
@@ -196,10 +201,10 @@ export class LiveStream extends EventTarget {
     this.addEventListener(name, (event) => hear(/** @type {CustomEvent} */ (event).detail));
   }
 
-  /** Begin to follow; while the page is being read, when that is done. */
+  /** Begin to follow; if the page is still loading, once it has been parsed. */
   start() {
     this.#listenToThePage();
-    // Not before all scripts of the page have said what they follow: it is one connection for all.
+    // Not before all scripts of the page have named their types, because they share one connection.
     if (document.readyState === "interactive" || document.readyState === "loading") {
       const once = { once: true, signal: this.#closing.signal };
       document.addEventListener("DOMContentLoaded", () => this.#join(), once);
@@ -219,20 +224,20 @@ export class LiveStream extends EventTarget {
 
   #listenToThePage() {
     const { signal } = this.#closing;
-    // A page that is put to sleep must not keep the connection from those that are awake; and the
-    // back/forward cache takes none that has a connection, a lock or a channel.
+    // A suspended page must not keep the connection from pages that are active. And the
+    // back/forward cache doesn't take a page that has a connection, a lock or a channel.
     addEventListener("pagehide", () => this.#leave(), { signal });
     addEventListener("pageshow", () => this.#join(), { signal });
     document.addEventListener("freeze", () => this.#leave(), { signal });
     document.addEventListener("resume", () => this.#join(), { signal });
     document.addEventListener("visibilitychange", () => this.#onLook(), { signal });
-    // Of windows side by side none was hidden, though somebody has signed in to another meanwhile.
+    // Windows side by side are never hidden, but another user may have signed in in one of them.
     addEventListener("focus", () => this.#onLook(), { signal });
     addEventListener("online", () => this.#onOnline(), { signal });
     addEventListener("offline", () => this.#onOffline(), { signal });
   }
 
-  /** Somebody looks at the page again. */
+  /** The user looks at the page again. */
   #onLook() {
     if (document.visibilityState === "hidden" || !this.#hasJoined) return;
     if (this.#isLeader) {
@@ -308,13 +313,13 @@ export class LiveStream extends EventTarget {
     clearInterval(this.#ticking);
   }
 
-  /** This page didn't do anything for so long that another has taken the lead. */
+  /** This page was suspended for so long that another one has taken the lead. */
   #onDeposed() {
     this.#stopLeading();
     this.#follow();
   }
 
-  /* ---- What the leader hears, and tells ---- */
+  /* ---- The leader ---- */
 
   /** @param {import("./messages.js").Message} message */
   #onMessage(message) {
@@ -335,30 +340,30 @@ export class LiveStream extends EventTarget {
     this.#tabs.tell({ kind: "status", cursor: this.#cursor, state: this.#state, types });
   }
 
-  /* ---- What a follower hears ---- */
+  /* ---- A follower ---- */
 
   /** @param {TabMessage} message */
   #onTabMessage(message) {
-    // Also from others than the leader: this tab may lead next.
+    // From every tab, not only from the leader: this tab may be the next leader.
     if (message.kind !== "delivery") this.#learn(message.types);
     if (this.#isLeader) {
       if (message.kind === "hello") this.#greet(message.types);
-      return; // what a former leader still says, this one hears from the server
+      return; // from a former leader: this tab gets it from the server itself
     }
     if (message.kind === "hello") return;
-    // Not all at the same time: the first who seizes the lead is heard by the others.
+    // At a random time, so that the first tab to take the lead can tell the others.
     this.#leaderWatchdog.expect(this.#heartbeatMs * (SILENT_HEARTBEATS + Math.random() / 2));
     if (message.kind === "status") this.#onStatus(message);
     else this.#onDelivery(message.delivery);
   }
 
   /**
-   * Somebody has come, who may have signed in again meanwhile.
+   * Answer a new tab, whose user may have signed in again meanwhile.
    *
    * @param {readonly string[]} types what they follow
    */
   #greet(types) {
-    // Opened anew where this tab stands, it tells what has come of the new types since.
+    // For new types the connection is opened again at this tab's cursor.
     if (types.every((type) => this.#heardTypes.has(type))) this.#connection.check();
     else this.#open();
     this.#tellStatus();
@@ -369,7 +374,7 @@ export class LiveStream extends EventTarget {
     for (const type of types) this.#allTypes.add(type);
   }
 
-  /** Open the connection, for all that anybody follows. */
+  /** Open the connection, for all types that any tab follows. */
   #open() {
     this.#heardTypes = new Set([HEARTBEAT, RESET, UNNAMED, ...this.#allTypes]);
     this.#connection.open();
@@ -379,22 +384,23 @@ export class LiveStream extends EventTarget {
   #onStatus({ cursor, state, types }) {
     this.#isHeard = [...this.#types].every((type) => types.includes(type));
     if (!this.#isHeard) {
-      // It has come to lead without having heard of this tab. Until it has, what it tells has holes.
+      // It has come to lead without having heard of this tab. Until it has, what it tells has
+      // holes.
       this.#sayHello();
       return;
     }
-    // Who has just come asks the server even when they seem to be ahead: a page kept from before
-    // a backup was restored would take what comes now for known.
+    // A new tab asks the server even if it seems to be ahead of the leader: it may be a cached page
+    // from before a backup was restored, which would take new events for known ones.
     const isBehind = this.#isGreeted
       ? positionOf(this.#cursor) < positionOf(cursor)
       : this.#cursor !== cursor;
     this.#leaderState = state;
-    // What the leader is refused, this tab is too. The leader says when that is over.
+    // If the leader is refused, so is this tab. The leader tells when that is over.
     if (!isFinal(state)) {
       this.#isGreeted = true;
       if (isBehind) this.#catchUp();
     }
-    // It is live only when this tab, too, has been told everything.
+    // This tab only counts as live once it has received everything as well.
     if (!this.#catchingUp || !this.#isLeaderConnected) this.#show(state);
   }
 
@@ -404,12 +410,12 @@ export class LiveStream extends EventTarget {
 
   /** @param {Delivery} delivery */
   #onDelivery(delivery) {
-    if (!this.#isHeard) return; // something that this tab follows may be missing before it
+    if (!this.#isHeard) return; // the leader may have left out types that this tab follows
     if (this.#catchingUp) this.#queue.push(delivery);
-    else if (this.#take(delivery) === "gap") this.#catchUp(); // the answer has this one too
+    else if (this.#take(delivery) === "gap") this.#catchUp(); // its answer includes this message
   }
 
-  /** Ask the server for what was missed, until there is no gap any more. */
+  /** Fetch missed messages from the server until there is no gap left. */
   async #catchUp() {
     if (this.#catchingUp) return;
     const { signal } = (this.#catchingUp = new AbortController());
@@ -429,14 +435,14 @@ export class LiveStream extends EventTarget {
     this.#show(this.#leaderState);
   }
 
-  /** Whether what the leader told meanwhile could be taken without a gap. */
+  /** Take what the leader passed on meanwhile; returns whether that left no gap. */
   #takeQueue() {
     const queue = this.#queue;
     this.#queue = [];
     return queue.every((delivery) => this.#take(delivery) !== "gap");
   }
 
-  /* ---- What a tab is told ---- */
+  /* ---- Every tab ---- */
 
   /** @param {Delivery} delivery */
   #take(delivery) {
@@ -456,7 +462,7 @@ export class LiveStream extends EventTarget {
 }
 
 /**
- * The same for all who ask in this page.
+ * The object that all parts of this page share.
  *
  * @param {string} name of a stream
  * @returns {Followed}

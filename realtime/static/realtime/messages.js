@@ -1,29 +1,30 @@
 /**
  * The messages of a stream, and how a tab classifies one by its own cursor.
  *
- * Each message that a tab passes on names the message it follows: between `after` and `id` there is
- * nothing else for this client. That is true whoever passes it on, however late and however often.
- * So two tabs may both believe that they lead, and a tab that has missed something notices it.
+ * Each message that a tab passes on names the message before it: between `after` and `id` there is
+ * nothing else for this client. That stays true however late and however often it is passed on, and
+ * by whichever tab. So two tabs may both believe that they lead, and a tab notices what it has
+ * missed.
  *
  * @typedef {object} Message
- * @property {string} id its place in the stream, as the server gave it: the cursor after it
+ * @property {string} id the server's id of it, which is the cursor after it
  * @property {string} type the event's name; "message" for one without a name
- * @property {string} text what was sent, as it is
+ * @property {string} text the data as it was sent
  *
  * @typedef {Message & {after: string}} Delivery after: the cursor that this message follows
  */
 
-/** Without text: the stream lives, and everything up to here has been told. */
+/** It has no text: the stream is alive, and everything up to here has been sent. */
 export const HEARTBEAT = "heartbeat";
-/** The cursor could not be honoured; the stream goes on from here, be it forward or back. */
+/** The cursor could not be honoured; the stream goes on from here, perhaps from before the cursor. */
 export const RESET = "reset";
 /** The type that a browser gives to an event without a name. */
 export const UNNAMED = "message";
 
 /**
- * Where an id stands in its stream.
+ * The position of an id in its stream.
  *
- * An id is opaque but for the number before its first “-”, by which ids are put in order.
+ * An id is opaque, except that ids are ordered by the number before the first “-”.
  *
  * @param {string} id such as "930-5f3a"
  * @returns {number}
@@ -44,7 +45,7 @@ export function classify(cursor, { type, id, after }) {
 }
 
 /**
- * The data of a text: what it is as JSON; the text itself, if it is no JSON, such as HTML.
+ * The data of a text: its value as JSON, or the text itself if it isn't JSON, such as HTML.
  *
  * @param {string} text
  * @returns {any}
@@ -58,7 +59,7 @@ export function dataOf(text) {
 }
 
 /**
- * What a LiveStream dispatches for a message.
+ * The DOM event that a LiveStream dispatches for a message.
  *
  * @param {Message} message
  * @returns {CustomEvent} "event", "reset" or "moved"

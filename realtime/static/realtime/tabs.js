@@ -1,5 +1,5 @@
 /**
- * What the tabs of a browser say to one another about one stream.
+ * The messages between the tabs of a browser about one stream.
  *
  * @typedef {import("./messages.js").Delivery} Delivery
  * @typedef {import("./connection.js").State} State
@@ -8,9 +8,10 @@
  *   | { kind: "status", cursor: string, state: State, types: readonly string[] }
  *   | { kind: "delivery", delivery: Delivery }
  * )} TabMessage
- *   hello: somebody has come who follows these events, and asks the leader how it stands; status: that,
- *   which events the leader hears of, and also how it shows that it is there; delivery: what the stream
- *   has told the leader
+ *   hello: a new tab names the types that it follows, and asks for the leader's status; status: the
+ *   leader's cursor, state and types, which also shows that it is alive; delivery: a message that
+ * the
+ *   leader received from the stream
  */
 export class Tabs {
   #name;

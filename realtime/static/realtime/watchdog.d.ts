@@ -1,5 +1,5 @@
 /**
- * Barks when something that was expected doesn't happen.
+ * Calls back (“barks”) if something that was expected doesn't happen in time.
  *
  * @typedef {{
  *   now: () => number,
@@ -22,7 +22,7 @@ export declare class Watchdog {
      */
     constructor(bark: () => void, clock?: Clock);
     /**
-     * Bark in so many milliseconds from now, instead of when it was to bark until now.
+     * Bark after so many milliseconds from now; an earlier deadline no longer counts.
      * @param {number} milliseconds
      */
     expect(milliseconds: number): void;

@@ -1,5 +1,5 @@
 /**
- * Barks when something that was expected doesn't happen.
+ * Calls back (“barks”) if something that was expected doesn't happen in time.
  *
  * @typedef {{
  *   now: () => number,
@@ -32,7 +32,7 @@ export class Watchdog {
   }
 
   /**
-   * Bark in so many milliseconds from now, instead of when it was to bark until now.
+   * Bark after so many milliseconds from now; an earlier deadline no longer counts.
    * @param {number} milliseconds
    */
   expect(milliseconds) {

@@ -1,4 +1,4 @@
-/** Collects, and speaks now and then. */
+/** Collects arrivals, and announces their number with pauses between. */
 export declare class Gatherer {
     #private;
     /**

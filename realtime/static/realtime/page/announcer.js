@@ -1,14 +1,14 @@
 /**
- * Tells a screen reader what arrives: a storm of two hundred is one sentence, not two hundred.
+ * Announces arrivals to screen readers: two hundred at once are one sentence, not two hundred.
  */
 import { showPlural } from "./words.js";
 
-/** What arrives within this time is told together. */
+/** Arrivals within this time are announced together. */
 const GATHER_MS = 1_000;
-/** A sentence takes about that long to be spoken; the next one must not cut it off. */
+/** A sentence takes about this long to be spoken, and the next one must not cut it off. */
 const BETWEEN_MS = 5_000;
 
-/** Collects, and speaks now and then. */
+/** Collects arrivals, and announces their number with pauses between. */
 export class Gatherer {
   #tell;
   #clock;

@@ -1,5 +1,5 @@
 /**
- * Shows how a LiveStream is, by markup that has the words of each state:
+ * Shows the state of a LiveStream, in markup that has the words for each state:
  *
  *     <p data-state="connecting" hidden>
  *       <span data-when="live" hidden>Live</span> …

@@ -1,4 +1,4 @@
-/** Finding what a template has to have. */
+/** Finds elements and settings that the template has to have. */
 /**
  * @param {ParentNode} parent
  * @param {string} selector
@@ -18,7 +18,7 @@ export declare function findTemplate(parent: ParentNode, selector: string): HTML
  */
 export declare function findAll(parent: ParentNode, selector: string): HTMLElement[];
 /**
- * What a data attribute of an element says.
+ * The value of a data attribute.
  *
  * @param {HTMLElement | Readonly<Record<string, string | undefined>>} element or its dataset
  * @param {string} name

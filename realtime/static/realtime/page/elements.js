@@ -1,4 +1,4 @@
-/** Finding what a template has to have. */
+/** Finds elements and settings that the template has to have. */
 
 /**
  * @param {ParentNode} parent
@@ -30,7 +30,7 @@ export function findAll(parent, selector) {
 }
 
 /**
- * What a data attribute of an element says.
+ * The value of a data attribute.
  *
  * @param {HTMLElement | Readonly<Record<string, string | undefined>>} element or its dataset
  * @param {string} name
@@ -39,6 +39,6 @@ export function findAll(parent, selector) {
 export function setting(element, name) {
   const dataset = element instanceof HTMLElement ? element.dataset : element;
   const value = dataset[name];
-  if (value === undefined) throw new Error(`The template gives its root no ${name}.`);
+  if (value === undefined) throw new Error(`The template's root has no data attribute ${name}.`);
   return value;
 }

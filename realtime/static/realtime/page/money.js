@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Amounts in the viewer's form: “€4,943.60”, “4.943,60 €”. The server can only write them in that of
+ * Amounts in the viewer's format: “€4,943.60”, “4.943,60 €”. The server only knows the format of
  * the page's language.
  *
  *     <data data-money="EUR" value="4943.60">

@@ -1,4 +1,4 @@
-/** Work that is asked for two hundred times and done once, before the next picture is drawn. */
+/** Work that may be requested many times, and is done once before the next frame is drawn. */
 /**
  * @param {() => void} work
  * @returns {() => void} asks for it

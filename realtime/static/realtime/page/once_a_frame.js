@@ -1,6 +1,6 @@
-/** Work that is asked for two hundred times and done once, before the next picture is drawn. */
+/** Work that may be requested many times, and is done once before the next frame is drawn. */
 
-/** A hidden page draws no frames, but its title and its icon are looked at. */
+/** A hidden page draws no frames, but its title and icon are visible, so a timer does the work. */
 const WHILE_HIDDEN_MS = 250;
 
 /**
@@ -28,7 +28,7 @@ export function onceAFrame(work) {
     }
   };
 
-  // A frame that was asked for before the page was hidden would come only when it is shown again.
+  // A frame requested before the page was hidden would only come when the page is shown again.
   document.addEventListener("visibilitychange", () => {
     if (cancel) run();
   });

@@ -1,5 +1,5 @@
-/** Parts of a page that the server renders anew, so that all words and markup stay in templates. */
-/** Does some work for each time it is asked, once for all that ask meanwhile, until it succeeds. */
+/** Fetches parts of a page from the server, so that words and markup stay in templates. */
+/** Does some work until it succeeds. If it is asked meanwhile, it does the work once more. */
 export declare class Refresher {
     #private;
     /** @param {() => Promise<void>} work what throws is tried again, later each time */
@@ -7,7 +7,7 @@ export declare class Refresher {
     ask(): Promise<void>;
 }
 /**
- * The page at an address as the server renders it now. Throws where it can't just now.
+ * The page at an address as the server renders it now. Throws if the server can't render it now.
  *
  * @param {string} url
  * @returns {Promise<{page: Document, status: number}>}

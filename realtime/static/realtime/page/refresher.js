@@ -1,11 +1,11 @@
-/** Parts of a page that the server renders anew, so that all words and markup stay in templates. */
+/** Fetches parts of a page from the server, so that words and markup stay in templates. */
 
 import { fullJitter } from "../backoff.js";
 
-/** Does some work for each time it is asked, once for all that ask meanwhile, until it succeeds. */
+/** Does some work until it succeeds. If it is asked meanwhile, it does the work once more. */
 export class Refresher {
   #work;
-  /** How often it was asked for what isn't done yet. */
+  /** How many requests aren't served yet. */
   #asked = 0;
 
   /** @param {() => Promise<void>} work what throws is tried again, later each time */
@@ -15,7 +15,7 @@ export class Refresher {
 
   async ask() {
     this.#asked += 1;
-    if (this.#asked > 1) return; // it is under way, and is done once more for this one
+    if (this.#asked > 1) return; // the work is under way, and will be done once more
     for (let failures = 0; this.#asked > 0; ) {
       const asked = this.#asked;
       try {
@@ -30,7 +30,7 @@ export class Refresher {
 }
 
 /**
- * The page at an address as the server renders it now. Throws where it can't just now.
+ * The page at an address as the server renders it now. Throws if the server can't render it now.
  *
  * @param {string} url
  * @returns {Promise<{page: Document, status: number}>}

@@ -1,6 +1,6 @@
 /**
- * “5 minutes ago”, in the page's language, for as long as the page is open; and the full time, in
- * the viewer's own zone, for whoever points at it. The server can only write times in UTC.
+ * “5 minutes ago”, in the page's language, kept true while the page is open. A tooltip has the full
+ * time in the viewer's time zone. The server can only write times in UTC.
  *
  *     <time data-relative datetime="2026-03-09T17:41:00Z">    moves
  *     <time data-local datetime="2026-03-09T17:41:00Z">       is written once
@@ -12,14 +12,14 @@ export type Age = {
     unit: Intl.RelativeTimeFormatUnit;
 };
 /**
- * How long ago, in the largest unit that fills; undefined, if a date says it better.
+ * The age in the largest unit of which at least one has passed; undefined if a date says more.
  *
  * @param {number} then in milliseconds, as `Date.now()` gives them
  * @param {number} now
  * @returns {Age | undefined}
  */
 export declare function age(then: number, now: number): Age | undefined;
-/** Writes the times of a page, and keeps them true. */
+/** Writes the times of a page, and updates them. */
 export declare class RelativeTimes {
     #private;
     /** @param {string} language of the page, as in `<html lang>` */
@@ -38,8 +38,8 @@ export declare class RelativeTimes {
     text(then: Date, now: number): string;
 }
 /**
- * The page's language; and where the viewer's own is a form of it (“en-GB” of “en”), theirs, for it
- * tells how they write dates.
+ * The language in which to format: the viewer's own if it is a variant of the page's (“en-GB” of
+ * “en”), because it decides how dates are written; otherwise the page's.
  *
  * @param {string} language
  * @param {readonly string[]} preferred

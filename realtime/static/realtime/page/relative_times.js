@@ -1,6 +1,6 @@
 /**
- * “5 minutes ago”, in the page's language, for as long as the page is open; and the full time, in
- * the viewer's own zone, for whoever points at it. The server can only write times in UTC.
+ * “5 minutes ago”, in the page's language, kept true while the page is open. A tooltip has the full
+ * time in the viewer's time zone. The server can only write times in UTC.
  *
  *     <time data-relative datetime="2026-03-09T17:41:00Z">    moves
  *     <time data-local datetime="2026-03-09T17:41:00Z">       is written once
@@ -12,13 +12,13 @@ const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
-/** From here on a date says more than a number of days. */
+/** For an older time a date says more than a number of days. */
 const LONGEST_AGE = 7 * DAY;
-/** How late “1 minute ago” may come. One timer for all times of the page. */
+/** How often all times of the page are updated: “1 minute ago” may be late by this. */
 const EVERY_MS = 10 * SECOND;
 
 /**
- * How long ago, in the largest unit that fills; undefined, if a date says it better.
+ * The age in the largest unit of which at least one has passed; undefined if a date says more.
  *
  * @param {number} then in milliseconds, as `Date.now()` gives them
  * @param {number} now
@@ -26,14 +26,14 @@ const EVERY_MS = 10 * SECOND;
  */
 export function age(then, now) {
   const passed = now - then;
-  if (passed < MINUTE) return { value: 0, unit: "second" }; // or ahead: clocks differ a little
+  if (passed < MINUTE) return { value: 0, unit: "second" }; // also negative: clocks differ a little
   if (passed < HOUR) return { value: -Math.floor(passed / MINUTE), unit: "minute" };
   if (passed < DAY) return { value: -Math.floor(passed / HOUR), unit: "hour" };
   if (passed < LONGEST_AGE) return { value: -Math.floor(passed / DAY), unit: "day" };
   return undefined;
 }
 
-/** Writes the times of a page, and keeps them true. */
+/** Writes the times of a page, and updates them. */
 export class RelativeTimes {
   #ago;
   #date;
@@ -92,8 +92,8 @@ export class RelativeTimes {
 }
 
 /**
- * The page's language; and where the viewer's own is a form of it (“en-GB” of “en”), theirs, for it
- * tells how they write dates.
+ * The language in which to format: the viewer's own if it is a variant of the page's (“en-GB” of
+ * “en”), because it decides how dates are written; otherwise the page's.
  *
  * @param {string} language
  * @param {readonly string[]} preferred

@@ -1,4 +1,4 @@
-/** The page holds all words, in each of their plural forms; here the right one is shown. */
+/** The page has all words in each of their plural forms; this shows the right one. */
 /**
  * Shows the form for this number (`data-plural="one"`, `"other"` …), and hides the rest.
  *
