@@ -7,9 +7,9 @@
     # urls.py
     path("orders/realtime", realtime.EventStreamView.as_view(stream="orders"))
 
-The names below are all that another app needs to publish and to stream. Public are, besides them,
-the modules `asgi`, `bell`, `health`, `metrics`, `models` (the log's rows, to look up) and
-`testing`, and the template tags. Whatever else there is may change from one version to the next.
+The names below are all that another app needs to publish and to stream. The modules `asgi`, `bell`,
+`health`, `metrics`, `models` (to query the log's rows) and `testing`, and the template tags, are
+public as well. Everything else may change from one version to the next.
 """
 
 from typing import TYPE_CHECKING

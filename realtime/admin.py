@@ -1,6 +1,6 @@
-"""The admin's view of the streams: how they are, what is in the log, and who is connected.
+"""The admin's view of the streams: their state, the events in the log, and who is connected.
 
-It changes nothing, except that it ends the streams of a user.
+It only reads, except that it can end the streams of a user.
 """
 
 from collections.abc import Iterator
@@ -28,14 +28,14 @@ from .log import retention
 from .models import DeadLetter, Event, OutboxEvent, Process, Stream
 
 PAGE_ROWS = 50
-# A page of a filter that fits little looks through no more than so many events.
+# A page of a filter without an index searches at most so many events.
 LOOK_POSITIONS = 100_000
 # Three beats, see hub/presence.py.
 ALIVE = timedelta(seconds=50)
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # can't be subscripted when it runs
-    """Nothing is added, changed or deleted here: the tables are the library's own."""
+    """Adds, changes and deletes nothing: only the library writes these tables."""
 
     actions = None
 
@@ -113,7 +113,7 @@ class StreamAdmin(LogAdmin):
         return [own, *super().get_urls()]
 
     def log_view(self, request: HttpRequest, name: str) -> HttpResponse:
-        """The events of a stream, newest first: a page of them, of a topic or type if wanted.
+        """A page of a stream's events, newest first; of one topic or type if the query names it.
 
         Django's own list can't show a model with a composite primary key.
         """
@@ -129,7 +129,7 @@ class StreamAdmin(LogAdmin):
         if topic:
             events = events.filter(topic=topic)
         if type:
-            # By an index or not at all: then only as far as is quickly read.
+            # There is no index for the type alone, so only the newest events are searched.
             events = events.filter(type=type, position__gte=lowest)
         rows = list(events.order_by("-position")[:PAGE_ROWS])
         older: int | None = None
@@ -151,7 +151,7 @@ class StreamAdmin(LogAdmin):
 
 
 def _days(age: timedelta) -> str:
-    """“90 days”; of what isn't whole days, with hours."""
+    """An age in words: “90 days”, with hours if it isn't whole days."""
     if age % timedelta(days=1):
         return str(age)
     return ngettext("%(days)s day", "%(days)s days", age.days) % {"days": age.days}
@@ -189,7 +189,7 @@ class ProcessAdmin(LogAdmin):
         return super().change_view(request, object_id, form_url, context)
 
     def end_view(self, request: HttpRequest) -> HttpResponse:
-        """End the streams of a user, in every process. Whoever still may comes back by itself."""
+        """End a user's streams in every process. A client that may still read reconnects."""
         if not self._may_end(request):
             raise PermissionDenied
         user = request.POST.get("user", "")
@@ -203,7 +203,7 @@ class ProcessAdmin(LogAdmin):
 
 
 def _users(streams: dict[str, int]) -> Iterator[tuple[str, str, int]]:
-    """Of each user: key, name and number of streams."""
+    """The key, name and number of streams of each user."""
     model = get_user_model()
     found = model._default_manager.filter(pk__in=[key for key in streams if _is_key(model, key)])
     names = {str(user.pk): user.get_username() for user in found}
@@ -212,7 +212,7 @@ def _users(streams: dict[str, int]) -> Iterator[tuple[str, str, int]]:
 
 
 def _is_key(model: Any, key: str) -> bool:
-    """Whether a user could have it; an anonymous visitor's is none."""
+    """Whether this can be a user's primary key: an anonymous visitor has another kind of key."""
     try:
         model._meta.pk.to_python(key)
     except ValidationError:

@@ -3,18 +3,18 @@
     # asgi.py
     application = outlive_request(get_asgi_application())
 
-Django keeps a thread for each request that is open, and with it a database connection once the ORM
-was touched: a thousand open streams would be a thousand threads, and the end of the database. So
-here a stream outlives its request: the view opens it and leaves it in the request's handover
-(`serving/handover.py`), Django's middleware unwinds, `request_finished` fires, thread and
-connection go back; then the stream goes on alone (`serving/stream_writer.py`).
+Django keeps a thread for each open request, and a database connection once the ORM was used: a
+thousand open streams would need a thousand threads and more connections than PostgreSQL has. So a
+stream outlives its request: the view opens it and puts it into the request's handover
+(`serving/handover.py`), Django's middleware unwinds, `request_finished` is sent, the thread and the
+connection are released; then the stream goes on alone (`serving/stream_writer.py`).
 
-Requests that seem to ask for a stream are answered by Django on a few threads of ours
-(`serving/request_threads.py`), which is faster; all others by the wrapped application, as are all
-where that isn't Django's own, or some middleware is asynchronous only. The view and the answer are
-the same.
+Django answers requests that seem to ask for a stream on a few threads of ours
+(`serving/request_threads.py`), which is faster. All other requests go to the wrapped application;
+so do all requests if that isn't Django's own, or a middleware is only asynchronous. The view and
+the response are the same either way.
 
-It also answers `health.py` without Django's middleware.
+The application also answers `health.py` without Django's middleware.
 """
 
 import asyncio
@@ -49,21 +49,23 @@ _is_used = False
 
 
 def is_used() -> bool:
-    """Whether an application of this process was wrapped, whatever stands around it."""
+    """Whether an application of this process was wrapped, even if middleware wraps it again."""
     return _is_used
 
 
 def outlive_request(application: Application) -> Application:
     """Wrap Django's ASGI application: open streams cost no thread and no database connection.
 
-    application: Django's, or ASGI middleware around it, which sees every request; unless it has an
-        attribute `skips_streams` that is true, which opens them faster.
+    application: Django's, or ASGI middleware around Django's. Middleware sees every request, unless
+        it has a true attribute `skips_streams`: then streams open faster, without it.
+
+    Returns the wrapped ASGI application.
     """
     global _is_used
     _is_used = True
     servers.let_crowds_wait()
     request_threads = RequestThreads(conf.get("REQUEST_THREADS"), conf.get("QUERY_SECONDS"))
-    # Whatever else stands before Django may decide who gets to it.
+    # Other middleware may decide which requests reach Django, so it isn't bypassed.
     may_pass_by = isinstance(application, ASGIHandler) or getattr(
         application, "skips_streams", False
     )
@@ -73,8 +75,8 @@ def outlive_request(application: Application) -> Application:
         if scope["type"] == "lifespan":
             await _live(receive, send)
             return
-        # Under a server without lifespan, such as daphne, the hub starts with the first request,
-        # whatever that asks for: an order that it places is to be numbered, too.
+        # Under a server without lifespan, such as daphne, the hub starts with the first request of
+        # any kind, because the events of an order that it places have to be numbered, too.
         hub = Hub.current()
         shutdown.prepare()
         garbage.put_start_aside()
@@ -96,7 +98,7 @@ def outlive_request(application: Application) -> Application:
             if response is None:
                 return
             await exchange.answer(request_threads.handler, response)
-            del response  # and with it the request, see below
+            del response  # and its request, see below
         else:
             await application(scope, exchange.receive, exchange.send)
         if handover.stream is not None:
@@ -104,7 +106,7 @@ def outlive_request(application: Application) -> Application:
             writer = StreamWriter(handover.stream, way, request_id(scope))
             if exchange.is_over:
                 return
-            # A stream is open for days, and there are thousands.
+            # A stream may be open for days, so it keeps nothing of its request.
             del scope, view, handover, exchange, way
             await writer.run(receive)
 
@@ -112,16 +114,16 @@ def outlive_request(application: Application) -> Application:
 
 
 class _Exchange:
-    """What Django receives and sends for one request, seen on its way.
+    """Sits between the server and Django for one request, and sees its messages.
 
-    is_over: the client has left. Some servers say so only once.
+    is_over: the client has left. It is noted, because some servers send that message only once.
     """
 
     def __init__(self, handover: Handover, receive: Receive, send: Send) -> None:
         self._handover = handover
         self._receive = receive
         self._send = send
-        # The head of a response whose stream is being opened, until it is known how that went.
+        # The start of a response, kept until its stream has been opened or has failed.
         self._head: Message | None = None
         self.is_over = False
 
@@ -130,7 +132,7 @@ class _Exchange:
         if not response.streaming or getattr(response, "is_for_handover", False):
             await handler.send_response(response, self.send)
         else:
-            # Some middleware's own: it may stream for ever.
+            # A streaming response of a middleware's own, which may never end.
             await self._stream(handler, response)
         if not response.closed:
             await sync_to_async(response.close)()
@@ -172,9 +174,9 @@ class _Exchange:
 
 
 def _rejecting(head: Message, rejection: HttpResponse | None) -> Message:
-    """The head of a response, with the status and the headers of what stands for it.
+    """The start of a response, with the status and headers of the rejection that replaces it.
 
-    What middleware has added stays: without CORS headers a script could not read the status.
+    Headers that middleware has added stay: without CORS headers a script can't read the status.
     """
     if rejection is None:
         return head
@@ -191,18 +193,18 @@ def _path_info(scope: Scope) -> str:
 
 @lru_cache(maxsize=1024)
 def _probable_view(path_info: str, urlconf: Any) -> Callable[..., Any] | None:
-    """The view that a request seems to be for.
+    """The view that a request is probably for.
 
-    Django finds the view by itself, and middleware may choose other URLs or another language. So
-    this decides nothing but the thread on which Django does that.
+    Django resolves the URL itself, and middleware may choose another URLconf or language. So this
+    only decides on which thread Django does that.
     """
     language = translation.get_language_from_path(path_info) or settings.LANGUAGE_CODE
     with translation.override(language):
         try:
             return resolve(path_info, urlconf).func
         except Exception:
-            # Not only Resolver404: a project's path converter may look a row up, which it can't on
-            # an event loop. What is wrong with a path is for Django to say.
+            # Not only Resolver404: a project's path converter may query the database, which fails
+            # on an event loop. Django will report the real error of a path.
             return None
 
 

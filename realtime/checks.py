@@ -231,11 +231,11 @@ def _tenant() -> Iterator[CheckMessage]:
         if callable(found):
             if conf.get("TENANT_CONTEXT") is None:
                 yield Warning(
-                    "REALTIME['TENANT'] is set, and TENANT_CONTEXT isn't: open streams are looked "
-                    "at again outside of any request, and so in no tenant. Users and what their "
-                    "streams are about are looked up where they may not be, or are others.",
-                    hint="Name a context manager that takes the tenant's name and makes it that of "
-                    "now: 'TENANT_CONTEXT': 'django_tenants.utils.schema_context'.",
+                    "REALTIME['TENANT'] is set, and TENANT_CONTEXT isn't: the access of open "
+                    "streams is checked outside of any request, and so in no tenant. Their users "
+                    "and objects are then looked up in the wrong tables.",
+                    hint="Name a context manager that takes the tenant's name and makes it the "
+                    "current one: 'TENANT_CONTEXT': 'django_tenants.utils.schema_context'.",
                     id="realtime.W003",
                 )
             return

@@ -32,8 +32,8 @@ def _application() -> Iterator[Warning]:
         yield Warning(
             "ASGI_APPLICATION isn't set: under WSGI each open stream would hold a process or a "
             "thread, so streams are refused there.",
-            hint="Serve the streams by an ASGI server, the pages by whichever you like, and name "
-            "its application in ASGI_APPLICATION.",
+            hint="Serve the streams by an ASGI server, and name its application in "
+            "ASGI_APPLICATION. The pages may be served by any server.",
             id="realtime.W101",
         )
         return
@@ -48,30 +48,29 @@ def _application() -> Iterator[Warning]:
         yield Warning(
             f"The ASGI application {path!r} isn't wrapped: each open stream holds a thread, and "
             "with it a database connection.",
-            hint="application = outlive_request(get_asgi_application()), by "
-            "`from realtime.asgi import outlive_request`.",
+            hint="from realtime.asgi import outlive_request; "
+            "application = outlive_request(get_asgi_application()).",
             id="realtime.W102",
         )
 
 
-# What isn't kept there, see tests/deploy/test_other_servers.py.
+# The limitations of other servers, see tests/deploy/test_other_servers.py.
 OTHER_SERVERS = {
-    "granian": "a client that stops reading is never hung up on: it costs memory until it leaves",
-    "hypercorn": "when it ends it cuts its streams, all at once, instead of one after the other; "
-    "and over HTTP/2 a client that stops reading is never hung up on",
+    "granian": "a client that stops reading is never cut off, and costs memory until it leaves",
+    "hypercorn": "when it ends it cuts all its streams at once instead of one after the other, and "
+    "over HTTP/2 a client that stops reading is never cut off",
 }
 
 
 def _server() -> Iterator[Warning]:
-    """Which server will run nobody knows; but what isn't installed won't."""
+    """The server that will run isn't known, but one that isn't installed won't run."""
     if find_spec("uvicorn") or find_spec("daphne"):
         return
     for name, missing in OTHER_SERVERS.items():
         if find_spec(name):
             yield Warning(
-                f"Neither uvicorn nor daphne is installed, and under {name} something isn't "
-                f"kept: {missing}.",
-                hint="pip install uvicorn; or silence this, if you can do without. No event is "
+                f"Neither uvicorn nor daphne is installed, and {name} has a limitation: {missing}.",
+                hint="pip install uvicorn, or silence this if you can accept it. No event is "
                 "lost either way.",
                 id="realtime.W108",
             )
@@ -103,8 +102,8 @@ def _pooler() -> Iterator[Warning]:
             yield Warning(
                 f"The database {alias!r} is reached through a pooler, such as PgBouncer. In "
                 "transaction mode it swallows LISTEN, and events come seconds late.",
-                hint="Give the listener a direct way: REALTIME = {'LISTEN_URL': 'postgresql://…'}. "
-                "In session mode all is well: silence this.",
+                hint="Give the listener a direct connection: REALTIME = {'LISTEN_URL': "
+                "'postgresql://…'}. If the pooler is in session mode, silence this.",
                 id="realtime.W104",
             )
 
@@ -126,7 +125,7 @@ def _tables() -> Iterator[Warning]:
 
 
 def _databases() -> list[str]:
-    """Those with an event log, if they can have one."""
+    """The aliases of the databases that have an event log and are PostgreSQL."""
     return [
         alias
         for alias in conf.databases()
@@ -140,16 +139,16 @@ def _static_files() -> Iterator[Warning]:
     storage = staticfiles_storage
     if not isinstance(storage, HashedFilesMixin):
         yield Warning(
-            "Static files are served by names that stay: after an update browsers go on with the "
-            "scripts that they have, which may not fit what the server sends.",
+            "Static files have no hash in their names: after an update browsers go on using their "
+            "old scripts, which may not work with the new server.",
             hint="STORAGES = {'staticfiles': {'BACKEND': …}} with a ManifestStaticFilesStorage or "
             "WhiteNoise's.",
             id="realtime.W105",
         )
     elif not storage.support_js_module_import_aggregation:
         yield Warning(
-            f"{type(storage).__name__} gives scripts names with a hash, but not those that they "
-            "import: after an update a page would mix old and new ones.",
+            f"{type(storage).__name__} puts a hash into the names of scripts, but doesn't change "
+            "the names in their imports: after an update a page would mix old and new scripts.",
             hint="Subclass it with support_js_module_import_aggregation = True.",
             id="realtime.W106",
         )

@@ -1,12 +1,12 @@
-"""Health: what a load balancer or an orchestrator asks a process, and a person who wonders.
+"""Health checks of a process, for load balancers, orchestrators and people.
 
     # urls.py
     path("healthz", health.live, name="health_live"),
     path("readyz", health.ready, name="health_ready"),
 
-Under `realtime.asgi.outlive_request` they are answered before Django's middleware: without a
-thread, whatever threads wait for a database that hangs; and to any `Host` and over plain HTTP,
-for such probes come by address.
+Under `realtime.asgi.outlive_request` they are answered without Django's middleware: they need no
+thread, even when all threads wait for a database that hangs; and they accept any `Host` and plain
+HTTP, because such probes use an IP address.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from .postgres.writability import NO_NEW_CONNECTIONS
 # Kubernetes waits for one second unless told otherwise.
 ANSWER_SECONDS = 0.9
 
-NOT_REACHED = "The event log can't be read now; what this process has logged says why."
+NOT_REACHED = "The event log can't be read now; the log of this process says why."
 NO_ANSWER = f"The database did not answer in {ANSWER_SECONDS} seconds."
 DRAINING = "This process is about to end."
 
@@ -32,7 +32,7 @@ DRAINING = "This process is about to end."
 async def live(request: HttpRequest) -> JsonResponse:
     """Whether the process answers at all: if it doesn't, restart it.
 
-    The database has no say here: that it is away is nothing that a restart would mend.
+    It doesn't query the database: if that is away, a restart doesn't help.
     """
     return _answer(200, status="alive")
 
@@ -41,13 +41,13 @@ async def live(request: HttpRequest) -> JsonResponse:
 async def ready(request: HttpRequest) -> JsonResponse:
     """Whether to send clients here: 200, or 503 with the reason.
 
-    It asks the database, by a query of the hub that all who ask at the same time share, and by a
-    new connection, whether a request could write now: else every order is an error.
-    Without a listener the process is ready too: it finds events by looking every few seconds,
-    and where notifications are swallowed for one process, they are for the others.
+    It makes a query over the hub's connection, which simultaneous probes share. By a new connection
+    it also tests whether a request could write now: if not, every order would be an error. Without
+    a listener the process is ready all the same: it finds events by polling, and if notifications
+    don't reach one process, they reach none.
 
-    Where there are streams in other databases too, each of these is told of in `databases`, with a
-    `reason` if it is away: the process goes on serving the streams of the others.
+    If there are streams in other databases, `databases` describes each of these, with a `reason` if
+    it is away. The process goes on serving the streams of the other databases.
     """
     hub = Hub.current()
     looks = await asyncio.gather(*map(_look, hub.followers.values()))
@@ -65,7 +65,7 @@ async def ready(request: HttpRequest) -> JsonResponse:
 
 
 async def _look(follower: LogFollower) -> tuple[str | None, dict[str, Any]]:
-    """Why nothing can be written to a database, or None; and what else to tell of it."""
+    """Why nothing can be written to a database, or None; and the other fields of the answer."""
     lag, not_writable = await asyncio.gather(
         _measure_lag(follower), follower.writability.why_not(ANSWER_SECONDS)
     )
@@ -83,10 +83,10 @@ async def _measure_lag(follower: LogFollower) -> float | None:
 def _why_not(lag: float | None, state: State, not_writable: str | None) -> str | None:
     if not_writable is not None and not_writable != NO_NEW_CONNECTIONS:
         return not_writable
-    # Not the reason itself, which names hosts and accounts: anyone may ask.
+    # Not the error itself, which names hosts and accounts: anyone may send this request.
     if state.away is not None:
         return state.explanation or NOT_REACHED
-    # A hub that is busy with a long import has no time to measure, and is well.
+    # A hub that is busy with a long import has no time to measure, but is healthy.
     answers = state.seconds_since_answer
     if lag is None and (answers is None or answers > ANSWER_SECONDS):
         return NO_ANSWER
@@ -94,7 +94,7 @@ def _why_not(lag: float | None, state: State, not_writable: str | None) -> str |
 
 
 def _figures(lag: float | None, state: State) -> dict[str, Any]:
-    """What else to tell.
+    """The other fields of the answer.
 
     listener: “listening”; “deaf”: notifications don't arrive, see the log; or “connecting”.
     lag_seconds: the age of the oldest event that waits for its number; null: not measured.

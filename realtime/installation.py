@@ -1,7 +1,7 @@
-"""What has to be installed, and what must not be: told before anything fails strangely.
+"""Checks of the installation, made before anything fails with a misleading error.
 
-apps.py asks this first of all, so nothing here may need a newer Python, Django or psycopg than the
-oldest that it is to refuse.
+apps.py calls this first, so this module has to work on the old versions of Python, Django and
+psycopg that it refuses.
 """
 
 import sys
@@ -18,7 +18,7 @@ OLDEST_DJANGO = (5, 2)
 
 
 def refuse_unsupported() -> None:
-    """Raise ImproperlyConfigured where this app can't work, with what to do about it."""
+    """Raise ImproperlyConfigured, with the remedy, if this app can't work here."""
     if sys.version_info[:2] < OLDEST_PYTHON:
         raise ImproperlyConfigured(
             f"realtime needs Python {_dotted(OLDEST_PYTHON)} or newer, and this is Python "
@@ -61,7 +61,7 @@ def check_distributions(app_configs: Any = None, **kwargs: Any) -> list[Error]:
 
 
 def other_distributions() -> list[str]:
-    """Names of the installed distributions, but for this one, with a top-level `realtime`.
+    """The names of other installed distributions that have a top-level package `realtime`.
 
     PyPI's `realtime` is one: a client for Supabase.
     """

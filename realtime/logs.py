@@ -1,9 +1,9 @@
 """Logs as JSON, a line each: `{"()": "realtime.logs.JSONFormatter"}` in `LOGGING["formatters"]`.
 
-The logger `realtime.streams` tells at the level INFO of each stream that is opened and ends, with
-its `stream`, the key of its `user`, and `request_id`: what the proxy sent as `X-Request-ID`, as
-nginx does by `proxy_set_header X-Request-ID $request_id`. Records about a request, such as those of
-`django.request`, get the latter two.
+The logger `realtime.streams` logs at the level INFO when a stream opens and ends, with its
+`stream`, the key of its `user`, and `request_id`: the `X-Request-ID` that the proxy sent, for
+example nginx by `proxy_set_header X-Request-ID $request_id`. Records about a request, such as those
+of `django.request`, get the user and the request's id.
 """
 
 import json
@@ -12,14 +12,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 REQUEST_ID = "X-Request-ID"
-# Of a record's own attributes, what its JSON has besides time, level, logger and message.
+# The attributes of a record that its JSON has in addition to time, level, logger and message.
 FIELDS = ("stream", "user", "request_id", "reason", "seconds", "status_code")
 # A client may send anything as its id.
 LONGEST_ID = 200
 
 
 class JSONFormatter(logging.Formatter):
-    """A record as one line of JSON, with what is known of its stream or request."""
+    """Formats a record as one line of JSON, with the fields of its stream or request."""
 
     def format(self, record: logging.LogRecord) -> str:
         said: dict[str, Any] = {
@@ -36,7 +36,7 @@ class JSONFormatter(logging.Formatter):
 
 
 def request_id(scope: dict[str, Any]) -> str:
-    """What the proxy calls this request; empty if it says nothing."""
+    """The id that the proxy gave to this request; empty if it gave none."""
     name = REQUEST_ID.lower().encode()
     for header, value in scope.get("headers", ()):
         if header == name:
@@ -49,7 +49,7 @@ def _of_request(request: Any) -> dict[str, Any]:
     if not hasattr(request, "headers"):
         return {}
     said = {"request_id": request.headers.get(REQUEST_ID, "")[:LONGEST_ID], "path": request.path}
-    # Without asking the database who that is: a middleware has done so, or nobody has.
+    # Without a query: the user is known if a middleware has loaded them.
     user = request.__dict__.get("_cached_user") or request.__dict__.get("_acached_user")
     if user is not None and user.pk is not None:
         said["user"] = str(user.pk)

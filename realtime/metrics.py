@@ -6,10 +6,11 @@
     # settings.py
     REALTIME = {"METRICS_TOKEN": …}     # Prometheus sends it: authorization: {credentials_file: …}
 
-Each process tells of itself, so each is scraped by an address of its own. Where several share one,
-as with `uvicorn --workers`, set `PROMETHEUS_MULTIPROC_DIR` to an empty folder: then whichever is
-asked tells of all, of the others as they were a few seconds ago (`hub/shared_counts.py`). What is
-the same for all, the sizes of the tables, is told by all.
+Each process exports its own metrics, so each has to be scraped at an address of its own. If several
+share one address, as with `uvicorn --workers`, set `PROMETHEUS_MULTIPROC_DIR` to an empty folder:
+then each exports the sums of all, with the others' counts of a few seconds ago
+(`hub/shared_counts.py`). Each process also exports the sizes of the tables, which are the same for
+all.
 """
 
 import asyncio
@@ -40,7 +41,7 @@ SIZES = load("table_sizes")
 KINDS = "topics, types of events (of all topics), or everything"
 
 _Sizes = list[tuple[str, int, int]]
-# What was counted, and what holds now in each process, see Hub.gauges().
+# The counts, and the gauges of each process, see Hub.gauges().
 _Told = tuple[Counts, list[dict[str, dict[str, float]]]]
 
 
@@ -73,7 +74,7 @@ show.skips_middleware = True  # type: ignore[attr-defined]  # for realtime.asgi
 
 
 async def _told(hub: Hub) -> _Told:
-    """What this process has to say; with the others behind its port, what all have."""
+    """The counts and gauges of this process and of the others behind its port."""
     if hub.shared_counts is None:
         return counts, [hub.gauges()]
     total = Counts(is_on=True)
@@ -92,7 +93,7 @@ async def _lag(follower: LogFollower) -> float | None:
 
 
 def _sizes(database: str) -> _Sizes:
-    """Of each table: its name, about how many rows, and bytes. Empty if the database is away."""
+    """Each table's name, approximate number of rows, and bytes. Empty if the database is away."""
     connection = connections[database]
     try:
         with connection.cursor() as cursor:
@@ -102,12 +103,12 @@ def _sizes(database: str) -> _Sizes:
     except Error:
         return []
     finally:
-        # The thread is kept for later; a session of PostgreSQL is not.
+        # The thread pool keeps this thread; the connection would stay open for as long.
         connection.close()
 
 
 class _Collector:
-    """What is asked for at one scrape; lags and sizes by the alias of the database."""
+    """The metrics of one scrape. lags, sizes: by the alias of the database."""
 
     def __init__(
         self, hub: Hub, told: _Told, lags: dict[str, float | None], sizes: dict[str, _Sizes]
@@ -145,14 +146,14 @@ class _Collector:
         yield _metric(
             "counter",
             "realtime_streams_rejected",
-            "Requests that got no stream, by the status they were answered with, and why.",
+            "Requests that got no stream, by the status of the answer and the reason.",
             ["status", "reason"],
             counts.rejected,
         )
         yield _metric(
             "counter",
             "realtime_streams_ended",
-            "Streams that ended, by why: the client left, its access ended, the process drains, …",
+            "Streams that ended, by reason: the client left, access ended, the process drains, …",
             ["reason"],
             counts.ended,
         )
@@ -169,21 +170,21 @@ class _Collector:
         yield _metric(
             "counter",
             "realtime_events_published",
-            "Events that server processes have written, rolled back ones among them.",
+            "Events that server processes have written, including rolled back ones.",
             ["stream"],
             counts.published,
         )
         yield _metric(
             "counter",
             "realtime_events_numbered",
-            "Events that were given their positions here.",
+            "Events that this process has given their positions.",
             ["stream"],
             counts.numbered,
         )
         yield _metric(
             "counter",
             "realtime_events_delivered",
-            "Events given to clients, once for each client.",
+            "Events sent to clients, counted once for each client.",
             [],
             {"": counts.delivered_events},
         )
@@ -197,7 +198,7 @@ class _Collector:
         yield _metric(
             "counter",
             "realtime_replays",
-            "Batches of what clients missed, by who was asked: primary or standby.",
+            "Batches of events that clients had missed, by the server asked: primary or standby.",
             ["server"],
             counts.replays,
         )
@@ -213,13 +214,13 @@ class _Collector:
         counts = self._counts
         yield _histogram(
             "realtime_insert_to_number_seconds",
-            "Of the event of a batch that waited longest: from the insertion of its row, which is "
-            "before the commit, to its position, by the database's clock.",
+            "For the oldest event of a batch: from the insertion of its row, which is before the "
+            "commit, to its position, by the database's clock.",
             counts.insert_to_number_seconds,
         )
         yield _histogram(
             "realtime_insert_to_write_seconds",
-            "Likewise to its having been written to the clients that keep up, of each process.",
+            "From the same insertion to the write to the clients of a process that keep up.",
             counts.insert_to_write_seconds,
         )
         yield _histogram(
@@ -229,19 +230,19 @@ class _Collector:
         )
         yield _histogram(
             "realtime_write_seconds",
-            "From having read events to having written them to the clients that keep up.",
+            "From reading a batch of events to having written it to the clients that keep up.",
             counts.write_seconds,
         )
         yield _histogram(
             "realtime_replay_seconds",
-            "How long a batch of what a client missed took to read from the table.",
+            "How long it took to read a batch of missed events from the table.",
             counts.replay_seconds,
         )
 
     def _state(self) -> Iterator[Any]:
         for name, said in (
-            ("connected", "Whether the event log can be reached, by every process asked."),
-            ("listening", "Whether notifications are heard; else events are found by looking."),
+            ("connected", "Whether every process can reach the event log."),
+            ("listening", "Whether notifications arrive; otherwise events are found by polling."),
         ):
             least = {
                 alias: min(gauges[name].get(alias, 0.0) for gauges in self._gauges)
@@ -249,7 +250,7 @@ class _Collector:
             }
             yield _metric("gauge", f"realtime_hub_{name}", said, ["database"], least)
         yield _metric(
-            "gauge", "realtime_processes", "Processes told of here.", [], {"": len(self._gauges)}
+            "gauge", "realtime_processes", "Processes in these sums.", [], {"": len(self._gauges)}
         )
         yield _metric(
             "gauge",
@@ -259,8 +260,8 @@ class _Collector:
             {alias: lag for alias, lag in self._lags.items() if lag is not None},
         )
         for name, said, column in (
-            ("rows", "About how many rows a table has, as PostgreSQL estimates.", 1),
-            ("bytes", "How large a table is, with its indexes.", 2),
+            ("rows", "PostgreSQL's estimate of a table's number of rows.", 1),
+            ("bytes", "The size of a table with its indexes.", 2),
         ):
             values = {
                 f"{row[0]} {alias}": float(row[column])
@@ -273,7 +274,7 @@ class _Collector:
 def _metric(
     kind: str, name: str, documentation: str, labels: list[str], values: Mapping[str, float]
 ) -> Any:
-    """A gauge or counter; values: by the texts of its labels, with a space between them."""
+    """A gauge or counter. values: by its labels' values, joined by a space."""
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
     family: Any = CounterMetricFamily if kind == "counter" else GaugeMetricFamily

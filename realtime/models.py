@@ -1,4 +1,4 @@
-"""The tables of this app, where Django looks for them; `log/models.py` defines them."""
+"""The models of this app, in the module where Django expects them. `log/models.py` defines them."""
 
 from .log.models import DeadLetter, Event, OutboxEvent, PollingLease, Process, PrunedKind, Stream
 

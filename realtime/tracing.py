@@ -1,14 +1,14 @@
-"""Spans of OpenTelemetry, from publishing an event to having written it, where that is installed.
+"""OpenTelemetry spans, from publishing an event to its delivery, if OpenTelemetry is installed.
 
     publish orders      by whoever publishes: a child of the span that is open there
       number orders     by the process that gave the event its position, if it follows the stream
       deliver orders    by each process, when it has written the event to the clients that keep up
 
-The outbox and the log carry the trace in a column (https://www.w3.org/TR/trace-context/), for
-the three are done by different processes, at different times. What a client that comes back later
-gets from the table is not told of.
+The outbox and the log carry the trace in a column (https://www.w3.org/TR/trace-context/), because
+different processes do the three at different times. There is no span for events that a client
+reads from the table when it comes back later.
 
-`opentelemetry-api` alone says nothing: a project that has set up its SDK is told, and pays for it.
+`opentelemetry-api` alone records nothing: only a project that has set up its SDK gets spans.
 """
 
 import time
@@ -24,7 +24,7 @@ except ModuleNotFoundError:
 
 # https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
 SYSTEM = {"messaging.system": "django-postgres-realtime"}
-# So that a batch of a thousand, of which each has its trace, doesn't hold up the others.
+# Bounded, so that a batch of a thousand events with a trace each doesn't delay other events.
 MOST_SPANS = 100
 NO_SPAN = nullcontext("")
 
@@ -40,8 +40,8 @@ class Traced(NamedTuple):
 
 
 def publishing(stream: str, type: str | None, count: int) -> AbstractContextManager[str]:
-    """The span of publishing some events; gives the trace for their rows, empty: none."""
-    # Each checkout waits for this, and most projects have no SDK, though its API is installed.
+    """The span of publishing some events. It yields the trace for their rows; empty: none."""
+    # A quick exit, because each checkout waits for this and most projects have no SDK.
     if trace is None or isinstance(_tracer(), trace.ProxyTracer):
         return NO_SPAN
     return _publishing(stream, type, count)
@@ -63,12 +63,12 @@ def _publishing(stream: str, type: str | None, count: int) -> Iterator[str]:
 
 
 def numbered(stream: str, events: Sequence[Traced], *, seconds: float) -> None:
-    """These events were given their positions, which took so long."""
+    """Record that these events were numbered, and how long that took."""
     _tell("number", stream, events, seconds, {})
 
 
 def delivered(stream: str, events: Sequence[Traced], *, seconds: float, clients: int) -> None:
-    """These events were written to so many clients, which took so long."""
+    """Record that these events were written to so many clients, and how long that took."""
     _tell("deliver", stream, events, seconds, {"realtime.clients": clients})
 
 
@@ -105,5 +105,5 @@ def _of(stream: str, operation: str) -> dict[str, Any]:
 
 
 def _tracer() -> Any:
-    # Asked each time: the SDK may be set up after this was imported.
+    # Looked up each time, because the SDK may be set up after this module was imported.
     return trace.get_tracer("realtime")

@@ -44,7 +44,7 @@ READING = frozenset({"get", "head", "options", "trace"})
 
 @lru_cache(maxsize=1024)
 def _selection(types: tuple[str, ...], topics: tuple[str, ...]) -> Selection:
-    """The same object for all streams that follow the same: an event looks at it for each."""
+    """Cached: streams with the same selection share one object, which each event looks at."""
     return Selection(_types(types), topics)
 
 
@@ -54,8 +54,8 @@ def _types(types: tuple[str, ...]) -> frozenset[str]:
 
 
 def _dispatching_off_the_loop(view: Callable[..., Any]) -> Callable[..., Any]:
-    """For a subclass with a `setup` or `dispatch` of its own, or a decorated one: it may query the
-    database.
+    """Dispatch in a thread, where a subclass's `setup` or `dispatch`, or a decorator of them, may
+    query the database.
     """
 
     @wraps(view)
@@ -66,7 +66,7 @@ def _dispatching_off_the_loop(view: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _dispatching(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Django only marks its own as a coroutine function, and a partial() of it has no such mark."""
+    """Marked as a coroutine function: Django marks only its own view, and not a partial() of it."""
 
     @wraps(view)
     async def dispatching(*args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -89,45 +89,46 @@ async def _called_off_the_loop(
 class EventStreamView(View):
     """A stream of server-sent events: `EventStreamView.as_view(stream="orders")`.
 
-    Everybody who is signed in gets the events published to them. A subclass says what else:
+    Each signed-in user gets the events published to them. A subclass can add topics:
 
         class DocumentStream(EventStreamView):
             def topics(self, request, **kwargs):
                 document = get_object_or_404(Document.objects.visible_to(request.user), **kwargs)
                 return [document, request.user]
 
-    With `?scope=all` those who hold `view_all_permission` get the events of all topics; with
-    `view_all_types` only those of these types, and beside them all that they get without it.
+    With `?scope=all`, users with `view_all_permission` get the events of all topics. If the view
+    has `view_all_types`, they get only these types of all topics, and all events of their own
+    topics.
 
-    `?topics=<topic>`, as often as needed, is for a page, which knows for which topics it was
-    rendered: when they may no longer all be followed, for somebody else has signed in since in the
-    same browser, it is refused instead of being told something else.
+    `?topics=<topic>`, which may be repeated, names the topics that a page was rendered for. If the
+    user may not follow all of them, the stream is refused: somebody else may have signed in to the
+    same browser since.
 
-    `?follow=no` ends the stream once it has said what there is, and lets EventSource ask again
-    every few seconds: for a client behind a proxy that holds a stream back until its end.
+    `?follow=no` ends the stream once it has sent all events there are, and makes EventSource ask
+    again every few seconds: for a client behind a proxy that holds a stream back until its end.
 
     GET /…  [Last-Event-ID: <id>]  or  ?last_event_id=<id>
-        200 text/event-stream: what came after the event with that id, then what comes; without
-            either, from now. An id that can't be honoured: one `event: reset`, see README.md.
-        400 a scope there isn't, or `follow` is neither yes nor no; 401 nobody, or a wrong token;
-            403 none of these topics, or not those the page was rendered for; 404 what it is about
-            is gone; 501 from a WSGI server.
-        429 too many streams of this user or address, 503 too many of all, or the database is away:
-            with Retry-After. To a client that accepts text/event-stream only, as EventSource, which
-            would give up, the same is said by a stream that ends at once, with `retry:`.
+        200 text/event-stream: the events after that id, then new ones; without an id, only new
+            ones. If an id can't be honoured: one `event: reset`, see README.md.
+        400 unknown scope, or `follow` is neither yes nor no; 401 nobody is signed in, or the token
+            is wrong; 403 the user may follow none of these topics, or not those that the page was
+            rendered for; 404 the object of the stream is gone; 501 from a WSGI server.
+        429 too many streams of this user or address; 503 too many streams in the process, or the
+            database is away; both with Retry-After. EventSource would give up on them, so a client
+            that accepts only text/event-stream gets a stream that ends at once, with `retry:`.
 
     stream: the name of the stream in the event log.
-    view_all_permission: what `?scope=all` takes; None: nobody gets that.
-    view_all_types: the types of events that it is about; None: all of the stream. Name them where
-        other events share the stream, such as the bell's, which are nobody's but their user's.
+    view_all_permission: the permission that `?scope=all` needs; None: nobody may use it.
+    view_all_types: the types of events that `?scope=all` adds; None: all. Name them if other events
+        share the stream, such as the bell's, which only their own user may see.
     max_streams_per_address: how many streams of this view a visitor who isn't signed in may have
         open in a process; None: REALTIME["MAX_STREAMS_PER_ADDRESS"].
     """
 
-    # A subclass that takes others, such as POST, is not exempt from what guards these: CSRF tokens,
-    # and LoginRequiredMiddleware, which then sends to its page whoever has a token only.
+    # A subclass that takes other methods, such as POST, isn't exempt from CSRF checks, nor from
+    # LoginRequiredMiddleware, which then redirects clients that only have a token.
     http_method_names = ["get", "head"]
-    # A subclass may have a plain `get` all the same, see as_view().
+    # A subclass may still have a synchronous `get`, see as_view().
     view_is_async = True
     stream: str = "default"
     view_all_permission: str | None = None
@@ -152,15 +153,16 @@ class EventStreamView(View):
         is_plain = _is_overridden(cls, "setup") or _is_overridden(cls, "dispatch")
         view = _dispatching_off_the_loop(view) if is_plain else _dispatching(view)
         if methods <= READING:
-            # It changes nothing; and a POST is to be told 405, not that it lacks a CSRF token.
+            # The view changes nothing, and a POST has to get a 405 instead of a CSRF error.
             view.csrf_exempt = True
-            # Without credentials it says so itself, to scripts that can't follow to a login page.
+            # Without credentials it answers 401 itself: scripts can't follow to a login page.
             view = login_not_required(view)
-        # A stream is open for days, and no transaction may be. It writes nothing.
+        # No transaction may stay open as long as a stream (ATOMIC_REQUESTS). It writes nothing.
         for alias in connections:
             view = non_atomic_requests(using=alias)(view)
         view.is_event_stream = True  # for realtime.asgi
-        # By this name a decorator that copies what a view has gives itself away: it is another one.
+        # If a decorator copies the view's attributes, this one no longer is the decorated view,
+        # which shows that there is a decorator.
         view.undecorated = view
         return cast(Callable[..., Any], view)
 
@@ -192,27 +194,28 @@ class EventStreamView(View):
         return await call_synchronously(answer, conf.get("QUERY_SECONDS"))
 
     async def head(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        # Django would give each view its own `get` by this name: it would know itself, and be left
-        # to the garbage collector with its request.
+        # Without this method Django would set `self.head = self.get`, a reference cycle that keeps
+        # the view and its request until the garbage collector runs.
         if not iscoroutinefunction(self.get):
             return await _called_off_the_loop(self.get, request, *args, **kwargs)
         return await self.get(request, *args, **kwargs)
 
     def topics(self, request: HttpRequest, **kwargs: Any) -> Any:
-        """What this request may follow: a topic or several, or realtime.EVERYTHING.
+        """The topics that this request may follow. Override it in a subclass; it may query.
 
-        It is asked again for as long as the stream is open, every ACCESS_CHECK_SECONDS and when
-        `realtime.recheck` says so: then with a request of the same address, headers and user, but
-        without what middleware has added beside `user` and `session`. It may query the database.
-        So is what the project has put around the view: its decorators, or a `setup`, `dispatch` or
-        `get` of its own. What counts requests tells them apart by
-        `realtime.is_asked_again(request)`.
+        It is called again while the stream is open, every ACCESS_CHECK_SECONDS and after
+        `realtime.recheck`. Then the request has the same address, headers and user, but of what
+        middleware adds only `user` and `session`. Decorators of the view and a subclass's own
+        `setup`, `dispatch` or `get` run again as well. Code that counts requests can recognise such
+        a call by `realtime.is_asked_again(request)`.
 
-        kwargs: of the URL.
+        kwargs: the arguments of the URL.
 
-        Raises PermissionDenied: 401 for an anonymous user, 403 for others; Http404: 404. To name
-        `request.user` of a request that nobody has signed in to is the same as PermissionDenied,
-        and so is an empty list or queryset.
+        Returns a topic or several, or realtime.EVERYTHING.
+
+        May raise PermissionDenied, which is answered by 401 for an anonymous user and by 403 for
+        others; or Http404, which is answered by 404. An anonymous `request.user` as a topic, and an
+        empty list or queryset, count as PermissionDenied.
         """
         if not request.user.is_authenticated:
             raise PermissionDenied
@@ -221,8 +224,11 @@ class EventStreamView(View):
     def _answer(
         self, request: HttpRequest, hub: Hub | None, kwargs: dict[str, Any]
     ) -> HttpResponseBase:
-        """All that may query the database. hub: None for a test client without an event loop."""
-        # Here, for an asgi.py imports this before Django has loaded its models.
+        """The response. This may query, so it runs in a thread.
+
+        hub: None for a test client without an event loop.
+        """
+        # Imported here, because an asgi.py imports this before Django has loaded its models.
         from .log.publishing import check_stream
 
         check_stream(self.stream)
@@ -245,7 +251,7 @@ class EventStreamView(View):
         return EventStreamResponse(request, admission)
 
     def _admit(self, request: HttpRequest, kwargs: dict[str, Any]) -> tuple[Grant, Topics]:
-        """What may be followed, and what that rests on. Raises Rejected."""
+        """The grant and the topics of a request. Raises Rejected."""
         try:
             signed_in = authenticate(request)
         except InvalidCredentials as error:
@@ -297,11 +303,14 @@ class EventStreamView(View):
             raise Rejected(404, "There is nothing here to follow.") from error
 
     def _followed(self, request: HttpRequest, kwargs: dict[str, Any]) -> Topics:
-        """What `topics()` says, and the scope adds. Raises PermissionDenied or Http404."""
+        """The topics of `topics()`, and those that the scope adds.
+
+        Raises PermissionDenied or Http404.
+        """
         topics = _allowed(self.topics(request, **kwargs))
         if request.GET.get("scope") != "all" or self.view_all_types is None:
             return topics
-        # Refused where there are tenants: these types are those of all.
+        # This raises InvalidTopic with tenants, because these types are those of all tenants.
         everything = followed(EVERYTHING)
         if topics is EVERYTHING:
             return everything
@@ -312,22 +321,22 @@ class EventStreamView(View):
         if topics is not EVERYTHING and not rendered_for <= set(named(topics)):
             raise Rejected(
                 403,
-                "Somebody else is signed in than the page was rendered for, or what it is about "
-                "may no longer be followed.",
+                "The page was rendered for another user, or for topics that this user may not "
+                "follow any more.",
                 reason="page",
             )
 
     def _question(
         self, request: HttpRequest, kwargs: dict[str, Any], grant: Grant
     ) -> Callable[[Any], Topics]:
-        """Asks `topics()` again, with nothing kept of this request that is large or lives."""
+        """A function that asks `topics()` again. It keeps only little of this request."""
         scope = lasting_scope(request)
         ask = partial(ask_again, type(self), self._initkwargs, scope, self.args, kwargs)
         if (guard := self._guard(request)) is not None:
             ask = partial(ask_guarded, guard.func, guard.args, guard.kwargs, ask, scope)
         if grant.is_in_table or not request.user.is_authenticated:
             return ask
-        # A user made from a token alone can't be looked up again.
+        # A user made from a token alone isn't in the database, so this one is kept.
         user = request.user
         return lambda nobody: ask(user)
 
@@ -337,8 +346,8 @@ class EventStreamView(View):
         return self._followed(request, kwargs)
 
     def _guard(self, request: HttpRequest) -> ResolverMatch | None:
-        """The view with what the project has put around it, and what the URL gives it; None:
-        nothing stands there, or nobody knows.
+        """The view with the project's decorators, and its URL arguments; None: there are none, or
+        they can't be known.
         """
         match: ResolverMatch | None = getattr(request, "resolver_match", None)
         if match is None or not hasattr(request, "scope"):
@@ -349,11 +358,11 @@ class EventStreamView(View):
         return match
 
     def _overrides(self, *methods: str) -> bool:
-        """Whether any of these methods is the project's: of a subclass, or given to `as_view()`."""
+        """Whether a subclass or `as_view()` overrides any of these methods."""
         return any(name in vars(self) or _is_overridden(type(self), name) for name in methods)
 
     def _follows(self, request: HttpRequest) -> bool:
-        """Whether the client stays when all has been said. Raises Rejected."""
+        """Whether the stream waits for more events when it has sent all. Raises Rejected."""
         follow = request.GET.get("follow", "yes")
         if follow not in ("yes", "no"):
             raise Rejected(400, "follow has to be “yes” (or left out) or “no”.")
@@ -383,9 +392,9 @@ def _holds(request: HttpRequest, user: Any, permission: str) -> bool:
 
 
 def _allowed(subjects: Any) -> Topics:
-    """What `topics()` has returned.
+    """The topics that `topics()` returned.
 
-    Raises PermissionDenied if that is nothing, or names who isn't signed in.
+    Raises PermissionDenied if there are none, or one is an anonymous user.
     """
     is_several = isinstance(subjects, (list, tuple, set, frozenset, QuerySet))
     several = subjects if is_several else [subjects]

@@ -1,4 +1,4 @@
-"""The tag by which a page says where its stream is, and where it begins.
+"""The tag that writes the address of a page's stream, and the cursor at which it begins.
 
 {% load live %}
 <main {% live "document_live" document request.user pk=document.pk %}>
@@ -31,12 +31,14 @@ def live(
 ) -> SafeString:
     """Attributes of the element that `LiveStream.from(element)` in live_stream.js is given.
 
-    url_name: of the stream's view. kwargs: of its URL.
-    topics: for which the page is rendered. The stream is refused if they may no longer be followed.
-    cursor: `realtime.current_cursor()` as the view took it, before it looked up what the page
-        shows. Without it, the cursor is that of the moment in which the tag is rendered: then write
-        the tag before what the page shows, and look that up lazily.
+    url_name: the URL name of the stream's view. kwargs: the arguments of its URL.
+    topics: the topics that the page is rendered for. If the user may no longer follow them, the
+        stream is refused.
+    cursor: the `realtime.current_cursor()` that the view called before its queries. Without it, the
+        tag takes the cursor when it is rendered: then the page's queries have to run after the tag.
     scope: “all”, see EventStreamView.
+
+    Returns the attributes. Raises TemplateSyntaxError if the view is no EventStreamView.
     """
     if cursor is None:
         address = reverse(url_name, kwargs=kwargs or None)
@@ -50,7 +52,7 @@ def live(
 
 
 def live_url(url_name: str, *topics: Any, scope: str | None = None, **kwargs: Any) -> str:
-    """The address of a stream for a page, by the arguments of `{% live %}`.
+    """The address of a stream for a page; the arguments are those of `{% live %}`.
 
     All pages of a browser that follow the same address share one connection.
     """

@@ -16,17 +16,17 @@ from django.utils.safestring import SafeString
 
 register = template.Library()
 
-# `import … from "./other.js"` and `import "./other.js"` at the beginning of a line: not what a
-# comment says, nor `import()`, which is for later.
+# `import … from "./other.js"` and `import "./other.js"` at the beginning of a line. Comments don't
+# match, nor does `import()`, which loads later.
 IMPORT = re.compile(r"""^(?:import|export)\b[^"'`;()]*?["'](\.{1,2}/[^"']+)["'];""", re.MULTILINE)
 
 
 @register.simple_tag(takes_context=True)
 def module(context: template.Context, name: str) -> SafeString:
-    """The script, and a hint for each module that it imports, once in a page.
+    """The script's tag, and a preload hint for each module that it imports, once in a page.
 
-    Without these a browser learns of a module only when it has read the one that imports it: one
-    round trip for each level, before the page is live.
+    Without the hints a browser learns of a module only from the module that imports it: each level
+    would take a round trip before the page is live.
     """
     imported = _imported_now(name) if settings.DEBUG else imported_by(name)
     hints = format_html_join(
@@ -39,7 +39,7 @@ def module(context: template.Context, name: str) -> SafeString:
 
 
 def _new_in_page(context: template.Context, names: tuple[str, ...]) -> list[str]:
-    """Those that no other script of the page that is being made has hinted at."""
+    """The modules for which the page has no hint yet."""
     request = context.get("request")
     hinted: set[str] = request.__dict__.setdefault("_modules", set()) if request else set()
     new = [name for name in names if name not in hinted]
@@ -48,7 +48,7 @@ def _new_in_page(context: template.Context, names: tuple[str, ...]) -> list[str]
 
 
 def _imported_now(name: str) -> tuple[str, ...]:
-    """All that a module imports, itself or by way of others, each once, nearest first."""
+    """All modules that a module imports, directly or indirectly, each once, nearest first."""
     found: dict[str, None] = {}
     waiting = [name]
     while waiting:
@@ -65,10 +65,10 @@ imported_by = cache(_imported_now)
 
 
 def _source(name: str) -> str:
-    """What the file says; nothing, where that can't be read here. It is only for hints."""
+    """The text of a script; empty if it can't be read here, because it is only used for hints."""
     if not apps.is_installed("django.contrib.staticfiles"):
         return ""
-    # Where it is written, or where it was collected: a server in production may have only that.
+    # The source, or the collected file: a server in production may have only the latter.
     path = finders.find(name)
     if path is not None:
         return Path(path).read_text(encoding="utf-8")

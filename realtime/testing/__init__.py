@@ -1,4 +1,4 @@
-"""For the tests of a project that uses this: what was published, and streams to read.
+"""Helpers for the tests of a project: look at published events, and read streams.
 
     with capture_events() as events:                    # in any TestCase: nothing has to commit
         document.save()
@@ -12,8 +12,8 @@
         ...
         assert stream.next_event(seconds=2).type == "body"
 
-A stream is of committed events only, so a test that opens one is a `TransactionTestCase`, or has
-pytest-django's `transactional_db`. For pytest there are the fixtures in `fixtures.py`.
+A stream only has committed events, so a test that opens one is a `TransactionTestCase`, or uses
+pytest-django's `transactional_db`. `fixtures.py` has fixtures for pytest.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 
 from ..exceptions import InvalidEvent
 
-# How long the next event is waited for.
+# How long to wait for the next event.
 SECONDS = 5.0
 
 Result = TypeVar("Result")
@@ -36,9 +36,9 @@ Result = TypeVar("Result")
 class PublishedEvent:
     """One event as it was published.
 
-    type: empty if it is unnamed. topic: its text, see `realtime.topic_of`.
-    data: what a client gets: the parsed JSON, or the text.
-    key: of which it is the latest value; empty if it is nothing of the kind.
+    type: empty if the event is unnamed. topic: the topic's text, see `realtime.topic_of`.
+    data: the parsed JSON, or the text.
+    key: the `latest` that it was published with; empty: none.
     """
 
     stream: str
@@ -50,7 +50,7 @@ class PublishedEvent:
 
 @dataclass(frozen=True)
 class ReceivedEvent:
-    """One event as a client gets it. type: “message” if it is unnamed. id: its cursor."""
+    """One event as a client receives it. type: “message” if it is unnamed. id: its cursor."""
 
     type: str
     data: str
@@ -61,7 +61,7 @@ class ReceivedEvent:
 
 
 def published_events() -> list[PublishedEvent]:
-    """All events there are in the test's database, in their order within each stream."""
+    """All events in the test's database, in order within each stream."""
     from ..log.models import Event, OutboxEvent
 
     numbered = Event.objects.order_by("stream", "position")
@@ -70,11 +70,12 @@ def published_events() -> list[PublishedEvent]:
 
 @contextmanager
 def capture_events() -> Iterator[list[PublishedEvent]]:
-    """What is published in the block: a list that is filled when the block ends."""
+    """Capture the events that are published in the block; yields a list that its end fills."""
     from ..log.models import Event, OutboxEvent, Stream
     from ..log.snapshot import current_cursor
 
-    # What a data migration has left, say: a page rendered in the block would number it.
+    # Number waiting events of before, such as those of a data migration: otherwise a page rendered
+    # in the block would number them, and they would be captured.
     for stream in set(OutboxEvent.objects.values_list("stream", flat=True)):
         with suppress(InvalidEvent):  # a stream that the settings don't name
             current_cursor(stream)
@@ -82,7 +83,7 @@ def capture_events() -> Iterator[list[PublishedEvent]]:
     positions = dict(Stream.objects.values_list("name", "position"))
     waiting = set(OutboxEvent.objects.values_list("pk", flat=True))
     yield events
-    # A server may have numbered some meanwhile.
+    # A server process may have numbered some of the captured events.
     for event in Event.objects.order_by("stream", "position"):
         if event.position > positions.get(event.stream, 0):
             events.append(_published(event))
@@ -149,13 +150,14 @@ class AsyncStream:
 async def open_stream(
     path: str, user: Any = None, *, cursor: Any = None, headers: dict[str, str] | None = None
 ) -> AsyncIterator[AsyncStream]:
-    """A stream of this site, asked for by Django's AsyncClient.
+    """Open a stream of this site by Django's AsyncClient.
 
-    path: its address, with a query if it takes one.
-    user: who is signed in; None: nobody.
-    cursor: where to begin: a cursor, or “0” for the beginning; None: with what comes.
+    path: the stream's address, with its query if it has one.
+    user: the user who is signed in; None: nobody.
+    cursor: the cursor to begin at, or “0” for the beginning; None: begin with the next event.
+    headers: further headers of the request.
 
-    Raises AssertionError, with the answer, if no stream is opened.
+    Yields the AsyncStream. Raises AssertionError, with the answer, if no stream is opened.
     """
     from asgiref.sync import sync_to_async
     from django.db import connections
@@ -176,7 +178,7 @@ async def open_stream(
             first = await anext(chunks)
             yield AsyncStream(_with(first, chunks))
     finally:
-        # Nothing may keep the test database from being dropped.
+        # The hub's connections would keep the test database from being dropped.
         if not any(Hub.current().streams):
             await Hub.close_current()
         await sync_to_async(_close_unless_in_a_transaction)(connections)
@@ -217,7 +219,7 @@ class SyncStream:
 def open_stream_sync(
     path: str, user: Any = None, *, cursor: Any = None, headers: dict[str, str] | None = None
 ) -> Iterator[SyncStream]:
-    """As `open_stream`, for a test without an event loop."""
+    """`open_stream()` for a test without an event loop: the same arguments, yields a SyncStream."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="realtime-testing")
     thread.start()

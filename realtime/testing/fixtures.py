@@ -1,4 +1,4 @@
-"""Fixtures for pytest, there wherever this package is installed."""
+"""Fixtures for pytest, which are available wherever this package is installed."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from . import capture_events, open_stream, open_stream_sync
 
 @pytest.fixture
 def published(db: Any) -> Any:
-    """What is published in a block: `with published() as events: …`, see `capture_events`."""
+    """Captures the events of a block: `with published() as events: …`, see `capture_events`."""
     return capture_events
 
 

@@ -164,7 +164,7 @@ async def test_a_page_made_for_somebody_else_is_refused(client, alice, bob, meth
 
 async def test_the_refusal_of_somebody_else_says_why(client, alice, bob):
     response = await client.get(f"{STREAM}?topics=auth.user:{alice.pk}", headers=bearer(bob))
-    assert "Somebody else is signed in" in response.json()["detail"]
+    assert "The page was rendered for another user" in response.json()["detail"]
 
 
 async def test_the_recipient_of_a_page_about_everybody_is_who_is_signed_in(client, shop, bob):
