@@ -32,9 +32,11 @@ from ..postgres.connections import (
 )
 from ..postgres.listener import Listener
 from ..postgres.writability import Writability, why_not_writable
+from .flood import FloodGauge
 from .pending_streams import PendingStreams
 from .recent_events import RecentEvents
 from .replays import Replays
+from .turn_requests import TurnRequests
 
 Result = TypeVar("Result")
 
@@ -42,10 +44,9 @@ logger = logging.getLogger("realtime")
 
 # How long a turn numbers for streams without a follower here, before the followed ones come again.
 TURN_SECONDS = 0.2
-# More notifications than FLOOD_HINTS in this time are a flood. Then turns are this far apart, and
-# streams without a follower here are looked up in the table, whatever notifications name.
-FLOOD_HINTS = 200
-FLOOD_SECONDS = 0.1
+# How far apart turns are during a flood of notifications. Streams without a follower here are then
+# looked up in the table, whatever notifications name.
+FLOOD_REST_SECONDS = 0.1
 # How long to wait before a stream whose events couldn't be numbered is tried again.
 BROKEN_SECONDS = 60.0
 BROKEN = (
@@ -95,6 +96,7 @@ class LogFollower:
         listening: Callable[[], None] | None = None,
         hear_access: Callable[[str], None] | None = None,
     ) -> None:
+        clock = asyncio.get_running_loop().time
         self.database = database
         self._before_reading = before_reading
         self._polling = polling
@@ -116,21 +118,18 @@ class LogFollower:
         self._work_due = asyncio.Event()
         self._poll_due = True
         self._to_number = PendingStreams()
-        # The number of notifications since a time by the loop's clock, and that time.
-        self._hints = 0
-        self._hints_since = 0.0
+        self._flood = FloodGauge(clock)
         # Streams that couldn't be numbered, and when to try again.
         self._broken: dict[str, float] = {}
         # The last poll didn't return all streams with waiting events.
         self._others_wait = False
-        self._leases = PollingLeases(asyncio.get_running_loop().time)
+        self._leases = PollingLeases(clock)
         self._published: dict[str, Cursor] = {}  # streams, and how far they have come
-        self._to_catch_up: dict[str, asyncio.Future[RecentEvents]] = {}
-        self._to_measure: asyncio.Future[float] | None = None
+        self._requests = TurnRequests()
         self._listener = Listener(
             [PENDING_CHANNEL, PUBLISHED_CHANNEL, *([ACCESS_CHANNEL] if hear_access else [])],
             hear=self._hear,
-            listening=self._catch_up_on_hints,
+            listening=self._begin_to_listen,
             sender=self._parameters,
             silence_seconds=self._poll_seconds,
             query_seconds=self._query_seconds,
@@ -160,9 +159,8 @@ class LogFollower:
         await self.writability.close()
 
     def give_up_waiting(self) -> None:
-        """Fail everyone who waits for the next turn: the tasks have ended."""
-        for waiting in self._waiting():
-            waiting.cancel()
+        """Cancel everyone who waits for the next turn: the tasks have ended."""
+        self._requests.cancel()
 
     @property
     def is_reading(self) -> bool:
@@ -178,10 +176,10 @@ class LogFollower:
 
         Raises DatabaseUnavailable if the database doesn't answer in time.
         """
-        waiting = self._to_catch_up.get(stream)
+        waiting = self._requests.catch_up.get(stream)
         if waiting is None:
             waiting = asyncio.get_running_loop().create_future()
-            self._to_catch_up[stream] = waiting
+            self._requests.catch_up[stream] = waiting
             self._work_due.set()
         return await self._turned(waiting, self._query_seconds)
 
@@ -229,10 +227,11 @@ class LogFollower:
 
         seconds: how long to wait. Raises DatabaseUnavailable if there is no answer by then.
         """
-        if self._to_measure is None:
-            self._to_measure = asyncio.get_running_loop().create_future()
+        waiting = self._requests.measure
+        if waiting is None:
+            waiting = self._requests.measure = asyncio.get_running_loop().create_future()
             self.poll()
-        return await self._turned(self._to_measure, seconds)
+        return await self._turned(waiting, seconds)
 
     async def _parameters(self) -> Parameters:
         return await connection_parameters(self.database)
@@ -243,7 +242,7 @@ class LogFollower:
 
     # Notifications
 
-    def _catch_up_on_hints(self) -> None:
+    def _begin_to_listen(self) -> None:
         self._listening.works()
         self.poll()
         if self._on_listening is not None:
@@ -254,7 +253,7 @@ class LogFollower:
             if self._hear_access is not None:
                 self._hear_access(payload)
             return
-        self._hints += 1
+        self._flood.hear()
         if channel == PENDING_CHANNEL:
             self._to_number.add(payload)
         elif channel == PUBLISHED_CHANNEL:
@@ -286,21 +285,13 @@ class LogFollower:
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(min(next_poll, self._leases.next_look)):
                     await self._work_due.wait()
-            if self._to_number.overflowed or self._is_flooded(clock()):
-                await asyncio.sleep(FLOOD_SECONDS)
+            if self._to_number.overflowed or self._flood.is_flooded:
+                await asyncio.sleep(FLOOD_REST_SECONDS)
                 self._to_number.keep(self._tails)
                 self._poll_due = True
             # By the clock, after each turn: notifications for one stream must not put off the poll
             # that makes up for a lost one for another stream.
             self._poll_due |= clock() >= next_poll
-
-    def _is_flooded(self, now: float) -> bool:
-        """Whether more notifications come than our processes send, which take leases under load."""
-        elapsed = now - self._hints_since
-        is_flooded = self._hints > FLOOD_HINTS * max(1, elapsed / FLOOD_SECONDS)
-        if elapsed >= FLOOD_SECONDS:
-            self._hints, self._hints_since = 0, now
-        return is_flooded
 
     async def _turn(self, connection: psycopg.AsyncConnection) -> None:
         """Do the work that has accumulated since the last turn.
@@ -313,8 +304,8 @@ class LogFollower:
         to_number = self._to_number.take()
         published, self._published = self._published, {}
         to_read = {name for name, cursor in published.items() if self._is_behind(name, cursor)}
-        to_catch_up, self._to_catch_up = self._to_catch_up, {}
-        to_measure, self._to_measure = self._to_measure, None
+        requests, self._requests = self._requests, TurnRequests()
+        to_catch_up = requests.catch_up
         try:
             if poll_due:
                 await self._poll(connection, to_number, to_read)
@@ -331,10 +322,10 @@ class LogFollower:
                 if stream in to_catch_up and not to_catch_up[stream].done():
                     to_catch_up[stream].set_result(tail)
             await self._number_others(connection, to_number - mine - self._leases.due())
-            if to_measure is not None:
-                to_measure.set_result(await self._log.oldest_waiting(connection))
+            if requests.measure is not None:
+                requests.measure.set_result(await self._log.oldest_waiting(connection))
         except BaseException as error:
-            _fail(_futures(to_catch_up, to_measure), f"Could not read the event log: {error}")
+            requests.fail(f"Could not read the event log: {error}")
             raise
 
     async def _number_others(self, connection: psycopg.AsyncConnection, streams: set[str]) -> None:
@@ -355,11 +346,8 @@ class LogFollower:
 
     def _give_up(self, reason: str) -> None:
         """Fail everyone who waits for the next turn, because there is no connection."""
-        _fail(self._waiting(), f"The event log can't be reached: {reason}")
-        self._to_catch_up, self._to_measure = {}, None
-
-    def _waiting(self) -> list[asyncio.Future[Any]]:
-        return _futures(self._to_catch_up, self._to_measure)
+        self._requests.fail(f"The event log can't be reached: {reason}")
+        self._requests = TurnRequests()
 
     async def _poll(
         self, connection: psycopg.AsyncConnection, to_number: set[str], to_read: set[str]
@@ -484,16 +472,3 @@ class LogFollower:
 def literal(text: str) -> str:
     """A text as an SQL literal, for a statement that an administrator copies."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def _futures(
-    to_catch_up: dict[str, asyncio.Future[RecentEvents]], to_measure: asyncio.Future[float] | None
-) -> list[asyncio.Future[Any]]:
-    return [*to_catch_up.values(), *([] if to_measure is None else [to_measure])]
-
-
-def _fail(waiting: list[asyncio.Future[Any]], reason: str) -> None:
-    for one in waiting:
-        if not one.done():
-            one.set_exception(DatabaseUnavailable(reason))
-            one.exception()  # the waiter may have left: this prevents asyncio's warning
