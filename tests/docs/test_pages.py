@@ -59,3 +59,16 @@ def test_each_check_is_in_the_docs():
     page = (ROOT / "docs/reference/checks.md").read_text(encoding="utf-8")
     assert said
     assert said == set(re.findall(f"`({identifier})`", page))
+
+
+def test_each_module_of_the_library_is_on_the_map():
+    on_the_map = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    rooms = ["", "bell", "serving", "hub", "access", "log", "postgres"]
+    modules = {
+        path.stem
+        for room in rooms
+        for path in (ROOT / "realtime" / room).glob("*.py")
+        if path.stem not in ("__init__", "apps", "urls")
+    }
+    assert "recent_events" in modules
+    assert not {name for name in modules if f"`{name}`" not in on_the_map}
