@@ -1,6 +1,6 @@
-"""What users were told, and who wants to be told of what: to be looked at, not changed.
+"""The admin's view of the bells: what each user was told, and wants to be told. It is read-only.
 
-What stands in these tables is what the users' events come to; changing it here would tell no page.
+These tables are made from the users' events. A change to them here would not reach any open page.
 """
 
 from typing import Any
@@ -54,7 +54,7 @@ class NotificationInline(admin.TabularInline):  # type: ignore[type-arg]  # can'
 
 @admin.register(Thread)
 class ThreadAdmin(ReadOnlyAdmin):
-    """What each user was told, as far as they have looked at their bell since."""
+    """What each user was told, up to the last time that they looked at their bell."""
 
     list_display = ("title", "user", "news", "subject", "changed_at", "is_read", "archived")
     list_filter = (KindFilter,)
@@ -79,7 +79,7 @@ class ThreadAdmin(ReadOnlyAdmin):
 
 @admin.register(Bell)
 class BellAdmin(ReadOnlyAdmin):
-    """Who would be told of what: by user in the list, by kind in a page of its own."""
+    """Which users would be told of which kinds: by user in the list, by kind on another page."""
 
     list_display = ("user", "told_of", "not_told_of")
     list_select_related = ("user",)
@@ -98,14 +98,14 @@ class BellAdmin(ReadOnlyAdmin):
         return [path("audience/", view, name="bell_bell_audience"), *super().get_urls()]
 
     def audience_view(self, request: HttpRequest) -> HttpResponse:
-        """Who would be told of a kind, were it to happen now: all users, or those who are searched.
+        """The users, or those that match a search, who would be told of a kind if it happened now.
 
-        Who has no bell yet is told by the kind's default.
+        For a user without a bell the kind's default decides.
         """
         if not self.has_view_permission(request):
             raise PermissionDenied
         form = AudienceForm(request.GET or None)
-        # What is missing or wrong is as if it wasn't asked for; the form says what is.
+        # Missing or wrong fields count as empty; the form shows its errors.
         wanted = form.cleaned_data if form.is_valid() else {}
         kind = next((kind for kind in all_kinds() if kind.name == wanted.get("kind")), None)
         context: dict[str, Any] = {
@@ -130,7 +130,7 @@ class BellAdmin(ReadOnlyAdmin):
 
 
 class AudienceForm(forms.Form):
-    """Which kind, and which users."""
+    """Selects a kind, and users."""
 
     kind = forms.ChoiceField(label=_("kind"))
     q = forms.CharField(label=_("user"), required=False, max_length=200)
@@ -158,7 +158,7 @@ def with_wish(users: QuerySet[Any], kind: Kind) -> QuerySet[Any]:
 
 
 def users_matching(text: str) -> QuerySet[Any]:
-    """The users whose name or e-mail address has this in it, by name."""
+    """The users whose name or e-mail address contains a text, ordered by name."""
     model = get_user_model()
     users: QuerySet[Any] = model._default_manager.order_by(model.USERNAME_FIELD, "pk")
     if not text:

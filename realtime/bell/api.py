@@ -1,4 +1,4 @@
-"""The inbox as JSON, for those who draw it themselves."""
+"""The inbox as JSON, for sites that render it themselves."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def threads(request: HttpRequest) -> JsonResponse:
             "threads": [{"subject", "title", "url", "state", "archived", "has_more",
                 "earlier": [a notification, …], and the fields of the newest notification:
                 "kind", "label", "sentence", "at", "position", "context"}]}
-        400 {"errors"}: a parameter that there isn't; 401: nobody is signed in
+        400 {"errors"}: an invalid parameter; 401: nobody is signed in
 
     `unread` and `new` are counted up to 100, which stands for any number above 99. Follow the
     stream at `live` from `cursor`; changes are posted as the bell's own form posts them, see

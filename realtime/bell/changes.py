@@ -1,9 +1,9 @@
-"""What readers do to their notifications: each of it is an event, told to all their pages.
+"""What readers do to their notifications: each change is an event, which all their pages receive.
 
-An event says what was done, to which subject (None: to all) and up to which position its page had
-been told; so what arrives while somebody clicks stays unread. What follows from it is said in one
-place for Python (`inbox.py`) and in one for JavaScript (`bell_state.js`), and the same cases
-(`tests/bell_cases.json`) hold both together.
+The event has the action, the subject (None: all), and the position up to which its page had been
+told: a notification that arrives during a click stays unread. `inbox.py` has the rules in Python
+    and
+`bell_state.js` in JavaScript; the same cases (`tests/bell_cases.json`) test that they agree.
 """
 
 from enum import StrEnum
@@ -28,10 +28,10 @@ ONE_SUBJECT_ONLY = (Action.UNREAD, Action.UNARCHIVE)
 
 
 def change(user: Any, action: Action, *, subject: str | None = None, through: int = 0) -> None:
-    """Publish what the user has done.
+    """Publish a user's change.
 
-    subject: of one thread; None: of all.
-    through: the position up to which the page had been told. Later notifications aren't touched.
+    subject: the subject of one thread; None: all threads.
+    through: the position up to which the page had been told. Later notifications don't change.
     """
     data: dict[str, Any] = {"action": action.value}
     if action in ONE_SUBJECT_ONLY:
@@ -49,7 +49,7 @@ def change(user: Any, action: Action, *, subject: str | None = None, through: in
 
 
 def choose(user: Any, choices: dict[str, bool]) -> None:
-    """Publish which kinds the user wants to be told of, by name; the others stay as they were."""
+    """Publish which kinds the user wants to be told of, by name; other kinds stay as they are."""
     _publish(user, {"action": Action.CHOOSE.value, "choices": choices})
 
 

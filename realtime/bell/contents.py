@@ -1,7 +1,7 @@
-"""What the events of a bell hold, read with care: anybody who may write to the table wrote them.
+"""The contents of a bell's events, validated: any role that may write to the table can insert them.
 
-One that isn't what `notify()`, `forget()` and `change()` write is left out, with a word in the log:
-else its user's pages would fail for ever.
+An event that `notify()`, `forget()` and `change()` would not write is left out and logged.
+Otherwise its user's pages would fail for ever.
 """
 
 import json
@@ -16,7 +16,7 @@ from .notifying import FORGOTTEN, LONGEST_TITLE, LONGEST_URL, NOTIFICATION
 logger = logging.getLogger("realtime.bell")
 
 HIGHEST_POSITION = 2**63 - 1
-# The longest text that may stand in each of these, as long as its column.
+# The longest text of each of these fields: the length of its column.
 LONGEST = {"kind": 100, "subject": 200, "title": LONGEST_TITLE, "url": LONGEST_URL}
 NUMBERS = {
     Action.SEE: ["through"],
@@ -29,10 +29,10 @@ NUMBERS = {
 
 
 def contents(event: Event) -> dict[str, Any] | None:
-    """What an event says, in the form that its type has; None: it has another one."""
+    """The contents of an event; None: they don't have the form of the event's type."""
     try:
         data = json.loads(event.data or "")
-        # No column takes the character NUL, which JSON can spell.
+        # JSON can contain the character NUL, but no column of PostgreSQL can.
         if "\\u0000" not in (event.data or "") and _is_well_formed(event.type, data):
             return dict(data)
     except (ValueError, TypeError, KeyError, RecursionError):
@@ -49,7 +49,7 @@ def contents(event: Event) -> dict[str, Any] | None:
 
 
 def _is_well_formed(type: str, data: Any) -> bool:
-    """Raises ValueError, TypeError or KeyError, too, if it isn't."""
+    """Whether the data has its type's form. May raise ValueError, TypeError or KeyError if not."""
     if type == NOTIFICATION:
         return _are_texts(data, "kind", "subject", "title", "url") and isinstance(
             data["context"], dict

@@ -1,7 +1,8 @@
-"""What a user's events come to: the rules, and the tables they are applied to.
+"""The rules by which a user's events change the bell's tables.
 
-Applied one after the other in the order of their positions, each once, by whoever looks at the bell
-next, under the lock of that user's row. `bell_state.js` has the same rules for a page that is open.
+Whichever request shows the bell next applies new events, each once, in the order of their
+positions, while it holds the lock of that user's row. `bell_state.js` has the same rules for an
+open page.
 """
 
 from collections.abc import Iterable
@@ -25,13 +26,13 @@ BATCH = 1_000
 
 
 def bring_up_to_date(user: Any, position: int) -> Bell:
-    """Apply the user's events up to a position of the stream, as far as they aren't yet.
+    """Apply the user's events up to a position of the stream that haven't been applied yet.
 
-    Returns the user's bell; not in the table yet, if nothing has ever happened to it.
+    Returns the user's bell, which isn't saved if the user has never had an event.
     """
     using = router.db_for_write(Bell)
     bell = Bell.objects.using(using).filter(user=user).first() or Bell()
-    bell.user = user  # which need not be loaded once more
+    bell.user = user  # saves a query
     while not _look(bell, position, using).is_up_to_date:
         with transaction.atomic(using=using):
             Bell.objects.using(using).get_or_create(user=user)
@@ -47,10 +48,10 @@ def bring_up_to_date(user: Any, position: int) -> Bell:
 
 
 class _Found(NamedTuple):
-    """What the log has for a bell: its next events, up to a position and no more than BATCH."""
+    """The next events of a bell up to a position, BATCH at most."""
 
     events: list[Event]
-    is_another_log: bool  # than the one that the bell was brought up to date from
+    is_another_log: bool  # the bell was brought up to date from another log than this one
 
     @property
     def is_up_to_date(self) -> bool:
@@ -58,7 +59,7 @@ class _Found(NamedTuple):
 
 
 def _look(bell: Bell, position: int, using: str) -> _Found:
-    # The last event that the bell knows comes along: by its mark one sees whether it is the same.
+    # Includes the last event that the bell knows: its mark shows whether it is the same event.
     events = Event.objects.using(using).filter(
         stream=STREAM,
         topic=realtime.topic_of(bell.user),
@@ -71,13 +72,13 @@ def _look(bell: Bell, position: int, using: str) -> _Found:
         return _Found(found[:BATCH], is_another_log=False)
     if found and found[0].position == bell.position:
         return _Found(found[1:], is_another_log=found[0].mark != bell.mark)
-    # It was pruned, or never written in this log.
+    # That event was pruned, or is of another log.
     last = Stream.objects.using(using).filter(pk=STREAM).values_list("position", flat=True).first()
     return _Found(found[:BATCH], is_another_log=bell.position > (last or 0))
 
 
 def _begin_anew(bell: Bell, using: str) -> None:
-    """The log isn't the one that the tables come from: what they know lies before all of it."""
+    """Move all that the tables know before the beginning of the log, which is another one now."""
     past = bell.position + 1
     threads = Thread.objects.using(using).filter(user=bell.user)
     Notification.objects.using(using).filter(thread__in=threads).update(
@@ -95,7 +96,7 @@ def _begin_anew(bell: Bell, using: str) -> None:
 
 
 class _Inbox:
-    """A bell and those of its threads that some events concern, while these are applied."""
+    """A bell, and the threads that some events concern, while these events are applied."""
 
     def __init__(self, bell: Bell, using: str) -> None:
         self.bell = bell
@@ -195,7 +196,7 @@ THREAD_FIELDS = [
 
 
 def change_thread(thread: Thread, action: str, data: dict[str, Any]) -> None:
-    """Apply what its reader has done to a thread, as `changes.py` publishes it."""
+    """Apply a reader's change to a thread. The arguments are those of the event of `changes.py`."""
     if action == Action.READ:
         thread.read_position = max(thread.read_position, data["through"])
     elif action == Action.UNREAD:

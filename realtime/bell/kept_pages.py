@@ -1,9 +1,10 @@
 """Pages that browsers may keep, so that “Back” shows them at once, as they were left.
 
-A browser puts no page into its back/forward cache that was sent with `no-store`. A private page may
-be kept nevertheless if its script goes on from its cursor when it is shown again, and if nobody
-else gets to see it: kept_page.js hides it until the server has said that its reader is still signed
-in. So only browsers that have run that script are allowed to keep any.
+Browsers don't put a page that was sent with `no-store` into their back/forward cache. A private
+page can be cached safely if its script goes on from its cursor when it is shown again, and if
+nobody else
+can see it: kept_page.js hides it until the server has confirmed that its reader is still signed in.
+So only browsers that have run that script may keep pages.
 """
 
 from collections.abc import Callable
@@ -20,9 +21,10 @@ View = Callable[..., HttpResponse]
 
 
 def keep_for_back(view: View) -> View:
-    """For views whose page has the bell and keeps itself true by streams; else `never_cache`.
+    """A decorator for views whose pages have the bell and are updated by streams. Use `never_cache`
+    for other private pages.
 
-    The site's view for signing out has to answer with `Clear-Site-Data: "cache"`.
+    view: the view. The site's logout view has to answer with `Clear-Site-Data: "cache"`.
     """
 
     @wraps(view)

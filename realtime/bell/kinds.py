@@ -17,7 +17,7 @@ Text = str | Promise
 
 
 class InvalidKind(RealtimeError, ValueError):
-    """The kind can't be registered, or there is none of that name."""
+    """The kind can't be registered, or no kind of that name is."""
 
 
 @dataclass(frozen=True)
@@ -25,18 +25,18 @@ class Kind:
     """One kind of notification.
 
     name: the app's label, a dot, and what has happened: "orders.shipped". Up to 100 characters.
-    label: the news itself, in a word or two: “Shipped”.
-    sentence: what it means to its reader. What `notify()` was given can stand in it: “%(by)s shared
-        it with you.”
-    template: shows sentence and details; it gets `notification` and `kind`.
+    label: the news in a word or two: “Shipped”.
+    sentence: the news for its reader. It may use the context given to `notify()`: “%(by)s shared it
+        with you.”
+    template: renders the sentence and details; it gets `notification` and `kind`.
     icon: the id of a symbol in this app's own icons, or in a static file: "shop/icons.svg#van".
     tone: the colour: blue, violet, amber, green, red or grey.
-    group: what its reader finds it under when they choose what they want to be told.
-    default: whether those who have chosen nothing are told.
-    offered_to: says of a user whether they are asked if they want to be told; without it everybody
-        is. For what only some can ever be told. `notify()` doesn't ask it.
+    group: the heading of the kind where readers choose what they want to be told.
+    default: whether users are told who haven't chosen.
+    offered_to: takes a user, and returns whether they can choose this kind; None: everybody can. It
+        is for kinds that only some users can ever be told of. `notify()` doesn't call it.
 
-    Raises InvalidKind.
+    Raises InvalidKind if the name or the tone is invalid.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Kind:
         return f"{static(path or ICONS)}#{symbol}"
 
     def sentence_for(self, context: dict[str, Any]) -> str:
-        """The sentence, with what the notification says; as it is, if that lacks something."""
+        """The sentence with the context filled in; unchanged, if the context lacks a key."""
         sentence = str(self.sentence)
         try:
             return sentence % context if context else sentence
@@ -79,9 +79,9 @@ _kinds: dict[str, Kind] = {}
 
 
 def register_kind(kind: Kind) -> Kind:
-    """Make a kind known; once for each name, in an app's `notifications.py`.
+    """Register a kind; call it once for each name, in an app's `notifications.py`.
 
-    Raises InvalidKind if another one has that name.
+    Returns the kind. Raises InvalidKind if another kind has its name.
     """
     if _kinds.setdefault(kind.name, kind) != kind:
         raise InvalidKind(f"Two kinds of notifications are called {kind.name!r}: rename one.")
@@ -89,7 +89,7 @@ def register_kind(kind: Kind) -> Kind:
 
 
 def unregister_kind(name: str) -> None:
-    """Forget a kind; for tests."""
+    """Remove a kind from the register; for tests."""
     _kinds.pop(name, None)
 
 
@@ -103,17 +103,17 @@ def check_known(name: str) -> None:
 
 
 def kind_named(name: str) -> Kind:
-    """The kind of that name. Of one that an app no longer has, a plain one: its news stay."""
+    """The kind of that name; a plain kind if no app registers it any more, so its news stay."""
     return _kinds.get(name) or Kind(name if "." in name else f"unknown.{name}", label=_("News"))
 
 
 def kinds_offered_to(user: Any) -> list[Kind]:
-    """Those of which a user can choose whether to be told, in the order of `all_kinds()`."""
+    """The kinds that a user can choose to be told of, in the order of `all_kinds()`."""
     return [kind for kind in all_kinds() if kind.offered_to is None or kind.offered_to(user)]
 
 
 def all_kinds() -> Iterator[Kind]:
-    """Those of a group together, in the order in which they were registered."""
+    """All kinds in the order of registration, with the kinds of a group together."""
     groups: dict[str, list[Kind]] = {}
     for kind in _kinds.values():
         groups.setdefault(str(kind.group), []).append(kind)

@@ -1,9 +1,9 @@
 """Each user's bell, and the threads of notifications in it.
 
-The log is the truth: a notification is an event of its user's topic, and so is whatever they do to
-it. These tables are what the events come to, up to `Bell.position`; `inbox.py` brings them up to
-date when the bell is looked at. So a notification costs its writer one event and no lock, and its
-place in the order is the one that it has for everybody.
+The log is the truth: a notification is an event of its user's topic, and so is each change that the
+user makes to it. These tables are the result of the events up to `Bell.position`; `inbox.py` brings
+them up to date when the bell is shown. So a notification costs its writer one event and no lock,
+and all pages see notifications in the same order.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ from .languages import in_readers_language
 
 
 class Bell(models.Model):
-    """What a user's events come to, up to a position."""
+    """The result of a user's events up to a position."""
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL,
@@ -45,7 +45,7 @@ class Bell(models.Model):
         return f"Bell of {self.user}"
 
     def wants(self, kind: Kind) -> bool:
-        """Whether its user is to be told of this kind."""
+        """Whether the user wants to be told of this kind."""
         return bool(self.choices.get(kind.name, kind.default))
 
 
@@ -61,12 +61,12 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
 
 
 class Thread(models.Model):
-    """All that a user was told of one subject; a row of the inbox shows the newest of it."""
+    """All notifications of a user about one subject; a row of the inbox shows the newest."""
 
     class State(models.TextChoices):
-        """What a thread is to its reader."""
+        """Whether the reader has seen or read a thread."""
 
-        NEW = "new", _("New")  # has come since they last looked at their notifications
+        NEW = "new", _("New")  # arrived after they last looked at their notifications
         SEEN = "seen", _("Unread")
         READ = "read", _("Read")
 
@@ -85,7 +85,7 @@ class Thread(models.Model):
     changed_at = models.DateTimeField(_("time"), help_text="Of the newest notification.")
     read_position = models.BigIntegerField(default=0)
     archived_position = models.BigIntegerField(default=0)
-    # What archiving it has to give back when it is undone.
+    # The read position that undoing the archiving restores.
     read_before_archived = models.BigIntegerField(default=0)
 
     objects = ThreadQuerySet.as_manager()
@@ -116,7 +116,7 @@ class Thread(models.Model):
 
     @property
     def localized_url(self) -> str:
-        """Where it leads, in the language of whoever reads it now."""
+        """The thread's address in the language of the present reader."""
         return in_readers_language(self.url)
 
     @property
@@ -139,7 +139,7 @@ class Notification(models.Model):
         verbose_name = _("notification")
         verbose_name_plural = _("notifications")
         constraints = [
-            # Deferred: all positions move at once when the log isn't the one they came from.
+            # Deferred, because one statement moves all positions when the log is another one.
             models.UniqueConstraint(
                 fields=["thread", "position"],
                 name="bell_story_of_a_thread",
@@ -164,6 +164,6 @@ class Notification(models.Model):
 
 
 def threads_of(user: Any) -> ThreadQuerySet:
-    """All threads of whoever is signed in."""
+    """All threads of a user."""
     threads: ThreadQuerySet = Thread.objects.filter(user=user)
     return threads

@@ -1,4 +1,4 @@
-"""Telling users something: one event each, in the transaction that is open now."""
+"""Notifying users: one event each, in the transaction that is open now."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ LONGEST_URL = 2000
 
 
 class Notice(NamedTuple):
-    """What one user is to be told, for `notify_many()`; its fields are as `notify()` takes them."""
+    """One user's notification for `notify_many()`; its fields are the arguments of `notify()`."""
 
     user: Any
     kind: str
@@ -40,17 +40,17 @@ def notify(
     using: str | None = None,
     **context: Any,
 ) -> None:
-    """Tell users of something, in the transaction that is open now: both commit, or neither does.
+    """Notify users, in the transaction that is open now: both commit, or neither does.
 
-    users: a user, or a queryset, list, tuple or set of users. A user who need not be loaded is
-        `realtime.Topic("auth.user", key)`.
-    kind: the name of a registered kind. Those who don't want to be told of it aren't.
-    subject: what it is about: a saved model instance, or a `realtime.Topic`. All that a user is
-        told of one subject is one row of their inbox.
-    title: how the row names the subject; `str(subject)` of an instance if None.
-    url: where it leads; `subject.get_absolute_url()` if None, or nowhere if there is none.
-    using: the alias of the database that the transaction is open in.
-    context: what the kind's sentence and template need; JSON-serialisable.
+    users: a user, or a queryset, list, tuple or set of users. For a user that you haven't loaded,
+        use `realtime.Topic("auth.user", key)`.
+    kind: the name of a registered kind. Users who have turned this kind off aren't notified.
+    subject: a saved model instance, or a `realtime.Topic`. All notifications of a user about one
+        subject are one row of their inbox.
+    title: the subject's name in that row; None: `str(subject)`.
+    url: the link of the row; None: `subject.get_absolute_url()`, or no link without that method.
+    using: the alias of the database in which the transaction is open.
+    context: JSON-serialisable values for the kind's sentence and template.
 
     Raises InvalidKind, InvalidTopic or InvalidEvent, before anything is written.
     """
@@ -59,34 +59,37 @@ def notify(
 
 
 def notify_many(notices: Iterable[Notice], *, using: str | None = None) -> None:
-    """Tell each user something of their own, in one statement. Raises as `notify()` does."""
+    """Notify each user of something of their own, in one statement.
+
+    notices: the notifications. using: as for `notify()`. Raises what `notify()` raises.
+    """
     realtime.publish_many([message(notice) for notice in notices], stream=STREAM, using=using)
 
 
 def message(notice: Notice) -> realtime.Message:
-    """What `notify_many()` publishes of a notice, for a `realtime.publish_many()` of your own.
+    """The message of a notice, for a `realtime.publish_many()` of your own.
 
-    So what else is to be told, and the bell's news of it, are written in one statement:
+    With it you can write another event and its notification in one statement:
 
         publish_many([Message(user, data, type="orders"), message(Notice(user, …))])
 
-    Raises as `notify()` does.
+    Raises what `notify()` raises.
     """
     data = _data(notice.kind, notice.subject, notice.title, notice.url, notice.context or {})
     return realtime.Message(notice.user, data=data, type=NOTIFICATION)
 
 
 def forget(users: Any, subject: Any, *, using: str | None = None) -> None:
-    """Take what these users were told of a subject out of their bells: it exists no longer.
+    """Remove all notifications about a subject from these users' bells, because it is gone.
 
-    users, subject, using: as for `notify()`. While a row is deleted it still is its topic, so a
-    receiver of `post_delete` may call this.
+    users, subject, using: as for `notify()`. A receiver of `post_delete` may call this: there the
+        instance still has its primary key. Raises what `notify()` raises.
     """
     realtime.publish_many([forget_message(users, subject)], stream=STREAM, using=using)
 
 
 def forget_message(users: Any, subject: Any) -> realtime.Message:
-    """What `forget()` publishes, for a `realtime.publish_many()` of your own."""
+    """The message of `forget()`, for a `realtime.publish_many()` of your own."""
     return realtime.Message(users, data={"subject": realtime.topic_of(subject)}, type=FORGOTTEN)
 
 

@@ -1,4 +1,4 @@
-"""A user's bell at one moment, and what a page shows of it."""
+"""A user's bell at one moment, for a page that shows it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from .notifying import STREAM
 KEPT = 20
 PAGE = 25
 MOST_COUNTED = 99
-# How much of its story a row tells beside its newest.
+# How many earlier notifications a row shows below the newest.
 STORY = 8
 
 
@@ -54,7 +54,7 @@ class Row:
 
 @dataclass(frozen=True)
 class BellSnapshot:
-    """A user's bell at one moment: all that the stream says after `cursor` is yet to come."""
+    """A user's bell at one moment: the stream goes on after `cursor`."""
 
     cursor: realtime.Cursor
     bell: Bell
@@ -70,7 +70,7 @@ class BellSnapshot:
 
     @property
     def new_count(self) -> int:
-        """How many of them have come since their reader last looked; counted like the unread."""
+        """How many unread threads came after the user last looked; counted like the unread ones."""
         return sum(position > self.bell.seen_position for _, position in self.unread)
 
     @property
@@ -84,14 +84,14 @@ class BellSnapshot:
 
     @property
     def muted(self) -> list[str]:
-        """The names of the kinds that this user isn't told of."""
+        """The names of the kinds that this user doesn't want to be told of."""
         return [kind.name for kind in all_kinds() if not self.bell.wants(kind)]
 
 
 def bell_snapshot(user: Any) -> BellSnapshot:
     """The user's bell, with the cursor from which the stream goes on without a gap or a repeat."""
-    # The cursor first. What the tables know may be newer than it; it comes once more by the stream,
-    # and then changes nothing.
+    # The cursor comes first. The tables may know later events; the stream sends them again, and
+    # then they change nothing.
     cursor = realtime.current_cursor(STREAM)
     bell = bring_up_to_date(user, cursor.position)
     threads = Thread.objects.filter(user=user)
@@ -105,7 +105,7 @@ def bell_snapshot(user: Any) -> BellSnapshot:
 
 
 def bell_of(request: HttpRequest) -> BellSnapshot:
-    """The bell of whoever is signed in; the same one wherever the page that is made shows it."""
+    """The bell of the signed-in user; one snapshot for all places of a page that show it."""
     if not hasattr(request, "_bell"):
         request._bell = bell_snapshot(request.user)  # type: ignore[attr-defined]  # kept there
     snapshot: BellSnapshot = request._bell  # type: ignore[attr-defined]  # kept there
@@ -113,13 +113,13 @@ def bell_of(request: HttpRequest) -> BellSnapshot:
 
 
 def rows_of(threads: Iterable[Thread], bell: Bell) -> list[Row]:
-    """Threads with their stories, in two queries."""
+    """Threads with their earlier notifications, in two queries."""
     threads = list(threads)
     stories: dict[int, list[Notification]] = {}
     ranked = Notification.objects.filter(thread__in=threads).annotate(
         rank=Window(RowNumber(), partition_by="thread_id", order_by=F("position").desc())
     )
-    # One more than is shown tells that there are more.
+    # One more than is shown, to know whether there are more.
     for story in ranked.filter(rank__lte=STORY + 2).order_by("-position"):
         stories.setdefault(story.thread_id, []).append(story)
     return [
@@ -140,7 +140,7 @@ class InboxPage:
     """One page of a user's threads."""
 
     rows: list[Row]  # the newest first
-    older_before: int | None  # what comes next lies below this position; None: nothing comes
+    older_before: int | None  # the next page has threads below this position; None: the last page
 
 
 def inbox_page(
@@ -148,15 +148,15 @@ def inbox_page(
 ) -> InboxPage:
     """The newest threads below a position; None: the newest of all.
 
-    show: "all" of the inbox, what is "unread" of it, or what is "archived".
-    query: words, each of which the title has, or the name of what happened.
+    show: "all" or "unread" threads of the inbox, or "archived" ones.
+    query: words; each has to occur in the title or in the label of a notification.
     """
     threads = Thread.objects.filter(user=bell.user)
     threads = {"all": threads.inbox, "unread": threads.unread, "archived": threads.archived}[show]()
     for word in query.split():
         threads = threads.filter(_matches(word))
     if before is not None:
-        # By position, not by OFFSET: a page far back costs what the first one costs.
+        # By position, not by OFFSET: a page far back costs no more than the first one.
         threads = threads.filter(position__lt=before)
     found: QuerySet[Thread] = threads.order_by("-position")[: PAGE + 1]
     rows = rows_of(found, bell)

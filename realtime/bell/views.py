@@ -1,4 +1,4 @@
-"""The inbox, what the bell's buttons do, and the stream that rings it."""
+"""The views of the inbox, of the bell's buttons, and of the bell's stream."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -29,13 +29,13 @@ HIGHEST = 2**63 - 1
 
 
 class BellStream(realtime.EventStreamView):
-    """The user's own events: what they are told, and what they do to it, in whichever tab."""
+    """The user's own events: their notifications, and the changes that they make in any tab."""
 
     stream = STREAM
 
 
 class InboxForm(forms.Form):
-    """What is shown of the inbox."""
+    """Selects which part of the inbox is shown."""
 
     show = forms.ChoiceField(
         choices=[
@@ -51,7 +51,7 @@ class InboxForm(forms.Form):
 
 
 class ChangeForm(forms.Form):
-    """What its reader does to a thread, or to all."""
+    """A reader's change to one thread, or to all."""
 
     action = forms.ChoiceField(
         choices=[(action.value, action.value) for action in Action if action is not Action.CHOOSE]
@@ -90,14 +90,14 @@ def inbox(request: HttpRequest) -> HttpResponse:
 
 
 def _own_thread(request: HttpRequest, key: int | None) -> Thread | None:
-    """The thread that has just been archived by a form, so that it can be taken back."""
+    """The thread that a form has just archived, so that the page can offer to undo it."""
     return None if key is None else threads_of(request.user).filter(pk=key).first()
 
 
 @require_safe
 @never_cache
 def state(request: HttpRequest) -> HttpResponse:
-    """The bell alone, as the server renders it now: for a page whose own has fallen behind."""
+    """The bell alone, as the server renders it now, for a page whose bell is out of date."""
     if not request.user.is_authenticated:
         return _signed_out()
     return render(request, "bell/state.html")
@@ -105,10 +105,10 @@ def state(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def change(request: HttpRequest) -> HttpResponse:
-    """204 for the script, which shows what has changed; a form is led back to where it stood."""
+    """Make a change. The script gets a 204 and shows it itself; a form is redirected back."""
     by_form = request.accepts("text/html")
     if not request.user.is_authenticated:
-        # Not back to here after signing in: that would be a GET.
+        # Not back to this address after the login, because that would be a GET.
         return redirect_to_login(resolve_url("bell:inbox")) if by_form else _signed_out()
     form = ChangeForm(_fields(request))
     if not form.is_valid():
@@ -122,7 +122,7 @@ def change(request: HttpRequest) -> HttpResponse:
 
 
 def _fields(request: HttpRequest) -> dict[str, Any]:
-    """A button has one value: “read orders.order:7” is an action and its subject."""
+    """The fields of a change. A button's one value has two: “read orders.order:7”."""
     action, _space, subject = request.POST.get("change", "").partition(" ")
     return {"action": action, "subject": subject, "through": request.POST.get("through")}
 
@@ -131,7 +131,7 @@ def _fields(request: HttpRequest) -> dict[str, Any]:
 @never_cache
 @login_required
 def choices(request: HttpRequest) -> HttpResponse:
-    """What the user wants to be told of."""
+    """The page on which a user chooses what they want to be told of."""
     if request.method == "POST":
         wanted = set(request.POST.getlist("kind"))
         offered = kinds_offered_to(request.user)

@@ -27,14 +27,14 @@ register = template.Library()
 def bell(
     context: template.Context, live: str = "bell:live", scope: str | None = None
 ) -> dict[str, Any]:
-    """The bell of whoever is signed in, with its stylesheet and script; nothing for others.
+    """The bell of the signed-in user, with its stylesheet and script; nothing for other visitors.
 
-    live: the name of the URL of its stream. A site whose pages follow a stream too names theirs,
-        so that page and bell share one connection: its view has to let users follow themselves.
+    live: the URL name of its stream. If the site's pages also follow a stream, name that one, so
+        that page and bell share one connection. Its view has to let users follow their own topic.
     scope: as for `{% live %}`.
 
-    It stands once in a page, and takes the context processor `request`. What else shows the user's
-    notifications in that page takes them from `realtime.bell.snapshot.bell_of(request)`.
+    Use it once in a page. It needs the context processor `request`. Other parts of the page that
+    show the user's notifications get them from `realtime.bell.snapshot.bell_of(request)`.
     """
     request = context.get("request")
     user = getattr(request, "user", None)
@@ -65,13 +65,13 @@ def day_name(day: date) -> str:
 def bell_subject(subject: Any) -> SafeString:
     """An attribute for the element that shows a subject: `<main {% bell_subject order %}>`.
 
-    What comes of that subject while somebody looks at the page is read already.
+    Notifications about that subject count as read while the user looks at the page.
     """
     return format_html('data-bell-subject="{}"', realtime.topic_of(subject))
 
 
 def settings_of(user: Any, snapshot: BellSnapshot, live_url: str) -> dict[str, str]:
-    """What the script reads from the root's data attributes: the state that `cursor` belongs to."""
+    """The root's data attributes for the script: the state at the snapshot's cursor."""
     return {
         "live-url": live_url,
         "live-cursor": str(snapshot.cursor),
@@ -88,6 +88,6 @@ def settings_of(user: Any, snapshot: BellSnapshot, live_url: str) -> dict[str, s
 
 
 def _page_of(request: HttpRequest) -> str:
-    """Where a form leads back to. The bell alone, made anew for a page, is none to come back to."""
+    """The page that a form returns to. A request for the bell alone is no such page."""
     is_state = request.path == reverse("bell:state")
     return reverse("bell:inbox") if is_state else request.get_full_path()

@@ -1,6 +1,6 @@
 /**
- * How a user wants to be told while they look elsewhere. It is kept in their browser: another device
- * is asked about its own desktop, and has its own loudspeaker.
+ * How a user wants to be alerted while they look elsewhere. The choice is kept in their browser,
+ * because each device has its own desktop and loudspeaker.
  *
  * @typedef {"desktop" | "sound"} Way
  */
@@ -10,8 +10,8 @@ export class AlertChoices {
   #storage;
 
   /**
-   * @param {string} user whose they are: several people may use one browser
-   * @param {() => Storage} storage a browser that keeps nothing throws when it is asked for it
+   * @param {string} user the user's key: several people may use one browser
+   * @param {() => Storage} storage throws in a browser that stores nothing
    */
   constructor(user, storage = () => localStorage) {
     this.#key = `realtime bell alerts ${user}`;
@@ -24,7 +24,7 @@ export class AlertChoices {
   }
 
   /**
-   * Whether it could be kept.
+   * Keeps a choice; returns whether that worked.
    *
    * @param {Way} way
    * @param {boolean} isWanted

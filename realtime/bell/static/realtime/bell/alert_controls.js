@@ -1,6 +1,6 @@
 /**
- * The controls by which a user says how they want to be told while they look elsewhere. The browser
- * asks for its permission only when somebody ticks one.
+ * The controls by which a user chooses how to be alerted while they look elsewhere. The browser
+ * asks for permission only when the user ticks one.
  *
  * @typedef {import("./alert_choices.js").AlertChoices} AlertChoices
  * @typedef {import("./alert_choices.js").Way} Way
@@ -37,12 +37,12 @@ export class AlertControls {
       box.addEventListener("change", () => this.#choose(box, way));
     }
     addEventListener("storage", () => this.#show()); // chosen in another tab
-    addEventListener("pageshow", () => this.#show()); // over what the browser remembers of a form
+    addEventListener("pageshow", () => this.#show()); // after the browser has restored the form
     this.#show();
     this.#say(permission() === "unsupported" || this.#isRefused ? permission() : "");
   }
 
-  /** Wanted, and forbidden meanwhile. */
+  /** Whether the user wants desktop alerts, but the browser forbids them now. */
   get #isRefused() {
     return permission() === "denied" && this.#choices.wants("desktop");
   }
@@ -66,10 +66,10 @@ export class AlertControls {
   }
 
   /**
-   * Lets its user see, or hear, what they have chosen.
+   * Shows or plays a sample of what the user has chosen.
    *
    * @param {Way} way
-   * @returns {Promise<string>} what is in the way of it, if anything is
+   * @returns {Promise<string>} the problem that prevents it; empty: there is none
    */
   async #tryOut(way) {
     if (way === "sound") {

@@ -1,12 +1,12 @@
 /**
- * What arrives while nobody looks at the site: on the desktop, and by a sound, if its user wants that.
- * A few at a time; the rest of a storm is a number.
+ * Alerts for notifications that arrive while nobody looks at the site: on the desktop, and by a
+ * sound, if the user wants that. It shows a few at a time, and of many others only the number.
  *
  * @typedef {import("./alert_choices.js").AlertChoices} AlertChoices
  *
  * @typedef {object} Alert
- * @property {string} subject empty: all that is new
- * @property {number} position of the newest that it tells of; 0: of all
+ * @property {string} subject empty: the alert is for everything new
+ * @property {number} position the position of its newest notification; 0: it is for everything new
  * @property {string} title
  * @property {string} body
  * @property {string} url where a click leads, if anywhere
@@ -19,12 +19,12 @@ export class Alerts {
   #choices;
   #follow;
   #tone;
-  /** @type {Map<string, {notification: Notification, position: number}>} those that are shown, by subject */
+  /** @type {Map<string, {notification: Notification, position: number}>} the alerts on screen, by subject */
   #shown = new Map();
 
   /**
    * @param {AlertChoices} choices
-   * @param {(alert: Alert) => void} follow somebody has clicked on it
+   * @param {(alert: Alert) => void} follow called when the user clicks on an alert
    * @param {{play: () => unknown}} [tone]
    */
   constructor(choices, follow, tone = new Tone()) {
@@ -43,7 +43,7 @@ export class Alerts {
 
   /**
    * @param {readonly Alert[]} alerts the newest first
-   * @param {() => Alert} sum what is shown instead of more than a few
+   * @param {() => Alert} sum the alert that is shown instead of more than a few
    */
   show(alerts, sum) {
     if (alerts.length === 0) return;
@@ -55,7 +55,7 @@ export class Alerts {
   }
 
   /**
-   * Takes away those that have been seen meanwhile, here or anywhere else.
+   * Closes the alerts whose notifications have been seen meanwhile, here or on another device.
    *
    * @param {(subject: string, position: number) => boolean} isNew
    */
@@ -80,20 +80,22 @@ export class Alerts {
   }
 }
 
-/** What the user has answered; “unsupported” where a page can't ask. */
+/** The permission that the user has given; “unsupported” if the page can't ask for it. */
 export function permission() {
   return "Notification" in globalThis && isSecureContext ? Notification.permission : "unsupported";
 }
 
 /**
- * Shows it, if this browser can: on a phone a page may have the permission and still not be able to.
+ * Shows an alert, if this browser can: on a phone a page may have the permission and still be
+ * unable to.
  *
  * @param {Pick<Alert, "subject" | "title" | "body">} alert
  * @returns {Notification | undefined}
  */
 export function notificationOf({ subject, title, body }) {
   try {
-    // Of one subject there is one on the desktop, the newest; the sound is a choice of its own.
+    // The tag keeps one alert a subject, the newest. Silent, because the sound is a choice of its
+    // own.
     return new Notification(title, { body, tag: `realtime bell ${subject}`, silent: true, dir: "auto" });
   } catch {
     return undefined;

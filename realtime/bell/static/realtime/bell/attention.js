@@ -1,6 +1,6 @@
 /**
- * Whether anybody looks at the site, in whichever of this browser's tabs: a tab that is looked at
- * holds a lock, which the browser takes back when the tab crashes.
+ * Whether the user looks at the site in any tab of this browser. A tab that they look at holds a
+ * lock, which the browser releases when the tab crashes.
  * https://developer.mozilla.org/docs/Web/API/Web_Locks_API
  */
 
@@ -8,12 +8,12 @@ const LOCK = "realtime bell is looked at";
 
 export class Attention {
   /**
-   * Gives the lock back; while none is held, nothing.
+   * Releases the lock; undefined while the lock isn't held.
    * @type {(() => void) | undefined}
    */
   #release;
 
-  /** Say from now on whether this tab is looked at. */
+  /** From now on, hold the lock while the user looks at this tab. */
   keep() {
     if (!("locks" in navigator)) return;
     for (const name of ["focus", "blur", "pageshow", "pagehide"]) {
@@ -23,7 +23,7 @@ export class Attention {
     this.#update();
   }
 
-  /** Whether this tab or another one is looked at now. */
+  /** Whether the user looks at this tab or another one now. */
   async isAnywhere() {
     if (isLookedAt()) return true;
     if (!("locks" in navigator)) return false;
@@ -36,7 +36,7 @@ export class Attention {
     const isHere = isShown && isLookedAt();
     if (isHere && !this.#release) {
       const looking = new Promise((resolve) => (this.#release = () => resolve(undefined)));
-      // Shared: windows side by side may both be looked at while the focus goes from one to the other.
+      // Shared: two windows side by side may both hold it while the focus moves between them.
       navigator.locks.request(LOCK, { mode: "shared" }, () => looking).catch(() => {}); // a sandbox
     } else if (!isHere) {
       this.#release?.();
@@ -45,7 +45,7 @@ export class Attention {
   }
 }
 
-/** A window beside the one that somebody works in is visible, and may be out of their sight. */
+/** Visible isn't enough: the user may not look at a window beside the one in which they work. */
 function isLookedAt() {
   return document.visibilityState === "visible" && document.hasFocus();
 }

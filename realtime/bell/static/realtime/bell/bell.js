@@ -1,9 +1,9 @@
 /**
  * The live half of the bell.
  *
- * The server renders the bell of one moment; this adds what the stream says after that. Counts and
- * states follow the events at once, by bell_state.js; rows are rendered anew by the server, so that it
- * holds no words and no markup: they are in the templates.
+ * The server renders the bell of one moment; this script applies the later events of the stream.
+ * bell_state.js updates counts and states at once. The server renders the rows again, so that all
+ * words and markup stay in its templates.
  *
  * @typedef {import("./bell_state.js").BellState} BellState
  * @typedef {import("./bell_state.js").Change} Change
@@ -42,19 +42,19 @@ import { BellSigns } from "./signs.js";
 import { Toasts } from "./toasts.js";
 import { Undo } from "./undo.js";
 
-/** A restored database resets every client at once; they must not all ask at once. */
+/** A restored database resets all clients at once; their requests are spread over this time. */
 const RESET_SPREAD_MS = 2_000;
-/** While somebody looks, what arrives is seen; told to the server no more often than this. */
+/** How often at most the server is told that the user has seen what arrives while they look. */
 const BETWEEN_LOOKS_MS = 1_000;
-/** What arrives within this time is told on the desktop together, and not at all if it is seen by then. */
+/** Arrivals within this time share one desktop alert. Those that are seen by then get none. */
 const GATHER_ALERTS_MS = 500;
-/** A change of these rows has the server render them anew. */
+/** After these changes the server has to render the rows again. */
 const MOVES_ROWS = ["archive", "unarchive", "unread"];
 
 class LiveBell {
   #root;
   #panel;
-  /** Where the inbox is shown, if this page is it. */
+  /** The element that shows the inbox, if this page is the inbox. */
   #inbox;
   #state;
   #signs;
@@ -69,16 +69,16 @@ class LiveBell {
   #stream;
   #renderSoon;
   #rows = new Refresher(() => this.#refreshRows());
-  /** Whether rows are older than what the stream has told. */
+  /** Whether the rows are older than the last event. */
   #areRowsOld = false;
-  /** @type {StreamEvent[]} notifications that aren't told of yet */
+  /** @type {StreamEvent[]} notifications that haven't been announced yet */
   #arrived = [];
-  /** @type {Map<string, number>} their newest, by subject, until the server has rendered the rows */
+  /** @type {Map<string, number>} their newest positions by subject, until their rows are rendered */
   #toToast = new Map();
   #alertRows = new Refresher(() => this.#alert());
-  /** @type {Map<string, number>} what is to be told on the desktop: its newest, by subject */
+  /** @type {Map<string, number>} the newest positions for desktop alerts, by subject */
   #toAlert = new Map();
-  /** @type {StreamEvent[] | undefined} what is said while the state is fetched anew */
+  /** @type {StreamEvent[] | undefined} events that arrive while the state is fetched again */
   #duringReset;
   #resets = 0;
   #isLooking = false;
@@ -137,7 +137,7 @@ class LiveBell {
   /** @param {StreamEvent} event */
   #apply(event) {
     const state = applyEvent(this.#state, event);
-    if (state === this.#state) return; // shown already
+    if (state === this.#state) return; // already applied
     const { type, data, position } = event;
     const isNews = type === NOTIFICATION && isTold(this.#state, data);
     this.#state = state;
@@ -153,7 +153,7 @@ class LiveBell {
     if (isIncomplete(state)) this.#fetchState();
   }
 
-  /** The state is known to the server alone: a cursor can't be honoured, or not all is listed here. */
+  /** For when only the server knows the state: after a reset, or if not all unread is listed here. */
   async #fetchState() {
     this.#resets += 1;
     if (this.#duringReset) return;
@@ -164,9 +164,9 @@ class LiveBell {
       this.#duringReset = [];
       await milliseconds(Math.random() * RESET_SPREAD_MS);
       fresh = await this.#freshRoot();
-    } while (resets !== this.#resets); // once more meanwhile: this one may be older than that
+    } while (resets !== this.#resets); // another reset came meanwhile: this state may be too old
     if (!fresh) {
-      location.reload(); // nobody is signed in any more: the page says how to
+      location.reload(); // nobody is signed in any more: the new page leads to the login
       return;
     }
     this.#state = initialState(fresh.dataset);
@@ -217,10 +217,10 @@ class LiveBell {
   }
 
   async #refreshRows() {
-    const arrived = this.#toToast; // what comes from now on may not be in the answer
+    const arrived = this.#toToast; // later arrivals may not be in the answer
     this.#toToast = new Map();
     const root = await this.#rootNow();
-    if (!root) return; // the line of the connection says so
+    if (!root) return; // the connection line shows that
     const inbox = this.#inbox && (await freshPage(location.href)).page;
     replaceRows(document, "panel", root);
     if (inbox) {
@@ -229,7 +229,7 @@ class LiveBell {
     }
     this.#times.write(document);
     this.#showStates();
-    this.#signs.showCount(this.#state); // the inbox may say it among its rows
+    this.#signs.showCount(this.#state); // the new rows of the inbox may also show the count
     this.#toast(arrived);
   }
 
@@ -244,16 +244,16 @@ class LiveBell {
     const news = arrived.filter(({ data, position }) => {
       return isStillNew(data.subject, position) && !this.#isInView(data.subject);
     });
-    if (news.length === 0) return; // or seen in another window before it came here
+    if (news.length === 0) return; // for example seen in another window already
     this.#signs.ring();
     if (document.visibilityState === "hidden") return;
     this.#announcer.add(news.length);
-    if (this.#isListInView()) return; // it stands there
+    if (this.#isListInView()) return; // the list on the screen shows it
     for (const { data, position } of news) this.#toToast.set(data.subject, position);
   }
 
   /**
-   * The rows are there: what has just arrived is shown in the corner.
+   * Shows recent arrivals in the corner, once their rows are rendered.
    *
    * @param {ReadonlyMap<string, number>} arrived the newest position of each subject
    */
@@ -265,7 +265,7 @@ class LiveBell {
     this.#toasts.show(rows.map(toastOf), news);
   }
 
-  /** What has arrived is told on the desktop, once for all tabs, while none of them is looked at. */
+  /** Alerts on the desktop, once for all tabs, while the user looks at none of them. */
   async #alert() {
     await milliseconds(GATHER_ALERTS_MS);
     const arrived = new Map(this.#toAlert);
@@ -274,7 +274,7 @@ class LiveBell {
     for (const [subject, position] of arrived) {
       if (this.#toAlert.get(subject) === position) this.#toAlert.delete(subject);
     }
-    if (!root) return; // nobody needs it, or nobody is signed in any more
+    if (!root) return; // no alert is needed, or nobody is signed in any more
     const isToBeTold = (/** @type {string} */ subject) => {
       const position = arrived.get(subject);
       return position !== undefined && isNew(this.#state, subject, position);
@@ -287,7 +287,7 @@ class LiveBell {
   }
 
   /**
-   * “12 new notifications”.
+   * The alert “12 new notifications”.
    *
    * @param {number} count
    * @returns {import("./alerts.js").Alert}
@@ -299,8 +299,8 @@ class LiveBell {
   }
 
   /**
-   * Somebody has clicked on it: to this tab if it is about that; else in a new one, for this one may
-   * hold what they have begun to write.
+   * Follows a clicked alert: to this tab if the page is about its subject; otherwise to a new tab,
+   * because this one may have a form that the user has begun to fill in.
    *
    * @param {import("./alerts.js").Alert} alert
    */
@@ -313,7 +313,7 @@ class LiveBell {
   }
 
   #listenToThePage() {
-    // Also when it closes: it was looked at until then, and perhaps only between two frames.
+    // Also when it closes: the user looked at it until then, and perhaps only between two frames.
     this.#panel.addEventListener("toggle", () => this.#look(true));
     document.addEventListener("visibilitychange", () => {
       this.#look();
@@ -328,7 +328,7 @@ class LiveBell {
     listenToKeys(this.#inbox, help, (action, row) => this.#act(action, row));
   }
 
-  /** Whether a list with the newest is on the screen. */
+  /** Whether a list with the newest notifications is on the screen. */
   #isListInView() {
     return this.#panel.matches(":popover-open") || (this.#inbox?.hasAttribute("data-bell-newest") ?? false);
   }
@@ -343,8 +343,8 @@ class LiveBell {
   }
 
   /**
-   * What stands in a list of a visible page has been seen, also what arrives meanwhile; what the page
-   * itself is about has been read.
+   * Marks as seen what a visible list shows, including new arrivals, and marks as read the subjects
+   * of the page itself.
    *
    * @param {boolean} isListInView
    */
@@ -406,7 +406,7 @@ class LiveBell {
     const through = Math.max(this.#state.cursor, Number(row.dataset.position));
     const isLeaving = action === "archive" || action === "unarchive";
     if (isLeaving) leave(row);
-    else if (row.contains(document.activeElement)) focusRow(row); // its button is another one now
+    else if (row.contains(document.activeElement)) focusRow(row); // the focused button was replaced
     if ((await this.#requests.change(action, subject, through)) !== "taken") {
       row.hidden = false;
       return;
@@ -430,7 +430,7 @@ class LiveBell {
   }
 
   /**
-   * One after the other, until one isn't taken.
+   * Sends changes one after the other, until the server doesn't accept one.
    *
    * @param {readonly (Change & {through: number})[]} changes
    */
@@ -443,7 +443,7 @@ class LiveBell {
 
   /**
    * @param {Change & {through: number, subject?: string | null}} change
-   * @param {HTMLFormElement} [form] is sent in the usual way where the server refuses
+   * @param {HTMLFormElement} [form] is submitted in the usual way if the server refuses
    * @param {HTMLButtonElement} [button]
    */
   async #do(change, form, button) {
@@ -455,7 +455,8 @@ class LiveBell {
   }
 
   /**
-   * What the server has taken. Its event says so too; but perhaps the stream is away just now.
+   * Applies a change that the server has accepted. Its event follows, but the stream may be down
+   * now.
    *
    * @param {Change} change
    */
@@ -466,7 +467,8 @@ class LiveBell {
 }
 
 /**
- * The page that answers says what is wrong: signed out, form too old.
+ * Submits the form in the usual way, so that the new page shows what is wrong: signed out, for
+ * example.
  *
  * @param {HTMLFormElement} form
  * @param {HTMLButtonElement} button
@@ -479,7 +481,7 @@ function submitFor(form, button) {
 }
 
 /**
- * A row goes; the keyboard is at the next one, or at the one before.
+ * Removes a row; the focus moves to the next row, or to the one before.
  *
  * @param {HTMLElement} row
  */

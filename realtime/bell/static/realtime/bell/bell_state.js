@@ -1,18 +1,18 @@
 /**
- * What one bell knows, and how an event of the stream changes it. Nothing here touches the page.
+ * The state of one bell, and how an event of the stream changes it. Nothing here touches the page.
  *
  * The server gives out the state of one position of the stream; that state and the events after
  * that position make the state that the server would give out now. So it doesn't matter whether a
- * page has been open for a week, was loaded a moment ago or stands in another window. inbox.py has
- * the same rules; tests/bell_cases.json holds both together.
+ * page has been open for a week, was loaded a moment ago or is in another window. inbox.py has the
+ * same rules; the cases of tests/bell_cases.json test that they agree.
  *
  * @typedef {object} BellState
  * @property {number} cursor the position up to which everything has been applied
- * @property {number} seenPosition nothing up to here is new: it was on the screen
+ * @property {number} seenPosition notifications up to here have been seen, so none of them is new
  * @property {ReadonlyMap<string, number>} unread the position of the newest notification of each
  *   unread thread, by its subject; no more than one above mostCounted, the newest
  * @property {boolean} hasMore whether there may be older unread threads than those
- * @property {number} mostCounted a count above it is told as “99+”
+ * @property {number} mostCounted a count above it is shown as “99+”
  * @property {ReadonlySet<string>} muted the kinds that the user isn't told of
  *
  * @typedef {"new" | "seen" | "read"} ThreadState
@@ -23,7 +23,7 @@
  *   | {action: "unread", subject: string, last: number}
  *   | {action: "unarchive", subject: string, last: number, read: number}
  *   | {action: "choose", choices: Record<string, boolean>}
- * )} Change what a user has done, as an event of the type “bell.change” has it
+ * )} Change what a user has done: the data of an event of the type “bell.change”
  *
  * @typedef {{position: number, type: string, data: any}} StreamEvent
  */
@@ -128,7 +128,7 @@ function without(state, subject, through) {
   const isOut = (/** @type {[string, number]} */ [of, position]) =>
     (subject === null || of === subject) && position <= through;
   const unread = new Map([...state.unread].filter((one) => !isOut(one)));
-  // What isn't listed is older than all that is.
+  // Unlisted threads are older than all listed ones.
   const oldest = Math.min(...state.unread.values());
   const hasMore = state.hasMore && !(subject === null && oldest <= through);
   return { ...state, unread, hasMore };
@@ -160,7 +160,7 @@ export function stateOf(state, subject) {
 }
 
 /**
- * Whether what has arrived at a position is still new, also where more is unread than is listed.
+ * Whether the notification at a position is still new, even if not all unread threads are listed.
  *
  * @param {BellState} state
  * @param {string} subject
@@ -182,7 +182,7 @@ export function countUnread(state) {
 }
 
 /**
- * How many of those listed have come since their user last looked.
+ * How many of the listed threads came after the user last looked.
  *
  * @param {BellState} state
  */
@@ -201,7 +201,7 @@ export function unreadText(state) {
 }
 
 /**
- * Whether only the server knows how many are unread: of more than are listed some are gone.
+ * Whether only the server knows how many are unread: some of more than are listed were read.
  *
  * @param {BellState} state
  */
@@ -215,6 +215,6 @@ export function isIncomplete(state) {
  */
 function text(dataset, name) {
   const value = dataset[name];
-  if (value === undefined) throw new Error(`The bell's markup gives its root no ${name}.`);
+  if (value === undefined) throw new Error(`The bell's root has no data attribute ${name}.`);
   return value;
 }

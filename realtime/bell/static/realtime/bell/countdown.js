@@ -1,6 +1,6 @@
-/** Time that runs out unless somebody is looking. */
+/** A countdown that pauses while the user is looking. */
 
-/** What is left at least, when looking away: nothing vanishes under a pointer that just left it. */
+/** The least time left after a pause: nothing vanishes as soon as the pointer leaves it. */
 const LEAST_AFTER_PAUSE_MS = 2_000;
 
 export class Countdown {
@@ -23,7 +23,7 @@ export class Countdown {
     this.#clock = clock;
   }
 
-  /** Run, or run on. */
+  /** Start, or resume. */
   start() {
     if (this.#timer !== undefined) return;
     this.#startedAt = this.#clock.now();
@@ -42,7 +42,7 @@ export class Countdown {
   }
 
   /**
-   * Begin anew with this much time; a countdown that is paused stays paused.
+   * Start again with this much time; a countdown that is paused stays paused.
    *
    * @param {number} milliseconds
    */

@@ -1,11 +1,11 @@
-/** The days of the inbox in the viewer's own zone: the server can only reckon in its own. */
+/** The days of the inbox in the viewer's time zone: the server only knows its own. */
 import { supported } from "../page/relative_times.js";
 import { ROW } from "./rows.js";
 
 const DAY = ".bell-day";
 
 /**
- * Names the days, and puts each row under its own. Rows that stand there already are not moved, so that
+ * Names the days, and moves each row under its day. Rows that are already there don't move, so that
  * the focus stays.
  *
  * @param {ParentNode} place
@@ -45,7 +45,7 @@ function timeOf(row) {
 }
 
 /**
- * A section for the next day, whose rows are still to come.
+ * Makes an empty section for the next day.
  *
  * @param {HTMLElement} section
  */

@@ -1,11 +1,11 @@
-/** The page's icon with the number of what is new on it, for a tab whose title is cut off. */
+/** The page's icon with the number of new notifications, for a tab whose title is cut off. */
 
-/** Twice what a tab shows, for sharp screens. */
+/** Twice the size that a tab shows, for high-resolution screens. */
 const SIZE = 64;
 const BADGE = { color: "#c5221f", ink: "#ffffff", edge: "#ffffff" };
 
 /**
- * What fits on the icon.
+ * The count in as few characters as fit on the icon.
  *
  * @param {number} count
  */
@@ -34,7 +34,7 @@ export class Favicon {
     if (!this.#link || text === this.#text) return;
     this.#text = text;
     const href = text ? await this.#drawn(text) : this.#plain;
-    if (text === this.#text) this.#link.href = href; // else another number has come meanwhile
+    if (text === this.#text) this.#link.href = href; // otherwise the number has changed meanwhile
   }
 
   /** @param {string} text */
@@ -50,7 +50,7 @@ export class Favicon {
     try {
       return canvas.toDataURL("image/png");
     } catch {
-      return this.#plain; // an icon of another host may not be read back
+      return this.#plain; // a canvas with an icon of another host can't be exported
     }
   }
 }

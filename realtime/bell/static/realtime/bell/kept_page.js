@@ -1,12 +1,12 @@
 /**
- * A private page in the browser's back/forward cache: it is hidden when it is put there, and shown
- * again only once the server has said that its reader is still signed in. kept_pages.py lets browsers
- * keep pages for which this has run.
+ * A private page in the browser's back/forward cache: it is hidden when it goes there, and shown
+ * again only once the server has confirmed that its reader is still signed in. kept_pages.py lets
+ * browsers keep pages only if this script has run in them.
  */
 
 const COOKIE = "realtime_kept_pages";
 
-/** @param {() => Promise<boolean>} isStillTheirs asks the server whose session it is now */
+/** @param {() => Promise<boolean>} isStillTheirs asks the server whether the same user is signed in */
 export function guardKeptPage(isStillTheirs) {
   document.cookie = `${COOKIE}=1; path=/; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
   addEventListener("pagehide", ({ persisted }) => {
@@ -17,7 +17,7 @@ export function guardKeptPage(isStillTheirs) {
   });
 }
 
-/** A browser without room for the page may have kept its text, and takes it without asking. */
+/** A browser may drop the page from that cache, and take its HTML from the HTTP cache instead. */
 function cameBack() {
   const [navigation] = performance.getEntriesByType("navigation");
   return navigation instanceof PerformanceNavigationTiming && navigation.type === "back_forward";
@@ -28,7 +28,7 @@ async function showIf(isStillTheirs) {
   hide(true);
   const isTheirs = await isStillTheirs().catch(() => false);
   if (isTheirs) hide(false);
-  else location.reload(); // to the login, to the next reader's page, or to what the browser says offline
+  else location.reload(); // shows the login, the next reader's page, or the browser's offline page
 }
 
 /** @param {boolean} isHidden */

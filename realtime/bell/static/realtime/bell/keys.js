@@ -1,4 +1,4 @@
-/** The keys of the inbox, as GitHub and Linear have them: j k e u ?, Enter follows the link. */
+/** The keys of the inbox, the same as in GitHub and Linear: j k e u ?; Enter follows the link. */
 import { focusRow, rowsIn } from "./rows.js";
 
 /**

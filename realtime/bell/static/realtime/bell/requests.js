@@ -1,5 +1,5 @@
 /**
- * What the bell tells the server: that something was seen, read, archived …
+ * The bell's requests to the server: something was seen, read, archived …
  *
  * @typedef {"taken" | "refused" | "unreachable"} Answer
  */
@@ -15,7 +15,7 @@ export class BellRequests {
   /**
    * @param {string} action
    * @param {string | null} subject null: all
-   * @param {number} through the position up to which this page has been told
+   * @param {number} through the position up to which this page knows all events
    * @returns {Promise<Answer>}
    */
   async change(action, subject, through) {
@@ -24,7 +24,7 @@ export class BellRequests {
     try {
       const response = await fetch(this.#root.dataset.changeUrl ?? "", {
         method: "POST",
-        keepalive: true, // the page may be left by the very click that is told of here
+        keepalive: true, // the click that causes this request may also leave the page
         headers: {
           Accept: "application/json",
           "X-CSRFToken": token instanceof HTMLInputElement ? token.value : "",
@@ -34,7 +34,7 @@ export class BellRequests {
       // A redirect leads to the login.
       return response.ok && !response.redirected ? "taken" : "refused";
     } catch {
-      return "unreachable"; // so nothing has changed, in any window
+      return "unreachable"; // nothing has changed, in any window
     }
   }
 }

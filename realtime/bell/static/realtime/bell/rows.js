@@ -1,8 +1,9 @@
 /**
- * The rows of a page: those of the panel, and of the inbox where it is shown.
+ * The rows of a page: those of the panel, and of the inbox if the page shows it.
  *
- * The server renders them anew when something has happened; only what each is to its reader is shown
- * at once. What is under one's hands stays: the focus, and the stories that are open.
+ * The server renders them again after a change; only their states are updated at once. What the
+ * user is
+ * working with stays: the focus, and rows that are unfolded.
  *
  * @typedef {import("./bell_state.js").ThreadState} ThreadState
  */
@@ -11,7 +12,7 @@ import { findAll } from "../page/elements.js";
 export const ROW = "[data-bell-row]";
 
 /**
- * Shows in each place for rows what the server has rendered for it.
+ * Replaces the rows of each place by those that the server has rendered for it.
  *
  * @param {Document} page
  * @param {string} place "panel" or "inbox"
@@ -28,11 +29,11 @@ export function replaceRows(page, place, fresh) {
 }
 
 /**
- * Remembers what is under one's hands.
+ * Remembers the focus and the unfolded rows.
  *
  * @param {Document} page
  * @param {Element} place
- * @returns {() => void} gives it back
+ * @returns {() => void} restores them
  */
 function keep(page, place) {
   const open = findAll(place, "details[open]").map(subjectOf);
@@ -63,7 +64,7 @@ export function focusRow(row, control) {
 }
 
 /**
- * What has been archived, or is gone, goes at once.
+ * Hides rows at once whose threads were archived or are gone.
  *
  * @param {Document} page
  * @param {{subject: string | null, through?: number}} gone
@@ -76,7 +77,7 @@ export function hideRows(page, { subject, through = Infinity }) {
 }
 
 /**
- * New, seen or read: as the bell knows it; as the server said, where that is ahead of the bell.
+ * Shows each row as new, seen or read: by the bell's state, or by the server's where that is newer.
  *
  * @param {Document} page
  * @param {number} cursor
@@ -99,7 +100,7 @@ export function rowsIn(place) {
 }
 
 /**
- * @param {Element} element a row, or something in one
+ * @param {Element} element a row, or an element in one
  * @returns {string}
  */
 export function subjectOf(element) {

@@ -1,4 +1,4 @@
-/** How a page says what is unread and whether it is live: badge, words, title, icon, banner. */
+/** Shows what is unread and whether the page is live: by badge, words, title, icon and banner. */
 import { showConnection } from "../page/connection_line.js";
 import { findAll } from "../page/elements.js";
 import { showPlural } from "../page/words.js";
@@ -10,7 +10,7 @@ import { Favicon } from "./favicon.js";
  * @typedef {import("../connection.js").State} ConnectionState
  */
 
-/** A connection that is away for longer than this is told of in the middle of the page. */
+/** If the connection is lost for longer than this, a banner in the page shows it. */
 const BANNER_AFTER_MS = 5_000;
 
 export class BellSigns {
@@ -71,7 +71,7 @@ export class BellSigns {
     }
   }
 
-  /** The stylesheet swings the bell, unless the viewer asked for less motion. */
+  /** The stylesheet swings the bell, unless the viewer prefers less motion. */
   ring() {
     this.#icon?.setAttribute("data-ringing", "");
   }

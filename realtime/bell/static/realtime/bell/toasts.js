@@ -1,8 +1,8 @@
 /**
- * What has just arrived, in the corner of a page that is being looked at.
+ * Toasts: recent arrivals in the corner of a page that the user looks at.
  *
- * A few at a time; the rest of a storm is a number. They go by themselves, but not while somebody
- * points at them or has the keyboard there, and they never take the focus.
+ * It shows a few at a time, and of many others only the number. Toasts vanish by themselves, but
+ * not while the pointer or the focus is on them, and they never take the focus.
  */
 import { Countdown } from "./countdown.js";
 import { showPlural } from "../page/words.js";
@@ -14,7 +14,7 @@ const SHOWN_MS = 7_000;
  * @typedef {{subject: string, content: HTMLElement}} ToastContent
  * @typedef {object} Toast
  * @property {HTMLElement} element
- * @property {Map<string, number>} subjects what it tells of: the newest position of each
+ * @property {Map<string, number>} subjects the newest position of each subject that it shows
  * @property {Countdown} countdown
  */
 
@@ -23,7 +23,7 @@ export class Toasts {
   #template;
   #moreTemplate;
   #bellButton;
-  /** @type {Toast[]} in the order of the page; the one that counts the rest is the last */
+  /** @type {Toast[]} in the order of the page; the toast that counts the rest is the last */
   #toasts = [];
   /** @type {Toast | undefined} */
   #more;
@@ -32,7 +32,7 @@ export class Toasts {
 
   /**
    * @param {HTMLElement} region
-   * @param {HTMLTemplateElement} template of one
+   * @param {HTMLTemplateElement} template the template of a toast
    * @param {HTMLTemplateElement} moreTemplate “and 12 more”
    * @param {HTMLElement} bellButton where the focus goes when the last one is dismissed
    */
@@ -41,7 +41,7 @@ export class Toasts {
     this.#template = template;
     this.#moreTemplate = moreTemplate;
     this.#bellButton = bellButton;
-    region.hidden = true; // an empty region would be a landmark for nothing
+    region.hidden = true; // an empty region would be a useless landmark
     region.addEventListener("pointerenter", () => this.#pointAt(true));
     region.addEventListener("pointerleave", () => this.#pointAt(false));
     region.addEventListener("focusin", () => this.#runOrPause());
@@ -52,11 +52,11 @@ export class Toasts {
   }
 
   /**
-   * The newest of what has arrived; what they leave no room for is counted.
+   * Shows the newest arrivals, and counts those for which there is no room.
    *
    * @param {readonly ToastContent[]} contents the newest first
-   * @param {ReadonlyMap<string, number>} news the newest position of all subjects that have arrived, those
-   *   of the contents too
+   * @param {ReadonlyMap<string, number>} news the newest position of each subject that has arrived,
+   *   including those of the contents
    */
   show(contents, news) {
     const arrived = new Map(news);
@@ -67,7 +67,7 @@ export class Toasts {
     for (const { subject, content } of [...shown].reverse()) {
       this.#add(subject, arrived.get(subject) ?? 0, content);
       arrived.delete(subject);
-      this.#more?.subjects.delete(subject); // it stands there by itself now
+      this.#more?.subjects.delete(subject); // it has a toast of its own now
     }
     const single = this.#toasts.filter((toast) => toast !== this.#more);
     for (const old of single.slice(0, -MOST_AT_A_TIME)) {
@@ -80,7 +80,7 @@ export class Toasts {
   }
 
   /**
-   * Takes away those that have been seen meanwhile, here or anywhere else.
+   * Removes toasts whose notifications have been seen meanwhile, here or on another device.
    *
    * @param {(subject: string, position: number) => boolean} isNew
    */
@@ -118,7 +118,7 @@ export class Toasts {
     for (const [subject, position] of subjects) this.#more.subjects.set(subject, position);
   }
 
-  /** Says how many the rest are; none are no toast. */
+  /** Updates the toast that counts the rest, and removes it if nothing is left. */
   #countMore() {
     if (!this.#more) return;
     const count = this.#more.subjects.size;
@@ -156,7 +156,8 @@ export class Toasts {
   }
 
   /**
-   * Before others come, perhaps: where the pointer and the focus are then is looked at afterwards.
+   * Removes a toast without looking at pointer and focus: others may follow, so #settle() does
+   * that.
    *
    * @param {Toast} toast
    */
@@ -168,17 +169,17 @@ export class Toasts {
     toast.element.remove();
   }
 
-  /** What follows from a change of the toasts. */
+  /** Adapts the region, the pointer's state and the countdowns after a change of the toasts. */
   #settle() {
     const isEmpty = this.#toasts.length === 0;
     this.#region.hidden = isEmpty;
-    if (isEmpty) this.#isPointedAt = false; // what isn't there any more needn't send a pointerleave
+    if (isEmpty) this.#isPointedAt = false; // a removed element may send no pointerleave
     if (this.#hasLostFocus) this.#focusNext();
     this.#hasLostFocus = false;
     this.#runOrPause();
   }
 
-  /** Whoever dismisses them by the keyboard must not be thrown back to the top of the page. */
+  /** Moves the focus on, so that a keyboard user isn't thrown back to the top of the page. */
   #focusNext() {
     const next = this.#region.querySelector("[data-toast-dismiss]") ?? this.#bellButton;
     /** @type {HTMLElement} */ (next).focus();

@@ -1,4 +1,4 @@
-/** Two short notes, made by the browser itself: there is no file to fetch. */
+/** Two short notes, which the browser synthesises, so there is no file to fetch. */
 
 const NOTES = [
   { hertz: 784, at: 0, seconds: 0.18 },
@@ -11,16 +11,16 @@ export class Tone {
   /** @type {AudioContext | undefined} */
   #context;
 
-  /** Browsers let a page sound once somebody has clicked in it, or typed; until then it is silent. */
+  /** Browsers allow sound once the user has clicked or typed in the page; until then it is silent. */
   async play() {
     if (!("AudioContext" in globalThis) || navigator.userActivation?.hasBeenActive === false) return;
     const context = (this.#context ??= new AudioContext());
-    // Where it isn't allowed it would begin at the next click, long after what it is about.
+    // If it isn't allowed yet, it would only play at the next click, too late.
     await Promise.race([context.resume(), new Promise((resolve) => setTimeout(resolve, STARTED_MS))]);
     if (context.state !== "running") return;
     const notes = NOTES.map((note) => strike(context, note));
     await new Promise((resolve) => notes.at(-1)?.addEventListener("ended", resolve));
-    await context.suspend(); // else the browser shows a loudspeaker for as long as the tab is open
+    await context.suspend(); // otherwise the tab shows a loudspeaker for as long as it is open
   }
 }
 

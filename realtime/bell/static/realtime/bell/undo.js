@@ -1,4 +1,4 @@
-/** “Archived: Teapot. Undo”, for as long as somebody may want to. */
+/** “Archived: Teapot. Undo”, shown for some seconds. */
 import { Countdown } from "./countdown.js";
 
 const SHOWN_MS = 8_000;
