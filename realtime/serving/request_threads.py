@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -54,6 +55,9 @@ class WaitingRequest:
     scope: Scope
     answer: asyncio.Future[HttpResponseBase]
     respond: Callable[["WaitingRequest"], None]
+    # What ASGI middleware has set for this request, such as the id by which logs name it. And what
+    # the project sets in it is not there for the next request on the same thread.
+    context: Context
     prefetch: Prefetch | None = None
 
 
@@ -96,7 +100,7 @@ class RequestThreads:
         patience = loop.call_later(PATIENCE_SECONDS, watch)
         try:
             with DjangoDeadline(self._query_seconds) as timed:
-                self._add(WaitingRequest(scope, answer, timed(self._respond)))
+                self._add(WaitingRequest(scope, answer, timed(self._respond), copy_context()))
                 return await answer
         except asyncio.CancelledError:
             if leaving is None or not leaving.done() or leaving.cancelled():
@@ -122,7 +126,7 @@ class RequestThreads:
         with ThreadLoop():
             try:
                 while (request := self._next()) is not None:
-                    request.respond(request)
+                    request.context.run(request.respond, request)
             finally:
                 connections.close_all()
 

@@ -9,7 +9,7 @@ import selectors
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from functools import partial
 from typing import Any, TypeVar
 
@@ -66,17 +66,27 @@ class ThreadLoop:
             self._loop.run_forever()
             while self._calls:
                 _make(*self._calls.popleft())
-        for variable, value in context.items():
-            if variable.get(None) is not value:
-                variable.set(value)
+        _take_over(context)
         return task.result()
 
     async def call(self, function: Callable[[], Result]) -> Result:
         """Call a function in this thread while the loop rests: it may block, and use the ORM."""
         answer: asyncio.Future[Result] = self._loop.create_future()
-        self._calls.append((function, answer))
+        # With what the caller has set, such as a language, as sync_to_async() calls it.
+        context = copy_context()
+        self._calls.append((partial(context.run, function), answer))
         self._loop.stop()
-        return await answer
+        try:
+            return await answer
+        finally:
+            _take_over(context)
+
+
+def _take_over(context: Context) -> None:
+    """Set context variables as they are in another context, which has ended."""
+    for variable, value in context.items():
+        if variable.get(None) is not value:
+            variable.set(value)
 
 
 def _make(function: Callable[[], Any], answer: "asyncio.Future[Any]") -> None:

@@ -16,6 +16,7 @@ from django.core.signals import request_finished
 from django.db import connections
 from django.http import HttpResponse, StreamingHttpResponse
 from django.test import AsyncClient, Client, RequestFactory
+from django.utils.translation import activate
 
 import realtime
 from realtime import conf
@@ -27,7 +28,7 @@ from realtime.serving.responses import _say_that_the_application_is_not_wrapped
 from tests.clients import STREAM, bearer
 from tests.realtime.conftest import in_thread, publish, unmarked
 from tests.realtime.serving.conftest import session_cookie
-from tests.realtime.serving.urls import Failing
+from tests.realtime.serving.urls import FOUND, OF_REQUEST, Failing
 from tests.waiting import soon, until, wait_until
 
 EVERYWHERE = ["wrapped", "not wrapped", "AsyncClient"]
@@ -221,6 +222,54 @@ async def test_asking_again_leaves_nothing_in_a_cache(ask, alice, hub, settings)
     async with ask("/cached", headers) as answer:
         assert answer.body.startswith(b"retry: ")
     await in_thread(cache.clear)
+
+
+@pytest.fixture
+def found():
+    """What `topics()` has found in the context of its request."""
+    FOUND.clear()
+    return FOUND
+
+
+@pytest.mark.parametrize("way", EVERYWHERE)
+async def test_topics_are_asked_in_the_context_of_an_asynchronous_decorator(
+    opened, alice, way, found
+):
+    assert (await opened(way, "/in-german", bearer(alice)))[0] == 200
+    assert found[0] == ("the view's", "de")
+
+
+@pytest.mark.parametrize("way", EVERYWHERE[:2])
+async def test_topics_are_asked_in_the_context_of_asgi_middleware(opened, alice, way, found):
+    token = OF_REQUEST.set("the server's")
+    try:
+        assert (await opened(way, "/in-context", bearer(alice)))[0] == 200
+    finally:
+        OF_REQUEST.reset(token)
+    assert found[0][0] == "the server's"
+
+
+@pytest.mark.parametrize("way", EVERYWHERE[:2])
+async def test_what_middleware_sets_for_one_request_is_not_there_for_the_next(
+    opened, alice, bob, settings, way, found
+):
+    """Such as an organisation, of whoever has signed in to one."""
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{MIDDLEWARE}.of_alice"]
+    alices, bobs = await session_cookie(alice), await session_cookie(bob)
+    for headers in [alices, *[bobs] * conf.get("REQUEST_THREADS")]:
+        assert (await opened(way, "/in-context", headers))[0] == 200
+    opening = [one for one, _ in found if one is not None]
+    assert opening == ["alice's"]
+
+
+def of_alice(get_response):
+    def middleware(request):
+        if request.user.username == "alice":
+            OF_REQUEST.set("alice's")
+            activate("de")
+        return get_response(request)
+
+    return middleware
 
 
 def test_topics_of_a_coroutine_are_refused_at_once():

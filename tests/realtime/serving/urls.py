@@ -1,5 +1,6 @@
 """Streams as projects have them: below prefixes, decorated, in subclasses, with arguments."""
 
+from contextvars import ContextVar
 from functools import partial, wraps
 
 from asgiref.sync import sync_to_async
@@ -13,6 +14,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import include, path, re_path, register_converter
 from django.urls.converters import IntConverter
 from django.utils.decorators import method_decorator
+from django.utils.translation import get_language, override
 from django.views import View
 from django.views.decorators.cache import cache_page, never_cache
 from django.views.decorators.csrf import csrf_exempt
@@ -148,6 +150,27 @@ def topics_that_fail(request):
     return request.user
 
 
+# What a project has set for the request of now, and what topics() has found there.
+OF_REQUEST = ContextVar("OF_REQUEST", default=None)
+FOUND = []
+
+
+class InContext(EventStreamView):
+    def topics(self, request):
+        FOUND.append((OF_REQUEST.get(), get_language()))
+        return request.user
+
+
+def in_german(view):
+    @wraps(view)
+    async def german(request, *args, **kwargs):
+        OF_REQUEST.set("the view's")
+        with override("de"):
+            return await view(request, *args, **kwargs)
+
+    return german
+
+
 class GroupsStream(EventStreamView):
     def topics(self, request):
         return request.user.groups.all()
@@ -250,6 +273,8 @@ urlpatterns = [
     path("with-form", WithForm.as_view()),
     path("by-post", csrf_exempt(ByPost.as_view())),
     path("failing", EventStreamView.as_view(topics=topics_that_fail)),
+    path("in-context", InContext.as_view()),
+    path("in-german", in_german(InContext.as_view())),
     path("groups", GroupsStream.as_view(stream="default")),
     path("converted/<failing:pk>", plain),
     path("misspelt", EventStreamView.as_view(stream="defualt")),
