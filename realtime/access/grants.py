@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -72,7 +73,8 @@ class Review:
     def renew(self, user: Any) -> bool:
         """Ask the view, and return whether any topic is left."""
         try:
-            self.topics = self.ask(user)
+            # In a context of its own: what a view sets there is not for the next one that is asked.
+            self.topics = copy_context().run(self.ask, user)
         except (PermissionDenied, Http404):
             return False
         return True

@@ -157,7 +157,7 @@ FOUND = []
 
 class InContext(EventStreamView):
     def topics(self, request):
-        FOUND.append((OF_REQUEST.get(), get_language()))
+        FOUND.append((OF_REQUEST.get(), get_language(), request.user.username))
         return request.user
 
 
@@ -169,6 +169,16 @@ def in_german(view):
             return await view(request, *args, **kwargs)
 
     return german
+
+
+def of_alice(view):
+    @wraps(view)
+    def hers(request, *args, **kwargs):
+        if request.user.username == "alice":
+            OF_REQUEST.set("alice's")
+        return view(request, *args, **kwargs)
+
+    return hers
 
 
 class GroupsStream(EventStreamView):
@@ -274,6 +284,7 @@ urlpatterns = [
     path("by-post", csrf_exempt(ByPost.as_view())),
     path("failing", EventStreamView.as_view(topics=topics_that_fail)),
     path("in-context", InContext.as_view()),
+    path("of-alice", of_alice(InContext.as_view())),
     path("in-german", in_german(InContext.as_view())),
     path("groups", GroupsStream.as_view(stream="default")),
     path("converted/<failing:pk>", plain),
