@@ -15,7 +15,8 @@ import logging
 import math
 import random
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar
@@ -260,35 +261,32 @@ class AccessMonitor:
         heard, self._heard = self._heard, set()
         if not heard:
             return
-        by_kind: dict[str, set[str]] = {}
+        values: defaultdict[str, set[str]] = defaultdict(set)
         for kind, value in heard:
-            by_kind.setdefault(kind, set()).add(value)
-        ended_credentials = by_kind.get(CREDENTIAL_ENDED, set())
-        users = by_kind.get(USER_CHANGED, set())
-        topics = by_kind.get(TOPIC_CHANGED, set())
-        permissions = PERMISSIONS_CHANGED in by_kind
+            values[kind].add(value)
         now = asyncio.get_running_loop().time()
         ended_users: set[str] = set()
-        if USER_ENDED in by_kind:
+        if USER_ENDED in values:
             here = {stream.access.user for stream in self._streams}
-            ended_users = self._ends.genuine(by_kind[USER_ENDED], here, now)
+            ended_users = self._ends.genuine(values[USER_ENDED], here, now)
+        ended_credentials = values[CREDENTIAL_ENDED]
         for stream in self._streams:
             grant = stream.access
             # No query is needed for these. It couldn't find the end of a session that lives in its
             # cookie, and nobody can forge the digest of a credential that they don't have.
             if grant.credential in ended_credentials or grant.user in ended_users:
                 stream.close(ACCESS_ENDED)
-            elif (
-                ALL_CHANGED in by_kind
-                or grant.user in users
-                or (permissions and (grant.permission or grant.review) is not None)
-                or (topics and not topics.isdisjoint(named(stream.topics)))
-            ):
-                self._due.add(stream)
-                grant.doubted_at = min(grant.doubted_at, now)
-                if stream in self._looking_at:
-                    self._looking_at[stream] = min(self._looking_at[stream], now)
-                self._next_overdue = min(self._next_overdue, self._overdue_at(grant))
+            elif _may_have_changed(stream, values):
+                self._doubt(stream, now)
+
+    def _doubt(self, stream: OpenStream, now: float) -> None:
+        """Mark a stream for a check: its access may have ended by now."""
+        grant = stream.access
+        self._due.add(stream)
+        grant.doubted_at = min(grant.doubted_at, now)
+        if stream in self._looking_at:
+            self._looking_at[stream] = min(self._looking_at[stream], now)
+        self._next_overdue = min(self._next_overdue, self._overdue_at(grant))
 
     async def _verify(self, streams: set[OpenStream]) -> None:
         waiting = _by_urgency(streams)
@@ -346,10 +344,7 @@ class AccessMonitor:
             self._look_began = None
         self._last_verified = asyncio.get_running_loop().time()
         if _is_reviewed(batch[0]):
-            seconds = max(self._last_verified - began, 0.001) / len(batch)
-            # At most twice as many as last time: this batch may have been unusually fast.
-            most = min(BATCH, 2 * self._reviews_at_once)
-            self._reviews_at_once = max(1, min(int(REVIEW_SECONDS / seconds), most))
+            self._adapt_reviews(self._last_verified - began, len(batch))
         for grant, stream in by_grant.items():
             if stream not in self._streams:
                 continue  # its client has left
@@ -363,6 +358,13 @@ class AccessMonitor:
         for grant in over:
             by_grant[grant].close(ACCESS_ENDED)
         self._next_end = 0.0  # the check may have found that a session was prolonged
+
+    def _adapt_reviews(self, seconds: float, count: int) -> None:
+        """Choose how many views are asked in the next batch, by how long this many took."""
+        # At most twice as many as last time: this batch may have been unusually fast.
+        most = min(BATCH, 2 * self._reviews_at_once)
+        fitting = int(REVIEW_SECONDS * count / max(seconds, 0.001))
+        self._reviews_at_once = max(1, min(fitting, most))
 
     async def _in_thread(self, function: Callable[[], Result]) -> Result:
         with DjangoDeadline(self._query_seconds, hang_up_if_cancelled=True) as timed:
@@ -380,6 +382,18 @@ def _kind(stream: OpenStream) -> tuple[bool, bool]:
 
 def _is_doubted(stream: OpenStream) -> bool:
     return stream.access.doubted_at < math.inf
+
+
+def _may_have_changed(stream: OpenStream, values: Mapping[str, set[str]]) -> bool:
+    """Whether a stream's access may have changed, by the values of each kind of notification."""
+    grant = stream.access
+    topics = values.get(TOPIC_CHANGED)
+    return (
+        ALL_CHANGED in values
+        or grant.user in values.get(USER_CHANGED, ())
+        or (PERMISSIONS_CHANGED in values and (grant.permission or grant.review) is not None)
+        or (topics is not None and not topics.isdisjoint(named(stream.topics)))
+    )
 
 
 def _by_urgency(streams: Iterable[OpenStream]) -> list[OpenStream]:
