@@ -10,6 +10,7 @@ from functools import partial
 import httpx
 import pytest
 
+import realtime
 from orders.models import Order
 from realtime.hub.replays import Replays
 from realtime.log.cursor import START
@@ -21,6 +22,7 @@ from tests.conftest import PASSWORD
 from tests.pgbouncer import program, running_pgbouncer
 from tests.realtime.conftest import following, publish, unmarked
 from tests.servers import ROOT, database_url, running_server
+from tests.shared_servers import shared_server
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(
@@ -32,18 +34,35 @@ TIMES = 8
 EVENTS = 2
 
 
-@pytest.fixture
-def pgbouncer(processes, transactional_db):
-    with running_pgbouncer() as url:
+@pytest.fixture(scope="module")
+def shared_pgbouncer(processes, django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock(), running_pgbouncer() as url:
         yield url
 
 
+@pytest.fixture(scope="module")
+def shared_daphne(shared_pgbouncer, django_db_blocker):
+    """With a direct way for the listener; its log goes on from test to test."""
+    with django_db_blocker.unblock():
+        direct = database_url()
+    environment = {"DATABASE_URL": shared_pgbouncer, "REALTIME_LISTEN_URL": direct}
+    yield from shared_server(django_db_blocker, "daphne", **environment)
+
+
 @pytest.fixture
-def server(pgbouncer):
-    """With a direct way for the listener."""
-    environment = {"DATABASE_URL": pgbouncer, "REALTIME_LISTEN_URL": database_url()}
-    with running_server("daphne", **environment) as process:
-        yield process
+def pgbouncer(transactional_db, shared_pgbouncer):
+    return shared_pgbouncer
+
+
+@pytest.fixture
+def server(transactional_db, shared_daphne):
+    return shared_daphne.running()
+
+
+@pytest.fixture
+def no_other_process(transactional_db, shared_daphne):
+    """One that hears of events would number them."""
+    shared_daphne.stop()
 
 
 def until_listener(server, state):
@@ -63,27 +82,35 @@ def place(server, user):
     assert answer.status_code == 201, answer.text
 
 
+def place_orders(server, user):
+    """Some, numbered when this returns; the position where the stream stood before."""
+    until_listener(server, "listening")
+    start = realtime.current_cursor().position
+    for _ in range(TIMES):
+        place(server, user)
+    wait_until(lambda: realtime.current_cursor().position == start + EVENTS * TIMES)
+    return start
+
+
 def test_with_a_direct_way_for_the_listener_all_is_live(server, alice):
     assert until_listener(server, "listening").status_code == 200
+    start = realtime.current_cursor().position
     with open_stream(server, **bearer(alice)) as stream:
         for number in range(TIMES):
             began = time.monotonic()
             place(server, alice)
-            assert stream.next_event().id == event_id(EVENTS * number + 1)
+            assert stream.next_event().id == event_id(start + EVENTS * number + 1)
             # The poll that finds what no hint has told comes every five.
             assert time.monotonic() - began < 1
     assert "Traceback" not in "".join(server.output)
 
 
 def test_missed_events_are_replayed_through_it(pgbouncer, server, alice):
-    until_listener(server, "listening")
-    for _ in range(TIMES):
-        place(server, alice)
-    wait_until(lambda: Event.objects.count() == EVENTS * TIMES)
+    start = place_orders(server, alice)
     # Of a process that has none of them in memory.
     with running_server("daphne", DATABASE_URL=pgbouncer) as other:
         for number in range(TIMES):
-            position = EVENTS * number
+            position = start + EVENTS * number
             cursor = event_id(position) if position else "0"
             with open_stream(other, cursor=cursor, **bearer(alice)) as stream:
                 assert stream.next_event().id == event_id(position + 1)
@@ -91,10 +118,11 @@ def test_missed_events_are_replayed_through_it(pgbouncer, server, alice):
 
 
 async def test_a_crowd_is_read_for_in_one_round_trip_through_it(pgbouncer, hub):
+    start = (await hub.catch_up("default")).position
     for number in range(3):
         await publish("7", number)
     async with asyncio.timeout(WAIT_SECONDS):
-        while (tail := await hub.catch_up("default")).position < 3:
+        while (tail := await hub.catch_up("default")).position < start + 3:
             pass
 
     async def parameters():
@@ -122,10 +150,7 @@ def test_the_site_works_through_it(server, shop):
 
 
 def test_the_log_is_pruned_through_it(pgbouncer, server, alice):
-    until_listener(server, "listening")
-    for _ in range(TIMES):
-        place(server, alice)
-    wait_until(lambda: Event.objects.count() == EVENTS * TIMES)
+    place_orders(server, alice)
     subprocess.run(
         [sys.executable, "manage.py", "prune_events", "--keep", "2"],
         cwd=ROOT,
@@ -135,7 +160,9 @@ def test_the_log_is_pruned_through_it(pgbouncer, server, alice):
     assert Event.objects.count() == 2
 
 
-def test_without_it_the_log_says_what_to_set_and_the_poll_finds_events(pgbouncer, alice):
+def test_without_it_the_log_says_what_to_set_and_the_poll_finds_events(
+    pgbouncer, no_other_process, alice
+):
     # It polls each second.
     environment = {"DATABASE_URL": pgbouncer, "DJANGO_SETTINGS_MODULE": "tests.realtime.forgetful"}
     with running_server("daphne", **environment) as server:
