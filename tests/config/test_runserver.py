@@ -23,20 +23,32 @@ from .checkout import Checkout
 WELCOME = accounts.accounts_text()
 
 
-@pytest.mark.parametrize("options", [[], ["--noreload"]], ids=["autoreloader", "noreload"])
-def test_it_makes_all_ready_says_so_once_and_ends_within_two_seconds(checkout, options):
-    with checkout.runserver(*options) as site:
-        for page in ("/", "/admin/", "/api/docs/"):
-            assert f"{site.url}{page}\n" in site.text
-        assert site.text.count(WELCOME) == 1
-        assert "unapplied migration" not in site.text
-        for account in accounts.ACCOUNTS:
-            assert site.token(account.username, accounts.PASSWORD)
-        with site.open_stream("alice") as alice, site.open_stream("bob") as bob:
-            assert alice
-            assert bob
-            site.end_by_ctrl_c(checkout)
-    assert "Traceback" not in site.text
+def assert_all_is_ready(site):
+    """Its pages, the accounts and the welcome, once; and a stream for each customer."""
+    for page in ("/", "/admin/", "/api/docs/"):
+        assert f"{site.url}{page}\n" in site.text
+    assert site.text.count(WELCOME) == 1
+    assert "unapplied migration" not in site.text
+    for account in accounts.ACCOUNTS:
+        assert site.token(account.username, accounts.PASSWORD)
+
+
+def test_it_makes_all_ready_for_an_ordinary_user_says_so_once_and_ends_within_two_seconds(
+    ordinary_user,
+):
+    """With the autoreloader, in their own checkout."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as home:
+        ordinary_user.owns(Path(home))
+        checkout = Checkout.copy_to(Path(home) / "shop", ordinary_user)
+        with removed_at_the_end(checkout.postgres), checkout.runserver() as site:
+            assert_all_is_ready(site)
+            assert not checkout.postgres.is_symlink()
+            assert checkout.postgres.owner() != "root"
+            with site.open_stream("alice") as alice, site.open_stream("bob") as bob:
+                assert alice
+                assert bob
+                site.end_by_ctrl_c(checkout)
+        assert "Traceback" not in site.text
 
 
 def test_the_autoreloader_restarts_it_with_streams_open(made_checkout):
@@ -54,13 +66,18 @@ def test_the_autoreloader_restarts_it_with_streams_open(made_checkout):
 
 
 def test_two_first_starts_at_the_same_time_share_one_database(checkout):
+    """For whoever runs the tests, root perhaps; without the autoreloader."""
     with checkout.starting("--noreload") as one, checkout.starting("--noreload") as other:
         one.wait_until_ready()
         other.wait_until_ready()
         one.press_ctrl_c()
         one.process.wait(10)
-        assert other.token("alice", accounts.PASSWORD)
-        other.end_by_ctrl_c(checkout)
+        assert_all_is_ready(other)
+        with other.open_stream("alice") as alice, other.open_stream("bob") as bob:
+            assert alice
+            assert bob
+            other.end_by_ctrl_c(checkout)
+    assert one.text.count(WELCOME) == 1
     assert "Traceback" not in one.text + other.text
 
 
@@ -72,17 +89,6 @@ def test_it_starts_again_after_a_kill_of_everything(made_checkout):
         assert site.token("alice", accounts.PASSWORD)
         assert site.text.count(WELCOME) == 1
         site.end_by_ctrl_c(made_checkout)
-
-
-def test_an_ordinary_user_runs_it_in_their_own_checkout(ordinary_user):
-    with tempfile.TemporaryDirectory(dir="/tmp") as home:
-        ordinary_user.owns(Path(home))
-        checkout = Checkout.copy_to(Path(home) / "shop", ordinary_user)
-        with removed_at_the_end(checkout.postgres), checkout.runserver() as site:
-            assert site.token("alice", accounts.PASSWORD)
-            assert not checkout.postgres.is_symlink()
-            assert checkout.postgres.owner() != "root"
-            site.end_by_ctrl_c(checkout)
 
 
 def test_a_port_in_use_is_said_and_nothing_is_started(checkout):
@@ -126,7 +132,7 @@ def test_a_database_that_isnt_migrated_is_one_sentence_and_no_welcome(checkout):
     assert line.endswith("Run: manage.py migrate")
 
 
-def test_each_event_is_a_line_in_the_terminal(made_checkout):
+def test_each_event_is_a_line_in_the_terminal_and_no_static_file_is(made_checkout):
     with made_checkout.runserver("--noreload") as site:
         headers = {"Authorization": f"Bearer {site.token('alice', accounts.PASSWORD)}"}
         tea = {"product": "Tea", "quantity": 1, "unit_price": "2.50"}
@@ -137,10 +143,6 @@ def test_each_event_is_a_line_in_the_terminal(made_checkout):
             assert any(line.startswith("data: {") for line in lines)
         assert order.status_code == 201
         site.wait_for_output(f"order {order.json()['id']} placed → events 1 to 2 → 1 stream, ")
-
-
-def test_requests_for_static_files_are_not_worth_a_line(made_checkout):
-    with made_checkout.runserver("--noreload") as site:
         assert httpx.get(f"{site.url}/static/orders/site.css").status_code == 200
         assert httpx.get(f"{site.url}/static/orders/none.css").status_code == 404
         assert httpx.get(f"{site.url}/healthz").status_code == 200
