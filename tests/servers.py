@@ -100,6 +100,7 @@ COMMANDS = {
         *("--ssl-keyfile", "{TLS_KEY}", "--ssl-certfile", "{TLS_CERTIFICATE}"),
     ],
 }
+SETTINGS = {"runserver": {"DJANGO_SETTINGS_MODULE": "tests.kept_files"}}
 READY = {
     "granian": "Started worker",
     "hypercorn": "Running on",
@@ -128,7 +129,8 @@ def running_server(
     command = [part.format(port=port, **environment) for part in COMMANDS[kind]]
     if kind != "runserver":
         command.append(application)
-    environment = {**os.environ, "DATABASE_URL": database_url(), **environment}
+    fixed = {"DATABASE_URL": database_url(), **SETTINGS.get(kind, {})}
+    environment = {**os.environ, **fixed, **environment}
     # What this process is allowed while it drives a browser, see browser/chromium.py.
     environment.pop("DJANGO_ALLOW_ASYNC_UNSAFE", None)
     process = subprocess.Popen(

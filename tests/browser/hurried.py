@@ -5,6 +5,7 @@ A browser asks again soon, too. It finds follower.html beside the site's own sta
 
 from pathlib import Path
 
+import tests.kept_files  # noqa: F401  a browser keeps these static files, too
 from tests.realtime.quick_settings import *  # noqa: F403
 from tests.realtime.quick_settings import REALTIME
 
