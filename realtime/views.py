@@ -18,7 +18,7 @@ from django.urls import ResolverMatch
 from django.views import View
 
 from . import conf
-from .access.authentication import authenticate
+from .access.authentication import SignedIn, authenticate
 from .access.grants import Grant, Review, anonymous_user
 from .access.prefetch import prefetched
 from .access.reauthorization import ask_again, ask_guarded, question_of
@@ -252,45 +252,48 @@ class EventStreamView(View):
 
     def _admit(self, request: HttpRequest, kwargs: dict[str, Any]) -> tuple[Grant, Topics]:
         """The grant and the topics of a request. Raises Rejected."""
-        try:
-            signed_in = authenticate(request)
-        except InvalidCredentials as error:
-            raise Rejected(
-                401, str(error), reason="credentials", WWW_Authenticate=challenge(error)
-            ) from error
-        user = AnonymousUser() if signed_in is None else signed_in.user
-        request.user = user
+        signed_in = _sign_in(request)
+        permission = self._permission_for_scope(request, signed_in)
+        rendered_for = set(request.GET.getlist("topics"))
+        if permission is not None and self.view_all_types is None:
+            if rendered_for:
+                self._check_page(rendered_for, self._topics_of(request, kwargs))
+            topics = followed(EVERYTHING)
+            is_own = False
+        else:
+            topics = self._topics_of(request, kwargs)
+            self._check_page(rendered_for, topics)
+            is_own = self._overrides("topics")
+        grant = self._grant(request, signed_in, permission)
+        if (is_own and hasattr(request, "scope")) or self._guard(request) is not None:
+            grant.review = Review(self._question(request, kwargs, grant), topics)
+        return grant, topics
+
+    def _permission_for_scope(self, request: HttpRequest, signed_in: SignedIn | None) -> str | None:
+        """The permission by which everybody's events are sent; None: only the user's own are.
+
+        Raises Rejected.
+        """
         scope = request.GET.get("scope", "own")
         if scope not in ("own", "all"):
             raise Rejected(400, "scope has to be “own” (or left out) or “all”.")
-        rendered_for = set(request.GET.getlist("topics"))
-        if scope == "all":
-            if signed_in is None or not user.is_authenticated:
-                raise Unauthorized
-            needed = self.view_all_permission
-            if needed is None or not _holds(request, user, needed):
-                raise Rejected(403, "You may not see everybody's events.")
-            if self.view_all_types is None:
-                if rendered_for:
-                    self._check_page(rendered_for, self._topics_of(request, kwargs))
-                grant = signed_in.access(permission=self.view_all_permission)
-                topics = followed(EVERYTHING)
-                if self._guard(request) is not None:
-                    grant.review = Review(self._question(request, kwargs, grant), topics)
-                return grant, topics
-        topics = self._topics_of(request, kwargs)
-        self._check_page(rendered_for, topics)
+        if scope == "own":
+            return None
+        if signed_in is None or not request.user.is_authenticated:
+            raise Unauthorized
+        needed = self.view_all_permission
+        if needed is None or not _holds(request, request.user, needed):
+            raise Rejected(403, "You may not see everybody's events.")
+        return needed
+
+    def _grant(
+        self, request: HttpRequest, signed_in: SignedIn | None, permission: str | None
+    ) -> Grant:
         if signed_in is not None:
-            permission = self.view_all_permission if scope == "all" else None
-            grant = signed_in.access(permission=permission)
-        else:
-            view = f"{type(self).__module__}.{type(self).__qualname__}"
-            visitor = anonymous_user(view, request.META.get("REMOTE_ADDR", ""))
-            grant = Grant(visitor, tenant=tenant_of_now())
-        decides = self._overrides("topics") or self._guard(request) is not None
-        if decides and hasattr(request, "scope"):
-            grant.review = Review(self._question(request, kwargs, grant), topics)
-        return grant, topics
+            return signed_in.access(permission=permission)
+        view = f"{type(self).__module__}.{type(self).__qualname__}"
+        visitor = anonymous_user(view, request.META.get("REMOTE_ADDR", ""))
+        return Grant(visitor, tenant=tenant_of_now())
 
     def _topics_of(self, request: HttpRequest, kwargs: dict[str, Any]) -> Topics:
         try:
@@ -384,6 +387,18 @@ class Unauthorized(Rejected):
             f"Sign in, or send an access token: {token_header()}",
             WWW_Authenticate=challenge(),
         )
+
+
+def _sign_in(request: HttpRequest) -> SignedIn | None:
+    """Who asks, who becomes `request.user`; None: a visitor. Raises Rejected."""
+    try:
+        signed_in = authenticate(request)
+    except InvalidCredentials as error:
+        raise Rejected(
+            401, str(error), reason="credentials", WWW_Authenticate=challenge(error)
+        ) from error
+    request.user = AnonymousUser() if signed_in is None else signed_in.user
+    return signed_in
 
 
 def _holds(request: HttpRequest, user: Any, permission: str) -> bool:
