@@ -1,4 +1,4 @@
-"""What can't be checked when the settings are read, because it takes the database."""
+"""Checks that need the database, and so can't be made when the settings are read."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -35,7 +35,7 @@ def refuse_demo_accounts() -> None:
     """Raise ImproperlyConfigured if a process in production would serve the demo accounts."""
     if not settings.PRODUCTION:
         return
-    # In a thread of its own: uvicorn imports the application inside its event loop, where Django
+    # In a thread, because uvicorn imports the application inside its event loop, where Django
     # allows no queries.
     with ThreadPoolExecutor(1, "config-checks") as thread:
         errors = thread.submit(_check_and_disconnect).result()
@@ -47,7 +47,7 @@ def _demo_accounts_left() -> list[str]:
     try:
         return accounts.accounts_left()
     except DatabaseError:
-        # Away, or not migrated yet. A process may well start before its database does.
+        # The database is away or not migrated yet: a process may start before its database does.
         return []
 
 

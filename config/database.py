@@ -1,4 +1,4 @@
-"""Which PostgreSQL: the one of DATABASE_URL, else the embedded one."""
+"""The settings of the database: the PostgreSQL of DATABASE_URL, otherwise the embedded one."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 EMBEDDED_ENGINE = "realtime.postgres.embedded"
-# A server that has gone away without a word should be an error after some seconds, not a request
+# A server that has silently gone has to cause an error after some seconds, instead of a request
 # that waits for hours. https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-KEEPALIVES
 NOTICE_DEATH = {
     "connect_timeout": 5,
@@ -21,7 +21,7 @@ NOTICE_DEATH = {
 
 def from_url(url: str) -> dict[str, Any]:
     """Django's settings for a URL (or any connection string) that libpq understands."""
-    # Neither message repeats any of the value, nor does the error they come from: it may hold a
+    # Neither message repeats the value, nor is the original error chained: both may hold a
     # password.
     try:
         options = conninfo_to_dict(url)

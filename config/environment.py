@@ -1,4 +1,4 @@
-"""Reading settings from environment variables. A bad value is refused, never guessed at."""
+"""Reads settings from environment variables. A bad value is an error: nothing is guessed."""
 
 import os
 

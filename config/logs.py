@@ -1,4 +1,4 @@
-"""What a developer reads in the terminal."""
+"""The log messages that a developer reads in the terminal."""
 
 import json
 import logging
@@ -7,12 +7,12 @@ from typing import Any
 
 from django.db import OperationalError
 
-# As orders.events has it, which can't be imported while the settings are read.
+# The same as in orders.events, which can't be imported while the settings are read.
 ORDER_TYPE = "orders"
 
 
 class DatabaseAway(logging.Filter):
-    """Says in one line that a request failed because the database was away, for each that did."""
+    """Replaces the traceback of a request that failed because the database was away by one line."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
@@ -24,10 +24,9 @@ class DatabaseAway(logging.Filter):
 
 
 class OrderEvents(logging.Filter):
-    """Says of which order an event tells, and how long after its change the streams had it.
+    """Adds an event's order to `realtime.delivery`, and the time from the change to the streams.
 
-    “order 12 paid → event 930 → 3 streams, 6 ms”, instead of the topic that `realtime.delivery`
-    names.
+    “order 12 paid → event 930 → 3 streams, 6 ms”: the order replaces the topic.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -37,7 +36,7 @@ class OrderEvents(logging.Filter):
             if len(told) == 1:
                 _, arrow, rest = text.partition(" → ")
                 text = f"order {told[0]['order']} {told[0]['status']}{arrow}{rest}"
-            # Of many that come together, the one that has waited longest.
+            # Of several events that come together, the one that has waited longest.
             changed_at = min(datetime.fromisoformat(data["changed_at"]) for data in told)
             waited = datetime.fromtimestamp(record.created, UTC) - changed_at
             record.msg = f"{text}, {waited / timedelta(milliseconds=1):.0f} ms"
@@ -46,11 +45,11 @@ class OrderEvents(logging.Filter):
 
 
 def _order_in(chunk: bytes) -> dict[str, Any] | None:
-    """What an event says of an order; nothing, if it is another one."""
+    """An event's data about an order; None for another event."""
     lines = chunk.decode().splitlines()
     if f"event: {ORDER_TYPE}" not in lines:
         return None
-    # Anybody who may write to the database may have written it.
+    # Its data may be malformed: any role that may write to the database can insert events.
     try:
         [data] = [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]
         order = json.loads(data)

@@ -1,13 +1,13 @@
-"""How many requests a process works on at a time, and how many may wait for their turn.
+"""Limits how many requests a process works on at a time, and how many wait for their turn.
 
-Under ASGI Django takes a thread, and with it a database connection, for each request that is there:
-a hundred sign-ins at once would be a hundred sessions, and an error for everybody whose own is one
-too many. Here a request waits for its turn with neither, after its body has come: who is slow to
-send it holds up nobody. Who leaves while they wait are not worked on.
+Under ASGI Django uses a thread, and with it a database connection, for each request: a hundred
+sign-ins at once would need a hundred sessions, and fail above max_connections. Here a request waits
+for its turn without either. It takes its turn once its body has arrived, so that a slow client
+holds up nobody. If a client leaves while it waits, its request is dropped.
 
     application = outlive_request(limited(get_asgi_application(), requests=20, sign_ins=2))
 
-Streams don't come this way: they have limits of their own.
+Streams bypass this, because they have limits of their own.
 """
 
 import asyncio
@@ -24,18 +24,18 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 
 SIGN_INS = {"login", "admin:login", "token_obtain_pair"}
-# For so many times as many as are worked on: an answer that comes too late is none.
+# At most so many times as many requests wait as are worked on: more would be answered too late.
 MOST_WAITING = 25
-# Random, so that who is sent away together doesn't come back together.
+# A random time, so that clients rejected together don't return together.
 RETRY_AFTER_SECONDS = (2, 10)
 
 
 class Busy(Exception):
-    """As many wait already as may."""
+    """The queue is full."""
 
 
 class Lane:
-    """at_once: how many are worked on at a time. The others wait, in their order."""
+    """at_once: how many requests are worked on at a time. The others wait in their order."""
 
     def __init__(self, at_once: int) -> None:
         self._turns = asyncio.Semaphore(at_once)
@@ -43,7 +43,7 @@ class Lane:
         self._waiting = 0
 
     async def take_turn(self) -> None:
-        """Raises Busy. To be followed by `end_turn()`."""
+        """Wait for a turn, which `end_turn()` has to end. Raises Busy."""
         if self._turns.locked() and self._waiting >= self._most_waiting:
             raise Busy
         self._waiting += 1
@@ -57,17 +57,17 @@ class Lane:
 
 
 class Turn:
-    """One request's turn. It is taken when the last of its body is received."""
+    """One request's turn. It is taken when the end of its body is received."""
 
     def __init__(self, lane: Lane, receive: Receive) -> None:
         self._lane = lane
         self._receive = receive
         self._is_taken = False
-        # Waits for the client to leave: handed on to whoever receives next.
+        # A receive() that waits for the client to leave. The application's next receive() gets it.
         self._next: asyncio.Task[Message] | None = None
 
     async def receive(self) -> Message:
-        """As the server's own. Raises Busy."""
+        """The server's receive(), which takes the turn after the body. Raises Busy."""
         if self._next is not None:
             return await asyncio.shield(self._next)
         message = await self._receive()
@@ -79,7 +79,7 @@ class Turn:
             await asyncio.wait({taking, self._next}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._is_taken = await _finished(taking)
-        # The client has left, or the turn has come.
+        # Either the client has left or the turn has come.
         return message if self._is_taken else await self._next
 
     async def end(self) -> None:
@@ -91,8 +91,8 @@ class Turn:
 
 
 async def _finished(taking: asyncio.Future[None]) -> bool:
-    """Whether a turn has been taken; if not yet, it is no longer wanted. Raises Busy."""
-    taking.cancel()  # in vain once it is done
+    """Whether the turn has been taken; if not, stop waiting for it. Raises Busy."""
+    taking.cancel()  # has no effect once it is done
     with suppress(asyncio.CancelledError):
         await taking
     return not taking.cancelled()
@@ -102,8 +102,8 @@ def limited(application: Application, *, requests: int, sign_ins: int) -> Applic
     """Wrap Django's ASGI application.
 
     requests: how many requests are worked on at a time.
-    sign_ins: how many of those that check a password, beside the others: each takes a processor
-        for a quarter of a second, by intent.
+    sign_ins: how many more that check a password: each uses a processor for a quarter of a second,
+        because password hashes are slow on purpose.
     """
     ordinary, signing_in = Lane(requests), Lane(sign_ins)
 

@@ -8,7 +8,7 @@ from django.core.management.utils import get_random_secret_key
 
 
 def kept_in(path: Path) -> str:
-    """The key in this file; made, readable by its owner only, if there is none."""
+    """The key in this file. If the file doesn't exist, it is made, readable by its owner only."""
     if not path.exists():
         _make(path)
     return path.read_text()
@@ -20,7 +20,7 @@ def _make(path: Path) -> None:
     try:
         with os.fdopen(descriptor, "w") as file:
             file.write(get_random_secret_key())
-        # The first of two starters wins, and neither ever sees half a key.
+        # If two processes start at once, the first one's key wins, and neither reads half a key.
         os.link(draft, path)
     except FileExistsError:
         pass

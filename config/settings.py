@@ -13,7 +13,7 @@ from csp.constants import NONE, SELF
 from . import database, environment, production, secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-# What running the project makes, and git ignores. Deleting it starts afresh.
+# The files that running the project makes; git ignores them. Deleting them starts afresh.
 LOCAL_DIR = BASE_DIR / ".local"
 
 PRODUCTION = (
@@ -66,12 +66,12 @@ MIDDLEWARE = [
     "axes.middleware.AxesMiddleware",
 ]
 
-# The first refuses whoever has guessed too often, before a password is looked at.
+# The first backend rejects a client after too many wrong passwords, before it checks another one.
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
 ]
-# For each account and address: who guesses from elsewhere must not lock out the account's owner.
+# Counted by account and address: guessing from elsewhere must not lock out the account's owner.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_USERNAME_CALLABLE = "config.sign_in.name"
 AXES_CLIENT_IP_CALLABLE = "config.sign_in.address"
@@ -80,11 +80,11 @@ AXES_COOLOFF_TIME = timedelta(minutes=10)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "config.sign_in.locked_out"
-AXES_DISABLE_ACCESS_LOG = True  # who signs in is nobody's business; only failures are kept
+AXES_DISABLE_ACCESS_LOG = True  # for privacy, only failures are kept
 AXES_VERBOSE = False
 
-# How many requests a process works on at a time: each takes a database connection. And how many
-# sign-ins beside them, which take a processor. See requests_at_once.py.
+# How many requests a process works on at a time, each on a database connection; and how many more
+# sign-ins, each of which uses a processor. See requests_at_once.py.
 REQUESTS_AT_ONCE = environment.number("DJANGO_REQUESTS_AT_ONCE", default=20)
 SIGN_INS_AT_ONCE = environment.number("DJANGO_SIGN_INS_AT_ONCE", default=2)
 
@@ -112,7 +112,7 @@ DATABASES = {
     if DATABASE_URL
     else database.embedded(LOCAL_DIR / "postgres")
 }
-# A standby, from which streams replay what clients missed.
+# A standby, from which streams replay missed events.
 if REPLAY_DATABASE_URL := environment.text("REPLAY_DATABASE_URL"):
     DATABASES["replay"] = {
         **database.from_url(REPLAY_DATABASE_URL),
@@ -133,7 +133,7 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
 
-# What the visitor's browser asks for, or what they have chosen at the foot of a page.
+# The default. A visitor gets their browser's language, or the one chosen at the foot of a page.
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "German"), ("es", "Spanish")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
@@ -153,11 +153,11 @@ if PRODUCTION:
 SECURE_SSL_REDIRECT = environment.flag("DJANGO_SSL_REDIRECT", default=PRODUCTION)
 SESSION_COOKIE_SECURE = PRODUCTION
 CSRF_COOKIE_SECURE = PRODUCTION
-# An hour to begin with: a browser that has seen it can't be told otherwise any sooner.
+# An hour to begin with: a browser that has seen the header keeps to it for that time.
 SECURE_HSTS_SECONDS = environment.number("DJANGO_HSTS_SECONDS", default=3600 if PRODUCTION else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
-# Behind a proxy that ends TLS: the header by which it says so, and which it must set (or remove)
-# on every request, or anyone could claim to come by TLS.
+# Behind a proxy that terminates TLS: the header by which the proxy marks TLS requests. The proxy
+# must set or remove it on every request, or any client could claim to use TLS.
 if proxy_header := environment.text("DJANGO_PROXY_SSL_HEADER"):
     SECURE_PROXY_SSL_HEADER = (f"HTTP_{proxy_header.upper().replace('-', '_')}", "https")
 
@@ -183,7 +183,7 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    # JSON only: the framework's own pages need inline scripts. /api/docs/ is the page to try it.
+    # JSON only, because the framework's own pages need inline scripts. /api/docs/ replaces them.
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.PageNumberPagination",
@@ -192,7 +192,7 @@ REST_FRAMEWORK = {
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=1),
-    # Tokens end with the password they were given for, as sessions do.
+    # A change of password ends tokens, as it ends sessions.
     "CHECK_REVOKE_TOKEN": True,
 }
 SPECTACULAR_SETTINGS = {
@@ -208,8 +208,8 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
-# Where DATABASE_URL leads to PgBouncer in transaction mode, LISTEN needs a direct way, and cursors
-# can't live in a session.
+# If DATABASE_URL leads to PgBouncer in transaction mode, LISTEN needs a direct connection, and
+# server-side cursors don't work.
 REALTIME = {
     "RETENTION": {"default": "90d"},
     "METRICS_TOKEN": environment.text("REALTIME_METRICS_TOKEN") or None,
@@ -235,12 +235,13 @@ LOGGING = {
         "console": {
             "class": "logging.StreamHandler",
             "formatter": "line",
-            # A trace of calls through Django tells a developer nothing that this doesn't.
+            # A traceback through Django would tell a developer nothing more.
             "filters": [] if PRODUCTION else ["database_away"],
         }
     },
-    # Warnings of everything, `realtime` among it. No level here: `daphne -v` sets its own.
+    # Warnings of all packages, including `realtime`. No level here, because `daphne -v` sets its
+    # own.
     "root": {"handlers": ["console"]},
-    # Without its own handler, which is silent unless DEBUG is on: errors have to be seen.
+    # Replaces Django's own handler, which is silent unless DEBUG is on.
     "loggers": {"django": {"level": "INFO"}, "axes": {"level": "WARNING"}},
 }

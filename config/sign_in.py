@@ -1,6 +1,6 @@
-"""Guessing passwords takes for ever: after some wrong ones the door stays shut for a while.
+"""Throttles the guessing of passwords: after some wrong ones an account is locked for a while.
 
-django-axes counts them, for the sign-in page, the admin's and the API's tokens alike.
+django-axes counts them, on the sign-in page, in the admin and for the API's tokens alike.
 """
 
 from ipaddress import ip_address, ip_network
@@ -11,21 +11,21 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-# The columns that django-axes has for what it counts by; what is longer would be a 500.
+# The length of django-axes's columns: a longer name would cause a 500.
 LONGEST_NAME = 255
 
 
 def name(request: Any, credentials: dict[str, Any] | None) -> str | None:
-    """By which name somebody tries to sign in, as far as it may be an account's."""
+    """The name of a sign-in attempt, cut to LONGEST_NAME."""
     given = credentials or getattr(request, "data", request.POST)
     found = given.get("username")
     return None if found is None else str(found)[:LONGEST_NAME]
 
 
 def address(request: HttpRequest) -> str | None:
-    """From where; None: nobody knows, or a proxy has passed on something else.
+    """The client's address; None: unknown, or a proxy has passed on something else.
 
-    An IPv6 address stands for its network of 64 bits, which one customer of a provider has.
+    An IPv6 address stands for its /64 network, because a provider gives one to each customer.
     """
     try:
         ip = ip_address(request.META.get("REMOTE_ADDR", ""))
@@ -39,10 +39,10 @@ def address(request: HttpRequest) -> str | None:
 
 
 def locked_out(request: HttpRequest, *about: Any) -> HttpResponse:
-    """What is answered instead: 429 (RFC 6585), as a page or as JSON like the rest of the API."""
+    """The response to a locked-out client: 429 (RFC 6585), as a page or, in the API, as JSON."""
     cool_off = settings.AXES_COOLOFF_TIME
     headers = {"Retry-After": str(int(cool_off.total_seconds())), "Cache-Control": "no-store"}
-    # By the address, for under ASGI django-axes doesn't give the response that it replaces.
+    # Told by the URL, because under ASGI django-axes doesn't pass on the response that it replaces.
     if request.resolver_match.view_name == "token_obtain_pair":
         detail = _("Too many wrong passwords for this account. Try again later.")
         return JsonResponse({"detail": detail}, status=429, headers=headers)
@@ -54,9 +54,9 @@ def locked_out(request: HttpRequest, *about: Any) -> HttpResponse:
 
 
 def tell_django(request: Any, **kwargs: Any) -> None:
-    """django-axes notes on the request that it is locked out, and its middleware looks there.
+    """Copy django-axes's mark of a lock-out to the request that its middleware sees.
 
-    The REST framework signs in with a request of its own, around the one that middleware sees.
+    The REST framework signs in with a request object of its own, which wraps that request.
     """
     if (inner := getattr(request, "_request", None)) is not None:
         inner.axes_locked_out = True

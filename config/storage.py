@@ -1,4 +1,4 @@
-"""Static files as production has them: each under a name that changes with it, and compressed."""
+"""Static files for production: each with a hash of its content in its name, and compressed."""
 
 import gzip
 from collections.abc import Iterator
@@ -7,17 +7,17 @@ from typing import Any
 
 from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
 
-# What shrinks; pictures and fonts are compressed already.
+# The types of files worth compressing; pictures and fonts are compressed already.
 COMPRESSED = {".css", ".js", ".json", ".map", ".svg", ".txt"}
-# Below that, the answer's headers are most of it.
+# Smaller files aren't compressed: the response's headers are longer than they are.
 LEAST_BYTES = 500
 
 
 class HashedStaticFiles(ManifestStaticFilesStorage):
-    """Also what a module imports has its hashed name, so that all of it may be cached for ever.
+    """Changes the imports of modules to hashed names as well, so that all can be cached for ever.
 
-    Beside each hashed file lies one that ends in `.gz`, for a server that sends it to whoever takes
-    it: Nginx with `gzip_static on`.
+    Beside each hashed file it writes one that ends in `.gz`, for servers such as nginx with
+    `gzip_static on`.
     """
 
     support_js_module_import_aggregation = True
@@ -34,7 +34,7 @@ class HashedStaticFiles(ManifestStaticFilesStorage):
 
 
 def compress(path: Path) -> None:
-    """Write the file once more, compressed, beside itself; the same bytes each time."""
+    """Write a compressed copy beside the file, with the same bytes each time."""
     if path.suffix not in COMPRESSED:
         return
     content = path.read_bytes()

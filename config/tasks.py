@@ -9,12 +9,12 @@ from django_tasks_db.management.commands.db_worker import Worker
 logger = logging.getLogger("config")
 
 LOOK_EVERY_SECONDS = 0.5
-# After the database was away.
+# How long to wait after the database was away.
 AGAIN_AFTER_SECONDS = 1.0
 
 
 def work_for_ever() -> None:
-    """Work on tasks as they come, in the thread that calls it, also after the database was away."""
+    """Work on tasks in the calling thread, for ever. If the database is away, try again later."""
     while True:
         try:
             _worker().run()

@@ -1,4 +1,4 @@
-"""The way in, and out."""
+"""Signing in and out."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from .demo import accounts
 
 
 class SignInView(LoginView):
-    """Django's, which offers the demo accounts with one click while the site is for trying out."""
+    """Django's login, which offers the demo accounts by one click on a site for trying out."""
 
     redirect_authenticated_user = True
 
@@ -28,7 +28,7 @@ class SignInView(LoginView):
 
 
 class SignOutView(LogoutView):
-    """Django's, after which the browser has kept no page: “Back” is not to show whose it was."""
+    """Django's logout, which clears the browser's cache: “Back” shows no private page."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         response = super().dispatch(request, *args, **kwargs)

@@ -17,7 +17,7 @@ from .exceptions import InvalidTransition
 from .models import Order
 from .status import Status
 
-# Enough to find them; a selection can be every order of the shop.
+# How many skipped orders a message names: a selection may be all orders of the shop.
 SKIPPED_SHOWN = 10
 
 
@@ -45,7 +45,7 @@ class OrderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # can't be subscr
     actions = ["mark_as_paid", "mark_as_shipped", "mark_as_delivered", "cancel"]
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
-        # As the user model calls them: there are those without a `username`.
+        # By the user model's own field names: not every model has a `username`.
         user = get_user_model()
         names = dict.fromkeys([user.USERNAME_FIELD, user.get_email_field_name()])
         existing = {field.name for field in user._meta.get_fields()}
@@ -56,7 +56,7 @@ class OrderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # can't be subscr
         return fields if obj is None else (*fields, "total", "status", "placed_at")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Order | None = None) -> list[str]:
-        # Its customer has been told of the order: it can't become somebody else's afterwards.
+        # The customer has been notified of the order, so it can't be given to another one.
         return ["total", "placed_at"] if obj is None else ["customer", "total", "placed_at"]
 
     @admin.display(description=_("total"), ordering=F("quantity") * F("unit_price"))
@@ -67,7 +67,7 @@ class OrderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # can't be subscr
         try:
             return super().changeform_view(request, *args, **kwargs)
         except InvalidTransition as error:
-            # Somebody else moved the order between this form's validation and its save.
+            # Another user moved the order between this form's validation and its save.
             self.message_user(request, str(error), messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
 
@@ -88,14 +88,14 @@ class OrderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # can't be subscr
         self._move(request, queryset, Status.CANCELLED)
 
     def _move(self, request: HttpRequest, queryset: QuerySet[Order], status: Status) -> None:
-        """Move all of the selection that can be moved, and say why the others were skipped."""
-        # The numbers first: the filters of the list would drop an order that changes meanwhile
-        # without a word, and its joins and DISTINCT can't be locked.
+        """Move all selected orders that can be moved, and say why the others were skipped."""
+        # The keys first: the list's filters would silently drop an order that changes meanwhile,
+        # and a query with its joins and DISTINCT can't lock rows.
         selected = list(queryset.values_list("pk", flat=True))
         moved = 0
         skipped: dict[str, list[int]] = defaultdict(list)
         with transaction.atomic(using=router.db_for_write(Order)):
-            # In one order for everybody, so that two selections that overlap can't deadlock.
+            # Always locked in the same order, so that overlapping selections can't deadlock.
             for order in Order.objects.filter(pk__in=selected).order_by("pk").select_for_update():
                 if order.status == status:
                     reason = gettext("Already “%(status)s”.") % {"status": status.label}

@@ -1,4 +1,4 @@
-"""The staff's board: everybody's orders, the newest first, and what they come to."""
+"""The staff's board: everybody's orders, the newest first, with counts and a chart."""
 
 import math
 from collections.abc import Iterator
@@ -23,21 +23,21 @@ from .status import Status
 from .wording import WORDS, OfStatus
 
 KEPT = 50
-# Counting goes no further: a shop has millions of orders that are delivered.
+# Counting stops here: a shop has millions of delivered orders.
 MOST_COUNTED = 9_999
 MINUTES = 60
-# One order in an hour is no peak: until there are so many in a minute, the scale ends here.
+# The chart's scale is at least this many orders a minute, so that one order isn't a peak.
 LEAST_SCALE = 5
 LEAST_HEIGHT = 2
-# So many times as high as the usual minute, a bar is cut.
+# A bar that is more than this many times as high as a usual minute is cut.
 OUTLIER = 3
 
 
 @dataclass(frozen=True)
 class Filter:
-    """Which orders the board shows. Empty: whichever.
+    """Selects the orders that the board shows. An empty field selects all.
 
-    `matches()` in static/orders/board_state.js asks the same of an event.
+    `matches()` in static/orders/board_state.js applies the same filter to an event.
     """
 
     status: str = ""
@@ -46,12 +46,13 @@ class Filter:
     product: str = ""
 
     def orders(self) -> QuerySet[Order]:
-        """Those of the customer and the product, whatever their status is."""
+        """The orders of the customer and the product, in any status."""
         orders = Order.objects.all()
         if self.customer:
             users = get_user_model().objects
             name = {f"{users.model.USERNAME_FIELD}__icontains": self.customer}
-            # Apart, so that the few customers are found first, and then their orders by an index.
+            # A subquery, so that PostgreSQL finds the few customers first, then their orders by
+            # index.
             orders = orders.filter(customer__in=users.filter(**name).values("pk"))
         if self.product:
             orders = orders.filter(product__icontains=self.product)
@@ -74,8 +75,8 @@ NEXT_STEPS: dict[str, NextStep] = {
 class Row(OfStatus):
     """One order, as templates/orders/board_row.html shows it.
 
-    It is made of what an event of the order says, so that a row rendered here and one that the
-    script fills in are the same. Without its data it is the form that the script fills in.
+    It is made from the data of the order's event, so that a row rendered here and one filled in by
+    the script are the same. Without data it is the blank that the script fills in.
     """
 
     status: str
@@ -103,7 +104,7 @@ class Row(OfStatus):
 
     @property
     def next_step(self) -> NextStep | None:
-        """What the shop does with the order next; nothing, if it is through."""
+        """The shop's next action for the order; None if there is none."""
         return NEXT_STEPS.get(self.status)
 
     @property
@@ -113,7 +114,7 @@ class Row(OfStatus):
 
 @dataclass(frozen=True)
 class StatusCount:
-    """How many orders there are of a status; of all of them, if it is empty."""
+    """How many orders have a status; how many there are in all, if it is empty."""
 
     status: str
     label: str | Promise
@@ -132,7 +133,7 @@ class Minute:
 
 
 class Bar(NamedTuple):
-    """One minute of the chart, in whole numbers: no language of the page writes a comma."""
+    """One minute of the chart, in whole numbers, which no language writes with a comma."""
 
     minute: Minute
     minutes_ago: int
@@ -168,7 +169,7 @@ class Pace:
     def scale(self) -> int:
         """How many orders a bar of full height stands for: 5, 10, 20, 50, 100 …
 
-        One minute that is far above all others doesn't flatten them: its bar is cut.
+        A minute far above all others doesn't flatten them, because its bar is cut.
         """
         counts = [minute.orders for minute in self.minutes if minute.orders]
         if not counts:
@@ -177,7 +178,7 @@ class Pace:
 
     @property
     def half(self) -> int | None:
-        """What the tick in the middle says; nothing, where it would be no whole number."""
+        """The label of the tick in the middle; None if it would be no whole number."""
         return None if self.scale % 2 else self.scale // 2
 
     @property
@@ -187,7 +188,7 @@ class Pace:
     def bars(self) -> Iterator[Bar]:
         for index, minute in enumerate(self.minutes):
             if minute.orders:
-                # However many there are in another minute, a single one can be seen.
+                # A single order stays visible beside a minute with many.
                 height = max(LEAST_HEIGHT, self.height * minute.orders // self.scale)
                 height = min(height, self.height)
                 yield Bar(
@@ -204,7 +205,7 @@ class Pace:
 
 @dataclass(frozen=True)
 class Summary:
-    """What the orders of a filter come to, whichever status it asks for."""
+    """Counts and chart for the orders of a filter, regardless of the filter's status."""
 
     counts: list[StatusCount]  # the first of all, then of each status
     pace: Pace
@@ -212,12 +213,12 @@ class Summary:
 
 @dataclass(frozen=True)
 class Board:
-    """The board at one moment: all that the stream says after `cursor` is yet to come."""
+    """The board at one moment: the stream goes on after `cursor`."""
 
     cursor: realtime.Cursor
     rows: list[Row]  # the newest first
-    newest: Row | None  # the list holds what was placed before this one
-    oldest: Row | None  # the last of the list, if there are older ones
+    newest: Row | None  # the list begins with the orders placed before this one
+    oldest: Row | None  # the last order of the list, if there are older ones
     summary: Summary
 
     kept = KEPT
@@ -227,14 +228,14 @@ class Board:
 
 def board_snapshot(shown: Filter, before: Order | None = None) -> Board:
     """A page of the board: the newest orders, or those placed before one of them."""
-    # The cursor is read first. What is committed between this and the list is in both, the list
-    # and the stream; an event tells an order as it is, so that it may well come again.
+    # The cursor is read first. A change that is committed before the list is read is then in both
+    # the list and the stream, which does no harm: an event has the order's whole state.
     cursor = realtime.current_cursor(STREAM)
     orders = shown.orders().select_related("customer").order_by("-placed_at", "-pk")
     if shown.status:
         orders = orders.filter(status=shown.status)
     if before is not None:
-        # Said so that the index on both has a place to begin at.
+        # Redundant, but it gives the index on both columns a place to begin.
         orders = orders.filter(placed_at__lte=before.placed_at)
         orders = orders.exclude(placed_at=before.placed_at, pk__gte=before.pk)
     rows = [Row.from_order(order) for order in orders[: KEPT + 1]]
@@ -252,7 +253,7 @@ def summary(shown: Filter) -> Summary:
 
 
 def _counts(orders: QuerySet[Order]) -> list[StatusCount]:
-    """One short query for each status: in one for all, counting could not stop."""
+    """One short query for each status: a single query for all could not stop counting early."""
     counts = [
         StatusCount(status, WORDS[status].label, _count(orders.filter(status=status)))
         for status in Status
@@ -261,7 +262,7 @@ def _counts(orders: QuerySet[Order]) -> list[StatusCount]:
 
 
 def _count(orders: QuerySet[Order]) -> int:
-    """Counted no further than one above MOST_COUNTED."""
+    """The number of orders, counted up to one above MOST_COUNTED."""
     return orders[: MOST_COUNTED + 1].count()
 
 

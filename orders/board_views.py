@@ -1,4 +1,4 @@
-"""The staff's board, and what its script asks for again and again."""
+"""The views of the staff's board, and of the parts that its script fetches repeatedly."""
 
 from django import forms
 from django.contrib.auth.decorators import login_required
@@ -33,7 +33,7 @@ class BoardForm(forms.Form):
     product = forms.CharField(
         required=False, max_length=200, label=_("Product"), help_text=ANY_PART
     )
-    # Given by the link to older ones, and left out by the form: a new search begins at the newest.
+    # Only the link to older orders has it; without it a new search begins with the newest.
     before = forms.ModelChoiceField(
         Order.objects.select_related("customer"),
         required=False,
@@ -67,8 +67,8 @@ def orders_board(request: HttpRequest) -> HttpResponse:
 def order_move(request: HttpRequest, pk: int) -> HttpResponse:
     """Move an order on to its next status, from its row of the board.
 
-    204 for the script, which is told by the stream; a form is led back to where it stood. 409 with
-    the reason, if the order can't go there: somebody else may have moved it meanwhile.
+    The script gets a 204, and the result by the stream; a form is redirected to its page. 409 with
+    the reason, if the order can't get that status: another user may have moved it meanwhile.
     """
     order = get_object_or_404(Order, pk=pk)
     order.status = request.POST.get("status", "")

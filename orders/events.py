@@ -1,13 +1,13 @@
-"""What the shop publishes, by name: in the site's one stream, beside what the bell tells."""
+"""The types of the shop's events. They share the site's one stream with the bell's events."""
 
 from datetime import UTC, datetime
 
 STREAM = "default"
-# An order was placed or moved on; an order was deleted; an import or export has come further.
+# An order was placed or moved on; an order was deleted; an import or export has progressed.
 ORDER_TYPE = "orders"
 DELETED_TYPE = "order-deleted"
 TRANSFER_TYPE = "transfer"
-# Of whomever these are, the staff are told of them.
+# The staff may follow these types for all users.
 SHOP_TYPES = (ORDER_TYPE, DELETED_TYPE, TRANSFER_TYPE)
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong with an order, in the words of who has to mend it."""
+"""The errors that this app raises."""
 
 
 class OrderError(Exception):
@@ -6,7 +6,7 @@ class OrderError(Exception):
 
 
 class InvalidTransition(OrderError, ValueError):
-    """The order can't go from the status it has to the one asked for, so nothing was saved."""
+    """The order can't change from its status to the requested one, so nothing was saved."""
 
 
 class UnpublishedChange(OrderError, TypeError):

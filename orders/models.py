@@ -43,12 +43,12 @@ def alters_data(method: Method) -> Method:
 
 
 class OrderQuerySet(models.QuerySet["Order"]):
-    """Lets no status into the table without its event: Django's bulk methods send no signals."""
+    """Prevents a change of status without its event: Django's bulk methods send no signals."""
 
     def visible_to(self, user: AbstractUser | AnonymousUser) -> "OrderQuerySet":
-        """A customer's own; everybody's to those of the staff who may see orders.
+        """The orders that a user may see: their own; everybody's for staff who may view orders.
 
-        As in the admin, who may change orders may also see them.
+        As in the admin, the permission to change orders includes that to view them.
         """
         if user.has_perm("orders.view_order") or user.has_perm("orders.change_order"):
             return self
@@ -82,7 +82,7 @@ class OrderQuerySet(models.QuerySet["Order"]):
 
     @alters_data
     def update(self, **values: Any) -> int:
-        """Refuses the status; bulk_update() writes through this method too."""
+        """Refuses to change the status; bulk_update() also calls this method."""
         if "status" in values:
             raise UnpublishedChange(
                 "update() and bulk_update() can't change the status of orders: no event would be "
@@ -100,7 +100,7 @@ class OrderQuerySet(models.QuerySet["Order"]):
 class Order(models.Model):
     """One product, ordered by one customer.
 
-    Its placing, each change of status and its deletion are events.
+    Events are published when it is placed, when its status changes and when it is deleted.
     """
 
     Status = Status
@@ -127,7 +127,7 @@ class Order(models.Model):
 
     objects = OrderQuerySet.as_manager()
 
-    # Whether the save() that is under way changes the status: what post_save has to know.
+    # Whether the present save() changes the status, for the receiver of post_save.
     status_changes = False
 
     class Meta:
@@ -181,8 +181,8 @@ class Order(models.Model):
         if update_fields is not None:
             update_fields = frozenset(update_fields)
         outer = self.status_changes
-        # post_save is sent after Django's own transaction: without this one, an order could be
-        # committed and its event not.
+        # Django sends post_save after its own transaction: without this one, an order could be
+        # committed without its event.
         with transaction.atomic(using=using):
             try:
                 self.status_changes = self._check_status(using, update_fields)
@@ -202,11 +202,11 @@ class Order(models.Model):
 
     @property
     def changed_at(self) -> datetime:
-        """When the order came to the status it has."""
+        """When the order got its present status."""
         return self.status_changed_at or self.placed_at
 
     def event_data(self) -> dict[str, Any]:
-        """What an event says of the order: as it is now, in JSON's own types."""
+        """The data of an event about the order as it is now, in JSON's own types."""
         return {
             "order": self.pk,
             "status": self.status,
@@ -221,19 +221,19 @@ class Order(models.Model):
 
     @alters_data
     def publish(self, using: str) -> None:
-        """Publish what a save() that is under way has made of the order.
+        """Publish the order as the present save() has written it.
 
-        using: the alias of the database that it is saved to, in a transaction.
+        using: the alias of the database where it is saved, in an open transaction.
         """
         if self._is_as_saved:
             publish_orders([self], using)
         else:
-            # This instance may hold a price not yet rounded, or a field changed in memory and left
-            # out of `update_fields`.
+            # Read the row again: this instance may have a price that isn't rounded yet, or a
+            # changed field that `update_fields` leaves out.
             Order.objects.using(using).filter(pk=self.pk).publish()
 
     def notice(self) -> Notice:
-        """What the customer's bell tells of the order as it is now."""
+        """The customer's notification about the order as it is now."""
         return Notice(
             self.customer,
             f"orders.{self.status}",
@@ -244,7 +244,7 @@ class Order(models.Model):
 
     @alters_data
     def publish_deletion(self, using: str) -> None:
-        """Tell the pages that show this order that it is gone, in the transaction that deletes it.
+        """Publish that this order is gone, in the transaction that deletes it.
 
         using: the alias of the database that it is deleted from.
         """
@@ -260,9 +260,9 @@ class Order(models.Model):
 
     @property
     def _is_as_saved(self) -> bool:
-        """Whether an order just inserted is what its row is, so that it need not be read again.
+        """Whether a new order equals its inserted row, so that the row need not be read again.
 
-        It is if each value is of the type that comes out of the column, and needed no rounding.
+        It does if each value has the type that the column returns, and needed no rounding.
         """
         return (
             type(self.pk) is int
@@ -283,16 +283,16 @@ class Order(models.Model):
             raise ValidationError({"status": str(error)}) from error
 
     def _check_status(self, using: str, update_fields: frozenset[str] | None) -> bool:
-        """Lock the row, check the transition against it, and tell whether the status changes.
+        """Lock the row, check the transition, and return whether the status changes.
 
-        Notes when it did.
+        If it does, the time of the change is set.
         """
         if update_fields is not None and "status" not in update_fields:
             return False
         if "status" in self.get_deferred_fields():  # not loaded, so Django won't write it
             return False
-        # The row, not what this instance remembers: of two who change an order at once, the
-        # second waits here and then meets what the first has done.
+        # The row's status, not this instance's: of two users who change an order at once, the
+        # second waits here and then sees the first one's change.
         before = self._status_in_table(using, lock=True)
         check_transition(before, self.status)
         if before is not None and before != self.status:
@@ -310,11 +310,11 @@ class Order(models.Model):
 
 
 def publish_orders(orders: Iterable[Order], using: str) -> None:
-    """Publish an event for each of these orders, and tell their customers, in the open transaction.
+    """Publish each order's event and notify its customer, in the open transaction.
 
-    Two events, for pages that show orders and for the bell, and one statement.
+    Each order has two events, one for pages and one for the bell, all in one statement.
 
-    orders: with what their rows hold.
+    orders: instances with the same values as their rows.
     """
     messages = []
     for order in orders:

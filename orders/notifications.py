@@ -1,4 +1,4 @@
-"""What the bell tells a customer of their orders: each status is a kind of notification."""
+"""The customer's notifications about orders: each status is a kind of notification."""
 
 from django.utils.translation import gettext_lazy as _
 

@@ -1,4 +1,4 @@
-"""The customer's page: their orders, and what they can order."""
+"""The customer's page: their orders, and offers to order from."""
 
 from decimal import Decimal
 from typing import NamedTuple, cast
@@ -24,7 +24,7 @@ SHOWN = 20
 
 
 class Offer(NamedTuple):
-    """What can be ordered with one click."""
+    """A product that can be ordered with one click."""
 
     product: str | Promise
     unit_price: Decimal
@@ -52,8 +52,8 @@ class Card(NamedTuple):
 @keep_for_back
 def home(request: HttpRequest) -> HttpResponse:
     if not request.user.is_authenticated:
-        return redirect("login")  # without `next`: it knows best where somebody begins
-    # The cursor first: what the stream says after it may be shown already, but is never missing.
+        return redirect("login")  # without `next`, because the login decides by the user's role
+    # The cursor comes first: a change after it may be shown twice, but is never missing.
     cursor = realtime.current_cursor(STREAM)
     orders = list(Order.objects.filter(customer=request.user)[: SHOWN + 1])
     context = {
@@ -68,7 +68,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def place(request: HttpRequest) -> HttpResponse:
-    """Order one of an offer, at its price. 204 for the script, which is told by the stream."""
+    """Order one of an offer, at its price. The script gets a 204, and the order by the stream."""
     offer = OFFERS.get(request.POST.get("offer", ""))
     if offer is None:
         return HttpResponse(status=400)

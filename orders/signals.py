@@ -1,4 +1,4 @@
-"""What is done to an order is published: connected in `OrdersConfig.ready()`."""
+"""Signal receivers that publish changes of orders. `OrdersConfig.ready()` connects them."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ def publish_order(
 ) -> None:
     """Publish one event for each placing and each change of status, and for nothing else.
 
-    raw: a fixture is loaded; it restores what has been told already.
+    raw: a fixture is being loaded, whose orders have had their events already.
     """
     if raw or not (created or instance.status_changes):
         return
@@ -18,5 +18,5 @@ def publish_order(
 
 
 def publish_deletion(sender: type[Order], instance: Order, using: str, **kwargs: Any) -> None:
-    """Publish one event for each order that is deleted, by whatever way Django deletes it."""
+    """Publish one event for each deleted order, however Django deletes it."""
     instance.publish_deletion(using)

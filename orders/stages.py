@@ -1,4 +1,4 @@
-"""Where an order stands on its way, as its customer sees it at a glance."""
+"""The stages of an order, which show its customer at a glance how far it is."""
 
 from typing import NamedTuple
 
@@ -9,12 +9,12 @@ from .status import Status
 from .wording import WORDS
 
 WAY = (Status.PLACED, Status.PAID, Status.SHIPPED, Status.DELIVERED)
-# A cancelled order has no way ahead of it.
+# A cancelled order has no further stages.
 CANCELLED_WAY = (Status.PLACED, Status.CANCELLED)
 
 
 class Stage(NamedTuple):
-    """One stage of the way."""
+    """One stage of an order."""
 
     status: Status
     label: str | Promise
@@ -23,7 +23,7 @@ class Stage(NamedTuple):
 
 
 def stages(order: Order) -> list[Stage]:
-    """The whole way of this order, what lies ahead included."""
+    """All stages of this order, including those to come."""
     way = CANCELLED_WAY if order.status == Status.CANCELLED else WAY
     reached = way.index(Status(order.status))
     return [

@@ -1,4 +1,4 @@
-"""Where an order stands, and where it can go from there."""
+"""The statuses of an order, and the changes that are allowed between them."""
 
 from django.db import models
 from django.utils.translation import gettext
@@ -16,7 +16,7 @@ class Status(models.TextChoices):
 
     @property
     def next(self) -> tuple["Status", ...]:
-        """What can follow; nothing, if this status is final."""
+        """The statuses that can follow; none if this one is final."""
         return NEXT[self]
 
 

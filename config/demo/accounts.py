@@ -1,4 +1,4 @@
-"""The demo accounts: whom a newcomer signs in as, and what must never reach production."""
+"""The demo accounts, for a newcomer to sign in. They must never reach production."""
 
 from functools import cache
 from typing import NamedTuple
@@ -11,7 +11,7 @@ PASSWORD = "demo"
 
 
 def is_on() -> bool:
-    """Whether this site is for trying out, and for nothing else."""
+    """Whether this site is only for trying out."""
     return settings.DEBUG and not settings.PRODUCTION
 
 
@@ -29,7 +29,7 @@ ACCOUNTS = [
 
 
 def create_accounts() -> list[str]:
-    """Create those that don't exist yet; the names of the new ones."""
+    """Create the demo accounts that don't exist yet; returns their names."""
     users = get_user_model().objects
     created = []
     for account in ACCOUNTS:
@@ -41,13 +41,13 @@ def create_accounts() -> list[str]:
 
 
 def accounts_text() -> str:
-    """The accounts, for someone who has just started the site."""
+    """A text that lists the accounts for someone who has just started the site."""
     lines = [f"    {account.username:<10}{account.description}" for account in ACCOUNTS]
     return "\n".join([f"  Sign in with the password {PASSWORD} as", *lines])
 
 
 def accounts_to_try() -> list[Account]:
-    """Those that anybody may sign in as by one click: none, unless the site is for trying out."""
+    """The accounts that anybody may sign in as by one click; none on a site in production."""
     if not is_on():
         return []
     left = accounts_left()
@@ -55,9 +55,9 @@ def accounts_to_try() -> list[Account]:
 
 
 def accounts_left() -> list[str]:
-    """Names of those with which anyone who has read the README could sign in.
+    """The names of the accounts with which anyone who has read the README could sign in.
 
-    Somebody else may well be called Alice: only the password makes it a demo account.
+    Another user may be called Alice, too: only the password makes an account a demo account.
     """
     names = [account.username for account in ACCOUNTS]
     users = get_user_model().objects.filter(username__in=names, is_active=True).order_by("pk")

@@ -1,4 +1,4 @@
-"""What the demo breaks: each of it heals by itself, and nothing is lost meanwhile."""
+"""The faults that the demo causes. Each heals by itself, and nothing is lost meanwhile."""
 
 import os
 import sys
@@ -11,14 +11,14 @@ from django.db import connection
 from config.database import EMBEDDED_ENGINE
 
 STOPPED_SECONDS = 5
-# So long the answer to the request that asked for it has to leave the server.
+# The answer to the request has this much time to leave the server before the restart.
 RESTART_AFTER_SECONDS = 0.3
 
 
 def end_sessions() -> int:
-    """End all sessions that this site has open to its database, but this one; how many there were.
+    """End all other database sessions of this site; returns how many there were.
 
-    The hub's LISTEN, its pool and each thread's own are among them.
+    They include the hub's LISTEN session, its pool, and the session of each thread.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -30,13 +30,13 @@ def end_sessions() -> int:
 
 
 def can_stop_database() -> bool:
-    """Whether the database is this checkout's own, and nobody else's."""
+    """Whether the database belongs to this checkout alone."""
     return settings.DATABASES["default"]["ENGINE"] == EMBEDDED_ENGINE
 
 
 def stop_database() -> None:
-    """Stop the embedded PostgreSQL, and let nobody start it for some seconds."""
-    # Only where it is installed: with DATABASE_URL, nothing of it is imported.
+    """Stop the embedded PostgreSQL, and prevent its start for some seconds."""
+    # Imported here, because with DATABASE_URL the embedded server need not be installed.
     from realtime.postgres.embedded.server import server_in
 
     server = server_in(settings.DATABASES["default"]["FOLDER"])
@@ -46,7 +46,7 @@ def stop_database() -> None:
 
 
 def restart_server() -> None:
-    """Replace this process by a new one of the same command, without a farewell to anybody."""
+    """Replace this process by a new one of the same command, without closing its streams."""
     threading.Thread(target=_replace, name="demo-restart", daemon=True).start()
 
 

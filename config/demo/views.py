@@ -35,7 +35,7 @@ View = Callable[..., HttpResponseBase]
 
 
 def in_development(view: View) -> View:
-    """404 wherever the site is for more than trying out."""
+    """Answers 404 unless the site is only for trying out."""
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -47,13 +47,13 @@ def in_development(view: View) -> View:
 
 
 def as_alice(view: View) -> View:
-    """For Alice's page only: 403 to everybody else. Without the script, the page is the answer."""
+    """For Alice's page only: others get a 403. Without the script, the answer is the page."""
 
     @in_development
     @require_POST
     @wraps(view)
     def guarded(request: HttpRequest) -> HttpResponseBase:
-        # A button pressed before the page's script has come sends its form as forms are sent.
+        # A button that is pressed before the script has loaded submits its form in the usual way.
         wanted = request.get_preferred_type(["application/json", "text/html"])
         page_is_next = wanted == "text/html"
         if request.user.get_username() != CUSTOMER:
@@ -66,7 +66,7 @@ def as_alice(view: View) -> View:
 
 
 class CursorForm(forms.Form):
-    """Where the page's own count begins."""
+    """The position at which the page's own count begins."""
 
     after = forms.IntegerField(min_value=0)
 
@@ -75,7 +75,7 @@ class CursorForm(forms.Form):
 @require_GET
 @never_cache
 def demo(request: HttpRequest) -> HttpResponse:
-    """The page. Who isn't signed in is Alice from now on, whose password everybody knows."""
+    """The page. It signs an anonymous visitor in as Alice, whose password is public."""
     alice = get_user_model().objects.filter(username=CUSTOMER, is_active=True).first()
     if alice is None:
         context = {"command": "manage.py demo_accounts"}
@@ -84,7 +84,7 @@ def demo(request: HttpRequest) -> HttpResponse:
         login(request, alice, backend=BACKEND)
     if request.user != alice:
         return render(request, "demo/somebody_else.html")
-    # The cursor first: what the stream says after it is what this page counts.
+    # The cursor comes first: the page counts the events that the stream sends after it.
     cursor = current_cursor(STREAM)
     context = {
         "cursor": cursor,
@@ -114,7 +114,7 @@ def order(request: HttpRequest) -> JsonResponse:
 
 @as_alice
 def ship(request: HttpRequest) -> JsonResponse:
-    """Bring Alice's newest order that is still here on its way: it is paid and shipped at once."""
+    """Move Alice's newest order that isn't shipped yet on: it is paid and shipped at once."""
     done = []
     with transaction.atomic():
         waiting = Order.objects.filter(customer=request.user)
@@ -140,14 +140,14 @@ def rush(request: HttpRequest) -> JsonResponse:
 def published(request: HttpRequest) -> JsonResponse:
     """How many events of Alice's orders the log holds after a position, numbered or not yet.
 
-    What is committed counts, whether any server has seen it or not: what the page has not been
-    told of these is lost, until it comes. With the time of this clock, in milliseconds.
+    Committed events count, whether a server has seen them or not. Those that the page hasn't
+    received count as lost until they arrive. Returns also the time of this clock, in milliseconds.
     """
     form = CursorForm(request.GET)
     if request.user.get_username() != CUSTOMER or not form.is_valid():
         return JsonResponse({}, status=403)
     told = {"stream": STREAM, "topic": topic_of(request.user), "type": ORDER_TYPE}
-    # In one statement: an event that is numbered meanwhile is counted once.
+    # In one statement, so that an event that is numbered meanwhile is counted once.
     waiting = OutboxEvent.objects.filter(**told).values("type")
     numbered = Event.objects.filter(**told, position__gt=form.cleaned_data["after"]).values("type")
     return JsonResponse({"published": waiting.union(numbered, all=True).count(), "now": _now()})
@@ -182,7 +182,7 @@ def _an_order(customer: AbstractBaseUser) -> Order:
 
 
 def _done(changes: list[tuple[int, str]]) -> JsonResponse:
-    """What was committed just now: each order, and the status that it came to."""
+    """The answer about committed changes: each order and its new status."""
     return JsonResponse({"committed_at": _now(), "changes": changes})
 
 

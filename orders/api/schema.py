@@ -1,4 +1,4 @@
-"""What the API's schema says of the event stream, which is no view of the REST framework."""
+"""Adds the event stream to the API's schema, because it is no view of the REST framework."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from orders.status import Status
 
-CURSOR = "The position (`id`) of the last event received: all that came after it is sent first."
+CURSOR = "The `id` of the last event received: the events after it are sent first."
 
 
 def _string(**more: Any) -> dict[str, Any]:
@@ -21,8 +21,8 @@ EVENT_STREAM = {
         "`event: orders`, `id:` the position, `data:` an OrderEvent. Events that begin with "
         "`bell.` are for the user's bell. An `event: reset` means that the position asked for "
         "can't be honoured: load the list again. An `event: heartbeat` without data shows that the "
-        "stream lives. It doesn't end (but with `follow=no`), so this page can't show it; use "
-        "EventSource or `curl -N`."
+        "stream is alive. The stream doesn't end, except with `follow=no`, so this page can't show "
+        "it: use EventSource or `curl -N`."
     ),
     "tags": ["orders"],
     "security": [{"jwtAuth": []}, {"cookieAuth": []}],
@@ -30,13 +30,13 @@ EVENT_STREAM = {
         {
             "name": "scope",
             "in": "query",
-            "description": "Whose orders; `all` needs the permission `orders.view_order`.",
+            "description": "`all` for everybody's orders needs the permission `orders.view_order`.",
             "schema": _string(enum=["own", "all"], default="own"),
         },
         {
             "name": "topics",
             "in": "query",
-            "description": "What has to be allowed: a page says for which topics it was made.",
+            "description": "The topics that the page was made for: all have to be allowed.",
             "schema": {"type": "array", "items": _string()},
         },
         {

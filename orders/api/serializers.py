@@ -15,7 +15,7 @@ from .authentication import MALFORMED
 
 
 class OrderSerializer(serializers.ModelSerializer[Order]):
-    """An order. Whoever places it says what, how many and at which price, and nothing else."""
+    """An order. The customer chooses product, quantity and price; other fields are read-only."""
 
     customer = serializers.CharField(source="customer.get_username", read_only=True)
     total = serializers.DecimalField(max_digits=15, decimal_places=2, read_only=True)
@@ -36,9 +36,9 @@ class OrderSerializer(serializers.ModelSerializer[Order]):
 
 
 class OrderStatusSerializer(serializers.ModelSerializer[Order]):
-    """Where an order is to go next."""
+    """The status that an order is to get next."""
 
-    # Declared because the model's default would make it optional, and nothing else can be changed.
+    # Declared, because the model's default would make it optional, and it is the only field.
     status = serializers.ChoiceField(choices=Order.Status.choices)
 
     class Meta:
@@ -62,7 +62,7 @@ class ActiveUserTokenRefreshSerializer(TokenRefreshSerializer):
         try:
             return super().validate(attrs)
         except get_user_model().DoesNotExist as error:
-            # Deleted, not only deactivated: simplejwt lets this one through as an error 500.
+            # The user was deleted: without this, simplejwt would cause a 500.
             raise AuthenticationFailed(
                 self.error_messages["no_active_account"], "no_active_account"
             ) from error

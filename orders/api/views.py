@@ -45,7 +45,7 @@ class OrderViewSet(
     serializer_class = OrderSerializer
     permission_classes = [permissions.IsAuthenticated, MayMoveOrders]
 
-    @method_decorator(never_cache)  # a proxy, or the next who uses the browser, is not to have them
+    @method_decorator(never_cache)  # neither a proxy nor the browser's next user may see them
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         return super().dispatch(request, *args, **kwargs)
 

@@ -16,7 +16,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.PRODUCTION:
             raise CommandError(
-                "The demo accounts are not for production: their password is known to everybody. "
+                "The demo accounts are not for production, because everybody knows their password. "
                 "Create your own with `manage.py createsuperuser`."
             )
         for username in accounts.create_accounts():

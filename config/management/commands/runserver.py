@@ -1,4 +1,4 @@
-"""daphne's runserver, which first makes the embedded database ready to be looked at."""
+"""daphne's runserver, which first prepares the embedded database."""
 
 import logging
 import os
@@ -18,20 +18,20 @@ from config import logs, tasks
 from config.database import EMBEDDED_ENGINE
 from config.demo import accounts
 
-# Set for the autoreloader's child processes: what is done once a start was done by their parent.
+# Set for the autoreloader's child processes, whose parent has already done the preparations.
 PREPARED = "RUNSERVER_PREPARED"
-# Files, and what the demo asks every second.
+# Requests that aren't logged: static files, and those that the demo makes every second.
 TELL_NOTHING = (settings.STATIC_URL, "/demo/published/")
 
 
 class Command(runserver.Command):
     def run(self, **options: Any) -> None:
         if isinstance(sys.stdout, TextIOWrapper):
-            # A line is seen when it is written, in a file and through a pipe too.
+            # Each line appears when it is written, in a file or a pipe as well.
             sys.stdout.reconfigure(line_buffering=True)
         if PREPARED not in os.environ:
             self.refuse_a_port_in_use()
-            # Only the checkout's own database. On somebody's server, we say what is missing.
+            # Only the checkout's own database is migrated. For another one we say what is missing.
             is_to_try = (
                 settings.DEBUG and settings.DATABASES["default"]["ENGINE"] == EMBEDDED_ENGINE
             )
@@ -47,7 +47,7 @@ class Command(runserver.Command):
         super().run(**options)
 
     def refuse_a_port_in_use(self) -> None:
-        # daphne would say “Listen failure” and end as if all were well.
+        # daphne would print “Listen failure” and exit with status 0.
         family = socket.AF_INET6 if self.use_ipv6 else socket.AF_INET
         with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -61,7 +61,7 @@ class Command(runserver.Command):
 
     def prepare_database(self) -> None:
         with connection.cursor() as cursor:
-            # Two that start at the same time take turns.
+            # Two processes that start at the same time take turns.
             cursor.execute("SELECT pg_advisory_lock(hashtext('runserver'))")
         if missing_migrations():
             self.stdout.write("Bringing the embedded database up to date …")
@@ -79,24 +79,24 @@ class Command(runserver.Command):
             )
 
     def inner_run(self, *args: Any, **options: Any) -> None:
-        # A line for each event. Not in the settings: other servers are not for looking at.
+        # A line for each event. It isn't in the settings, because nobody watches other servers.
         delivery = logging.getLogger("realtime.delivery")
         delivery.setLevel(logging.DEBUG)
         delivery.addFilter(logs.OrderEvents())
-        # One command does it all: imports and exports too. It ends with this process.
+        # So that one command runs everything, imports and exports too. It ends with this process.
         threading.Thread(target=tasks.work_for_ever, name="tasks", daemon=True).start()
         super().inner_run(*args, **options)
 
     def check_migrations(self) -> None:
-        # Once more, in each process that the autoreloader starts: this site runs on while its
-        # database is away, and says so.
+        # Called again in each process that the autoreloader starts. The site goes on running while
+        # its database is away, and shows that.
         try:
             super().check_migrations()
         except OperationalError as error:
             self.stderr.write(self.style.WARNING(unreachable(error)))
 
     def log_action(self, protocol: str, action: str, details: dict[str, Any]) -> None:
-        """Leave out what went well and tells nothing: a page has twenty static files."""
+        """Don't log successful requests of TELL_NOTHING: a page has twenty static files."""
         tells_nothing = str(details.get("path", "")).startswith(TELL_NOTHING)
         if not (tells_nothing and details.get("status", 500) < 400):
             super().log_action(protocol, action, details)
@@ -129,9 +129,9 @@ def missing_migrations() -> int:
 
 
 def unreachable(error: OperationalError) -> str:
-    """What to do about a database that can't be reached, in one sentence."""
+    """One sentence that says how to fix a database that can't be reached."""
     if connection.settings_dict["ENGINE"] == EMBEDDED_ENGINE:
-        return str(error)  # which says all that
+        return str(error)  # the embedded server's error already says that
     place = connection.settings_dict
     reason = next(iter(str(error).strip().splitlines()), "no reason given").rstrip(".")
     return (

@@ -1,19 +1,19 @@
 // @ts-check
 /**
- * What was published, what has come, and how long it took: pure bookkeeping, which knows nothing of
- * the page.
+ * Counts published and received events, and measures how long they took. It knows nothing of the
+ * page.
  *
- * An event is an order that came to a status. When it was committed is known from the answer to the
- * request that did it, which may come before or after the event itself.
+ * An event is an order's change to a status. The answer to the request that made the change tells
+ * when it was committed; the answer may come before or after the event.
  */
 
-/** Of so many deliveries the percentiles are taken: the latest. */
+/** The percentiles are those of so many of the latest deliveries. */
 const MOST_MEASURED = 1_000;
 
 export class Deliveries {
-  /** How many events the database holds since the page began, as far as it could be asked. */
+  /** How many events the database held since the page began, when it was last asked. */
   published = 0;
-  /** How often an event came that had come before. */
+  /** How many events came more than once. */
   doubled = 0;
   /** @type {Set<number>} */
   #positions = new Set();
@@ -56,7 +56,7 @@ export class Deliveries {
     else this.#measure(came - at);
   }
 
-  /** The connection is gone: what is on its way will take as long as that lasts. */
+  /** Don't measure events on their way, because the connection is lost: they will take as long. */
   forgetOnTheWay() {
     this.#committed.clear();
   }
@@ -65,14 +65,15 @@ export class Deliveries {
     return this.#positions.size;
   }
 
-  /** What the database holds and has not come: on its way, if all is well. */
+  /** How many of the database's events have not come: if all is well, they are on their way. */
   get lost() {
     return Math.max(0, this.published - this.received);
   }
 
   /**
    * @param {number} share of the deliveries, 0 to 1
-   * @returns {number | undefined} the milliseconds within which they came; undefined: none has yet
+   * @returns {number | undefined} the milliseconds within which this share came; undefined: none
+   * came
    */
   percentile(share) {
     const sorted = this.#took.toSorted((a, b) => a - b);

@@ -1,17 +1,17 @@
 // @ts-check
 /**
- * The demo: counts what the stream tells against what the database holds, and breaks things.
+ * The demo: compares the stream's events with those in the database, and breaks things.
  */
 import { LiveStream } from "../realtime/live_stream.js";
 import { clockOffset, Deliveries } from "./deliveries.js";
 
 const ASK_EVERY_MS = 1_000;
-/** The page is drawn no more often: in a rush two hundred events come at once. */
+/** How often the page is drawn at most: in a rush two hundred events come at once. */
 const DRAW_EVERY_MS = 50;
 const CUT_MS = 5_000;
-/** Until the leading page has told the others that it is offline. */
+/** The leading page takes this long to tell the others that it is offline. */
 const SAID_WITHIN_MS = 100;
-/** While something is broken, an order is placed so often: what came of it is seen by that. */
+/** While something is broken, an order is placed this often, to show what happens to it. */
 const ORDER_EVERY_MS = 700;
 const LEAST_TAKEN = 4;
 /** The server may be gone for a while. */
@@ -42,7 +42,7 @@ stream.on("event", ({ position, type, data }) => {
   deliveries.come(position, `${data.order} ${data.status}`, now());
   drawSoon();
 });
-// The log is another one: what was counted says nothing of it.
+// The log is another one, so the counts no longer mean anything.
 stream.on("reset", () => location.reload());
 stream.on("state", ({ state }) => {
   if (state !== "live") deliveries.forgetOnTheWay();
@@ -111,7 +111,7 @@ async function ask() {
     }
     deliveries.published = published;
   } catch {
-    return; // the server or the database is away: what is known stays
+    return; // the server or the database is away: keep the last figures
   }
   look();
   await countPages();
@@ -151,14 +151,14 @@ function frames() {
   return [...root.querySelectorAll("iframe")].flatMap(({ contentWindow }) => contentWindow ?? []);
 }
 
-/** Goes on ordering, as customers do, until all is well and the last order was taken. */
+/** Places orders until everything works again and the last order was accepted. */
 async function seeItThrough() {
   const at = performance.now();
   const mine = (fault = { at, badAt: at });
   const order = /** @type {HTMLFormElement} */ (root.querySelector("[data-demo-act]"));
   for (let taken = 0, tries = 0; tries < MOST_TRIES; tries++) {
     await new Promise((resolve) => setTimeout(resolve, ORDER_EVERY_MS));
-    if (fault !== mine) return; // something else was broken meanwhile
+    if (fault !== mine) return; // another fault was caused meanwhile
     if (await commit(order)) taken += 1;
     else mine.badAt = performance.now();
     look();
@@ -187,7 +187,7 @@ function openTabs() {
   find("[data-demo-tabs]").scrollIntoView({ block: "nearest" });
 }
 
-/** Each page that follows asks for the locks of its streams; who holds one has its connection. */
+/** Each page requests the locks of its streams; the holder of a lock has the connection. */
 async function countPages() {
   if (!("locks" in navigator)) return;
   const { held = [], pending = [] } = await navigator.locks.query();

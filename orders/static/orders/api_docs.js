@@ -1,7 +1,8 @@
 // @ts-check
 /**
- * Swagger UI for everybody: it nests links in buttons, skips a level of headings, and leaves its title
- * outside of the landmarks. It draws anew as one uses it, so this looks again each time.
+ * Makes Swagger UI accessible: it nests links in buttons, skips a level of headings, and leaves its
+ * title outside of the landmarks. It renders again during use, so this repairs it after each
+ * change.
  */
 const content = /** @type {HTMLElement} */ (document.getElementById("content"));
 

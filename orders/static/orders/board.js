@@ -2,8 +2,9 @@
 /**
  * The live half of the staff's board.
  *
- * The server renders the orders of one moment; this adds what the stream says after it. Which orders
- * are shown is in board_state.js, how in board_rows.js; counts and chart are in board_summary.js.
+ * The server renders the orders of one moment; this script applies the later events of the stream.
+ * board_state.js decides which orders are shown, board_rows.js shows them, and board_summary.js
+ * fetches counts and chart.
  *
  * @typedef {import("./board_state.js").Board} Board
  * @typedef {import("./board_state.js").Place} Place
@@ -23,7 +24,7 @@ import { addOlder, applyDeletion, applyOrder, isRunningLow } from "./board_state
 import { Summary } from "./board_summary.js";
 import { writeMoney } from "../realtime/page/money.js";
 
-/** A restored database resets every board at once; they must not all reload at once. */
+/** A restored database resets all boards at once; their reloads are spread over this time. */
 const RELOAD_SPREAD_MS = 2_000;
 
 const root = find(document, "[data-board]");
@@ -45,7 +46,7 @@ let isPaused = false;
 /** How many events have changed the board since it was shown. */
 let waiting = 0;
 /**
- * What the stream tells: an order as it is now, or one that is gone.
+ * A change from the stream: an order's new state, or its deletion.
  * @typedef {(board: Board) => Board} Change
  */
 /** What has been told since older ones were asked for; undefined: they are not.
@@ -68,7 +69,7 @@ function follow() {
   const stream = LiveStream.from(root, { types: ["orders", "order-deleted"] });
   stream.on("event", onEvent);
   stream.on("state", ({ state }) => showConnection([find(root, "[data-board-connection]")], state));
-  // The cursor can't be honoured: the page that the server renders now has list and cursor anew.
+  // The cursor can't be honoured: reload, because the new page has a new list and cursor.
   stream.on("reset", () => {
     stream.close();
     setTimeout(() => location.reload(), Math.random() * RELOAD_SPREAD_MS);
@@ -119,7 +120,7 @@ function placeIn({ dataset }, end) {
   return order && placedAt ? { order: Number(order), placedAt } : null;
 }
 
-/** However many events there were since the last picture was drawn, this is done once for all. */
+/** Done once a frame, however many events have come. */
 function show() {
   if (isPaused) return showWaiting(waiting);
   announce.add(waiting);
@@ -155,7 +156,7 @@ function showOlderLink() {
   olderLink.setAttribute("href", `?${parameters}`);
 }
 
-/** Many have left the list: those of the next page take their places. */
+/** Fetches the next page of orders, after many have left the list. */
 async function fetchOlder() {
   const told = (toldMeanwhile = /** @type {Change[]} */ ([]));
   try {
@@ -163,7 +164,7 @@ async function fetchOlder() {
     const next = page.querySelector("[data-board]");
     if (next instanceof HTMLElement) addPage(next, told);
   } catch {
-    // No network: the link to them is still there, and the next event tries again.
+    // No network: the link to older orders is still there, and the next event tries again.
   } finally {
     toldMeanwhile = undefined;
   }
@@ -180,12 +181,12 @@ function addPage(page, told) {
     rows.adopt(element, rowOf(element));
   }
   board = addOlder(board, { rows: elements.map(rowOf), oldest: placeIn(page, "oldest") });
-  // It may have been rendered before some of what the stream has told since it was asked for.
+  // The answer may be older than some events that have come since the request.
   for (const change of told) board = change(board);
   showSoon();
 }
 
-/* ---- Pause: who reads a row, or aims at its link, need not chase it ---- */
+/* ---- Pause: so that rows don't move while the user reads one or aims at a link ---- */
 
 function onPause() {
   isPaused = !isPaused;

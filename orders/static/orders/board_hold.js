@@ -1,10 +1,10 @@
 // @ts-check
 /**
- * Rows hold still while somebody aims at one or stands in one with the keyboard: what is new waits
- * until they have left. What is shown already goes on changing in its place.
+ * Rows don't move while the pointer or the focus is on one: new rows wait until it has left. Rows
+ * that are shown already still change in place.
  */
 
-/** A pointer that rests for so long aims at nothing: a board hangs on a wall for weeks. */
+/** A pointer that rests for this long no longer counts: a board may hang on a wall for weeks. */
 const RESTS_MS = 10_000;
 
 export class Hold {

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * One tab stop a row: arrow keys lead to the row's other links, and to the other rows, as in a grid
+ * Each row has one tab stop. The arrow keys move to its other links and to other rows, as in a grid
  * (https://www.w3.org/WAI/ARIA/apg/practices/keyboard-interface/#kbd_roving_tabindex).
  */
 

@@ -1,5 +1,5 @@
 // @ts-check
-/** “Mark as paid”, in its row: the stream tells what has come of it, here and on every other board. */
+/** “Mark as paid” in a row. The stream brings the result, to this board and to all others. */
 
 /**
  * @param {HTMLFormElement} form to which the buttons of all rows belong
@@ -25,7 +25,7 @@ export function moveInPlace(form, problem) {
  */
 async function move(body, button) {
   try {
-    // As text, for a page that is asked for by a form would be led back to the board.
+    // As text, because a request for HTML would be redirected to the board.
     const headers = { Accept: "text/plain" };
     const response = await fetch(button.formAction, { method: "POST", body, headers });
     return response.ok ? "" : await response.text();

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The rows of the board's table. They hold no wording and no markup: both are in the page's
- * <template> elements, and what an event says goes in through `textContent`.
+ * The rows of the board's table. Words and markup are in the page's <template> elements; the data
+ * of events is filled in through `textContent`.
  *
  * @typedef {import("./board_state.js").OrderEvent} OrderEvent
  * @typedef {import("./board_state.js").Row} Row
@@ -11,7 +11,7 @@
 const FRESH_MS = 3_000;
 
 /**
- * What the server has rendered, in the order of the page.
+ * The rows that the server has rendered, in the order of the page.
  * @param {ParentNode} page
  * @returns {HTMLElement[]}
  */
@@ -48,7 +48,7 @@ export class Rows {
   }
 
   /**
-   * Takes over a row that the server has rendered; it is shown from the next `show()` on.
+   * Adds a row that the server has rendered; the next `show()` shows it.
    * @param {HTMLElement} element
    * @param {Row} row
    */
@@ -59,7 +59,7 @@ export class Rows {
   /**
    * @param {readonly Row[]} rows
    * @param {boolean} isHeld whether no row may move: what comes and goes waits
-   * @returns {number} how many rows that concerns
+   * @returns {number} how many rows have changed
    */
   show(rows, isHeld = false) {
     const wanted = new Set(rows.map((row) => row.order));
@@ -69,7 +69,7 @@ export class Rows {
       if (isHeld && !wanted.has(order)) keptBack += 1;
     }
     if (!isHeld) this._removeAllBut(wanted);
-    // Rows never change places: what is there already stays, with the focus that it may have.
+    // Rows never change their order, so existing rows stay in place and keep the focus.
     let next = this._list.firstElementChild;
     const fresh = [];
     for (const row of rows) {
@@ -102,7 +102,7 @@ export class Rows {
   }
 
   /**
-   * A page stays open through a deploy, so it may meet a status that it was never told of.
+   * A page stays open during a deployment, so it may meet a status that it doesn't know.
    * @param {string} status
    */
   _blank(status) {
@@ -150,7 +150,7 @@ export class Rows {
 }
 
 /**
- * The blanks lead to order 0, move that one on, and lead to the orders of nobody.
+ * Replaces order 0 and the empty customer in a blank's links and buttons.
  * @param {HTMLElement} row
  * @param {OrderEvent} event
  */
@@ -172,7 +172,7 @@ function fillLinks(row, event) {
 }
 
 /**
- * The stylesheet shows it; with movement, unless the viewer asked for less of that.
+ * The stylesheet shows that a row is fresh, with movement unless the viewer prefers less motion.
  * @param {HTMLElement[]} elements
  */
 function markAsFresh(elements) {

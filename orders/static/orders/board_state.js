@@ -2,9 +2,9 @@
 /**
  * Which orders the board shows: pure functions, which know nothing of the page.
  *
- * What they keep: the list that the server rendered, with the events after its cursor, is the list
- * that the server would render now. An event tells an order as it was after a change, so one that
- * comes again, or that the list has in it already, changes nothing.
+ * Their invariant: the list that the server rendered, with the events after its cursor applied, is
+ * the list that the server would render now. An event has the order's whole state after a change,
+ * so an event that comes again, or that the list already includes, changes nothing.
  *
  * @typedef {{
  *   order: number, status: string, product: string, quantity: number, unit_price: string,
@@ -13,7 +13,7 @@
  *
  * @typedef {{order: number, placedAt: string}} Place Where an order stands among all of them.
  * @typedef {Place & {status: string, event: OrderEvent | null}} Row
- *   event: what the row was last told; null: it is as the server rendered it.
+ *   event: the last event applied to the row; null: it is as the server rendered it.
  * @typedef {{status: string, customer: string, product: string}} Filter Empty: whichever.
  *
  * @typedef {{
@@ -26,8 +26,8 @@
  * }} Board
  *   rows: the newest first, at most as many as are kept.
  *   statuses: in the order in which an order can come to them.
- *   newest: the list holds what was placed before this one; null: the newest of all.
- *   oldest: the list holds nothing that was placed before this one; null: all there are.
+ *   newest: the list begins with the orders placed before this one; null: with the newest of all.
+ *   oldest: the list ends with this order; null: it has all older ones.
  */
 
 /**
@@ -57,7 +57,7 @@ export function applyDeletion(board, order) {
 }
 
 /**
- * The board with those that come next in time, as another page of it lists them.
+ * The board with the next older orders, from another page of the list.
  * @param {Board} board
  * @param {{rows: readonly Row[], oldest: Place | null}} older
  * @returns {Board}
@@ -69,7 +69,7 @@ export function addOlder(board, older) {
 }
 
 /**
- * Whether so many have left the list that some of the older ones should follow.
+ * Whether so many orders have left the list that older ones should be fetched.
  * @param {Board} board
  */
 export function isRunningLow(board) {
@@ -77,7 +77,7 @@ export function isRunningLow(board) {
 }
 
 /**
- * Whether an event of this order would be in the list.
+ * Whether the order of an event belongs in the list.
  * @param {Board} board
  * @param {OrderEvent} event
  */
@@ -91,7 +91,7 @@ function belongs({ filter, newest, oldest }, event) {
 }
 
 /**
- * As `Filter.orders()` in orders/board.py asks the database.
+ * The same filter as `Filter.orders()` in orders/board.py.
  * @param {Filter} filter
  * @param {OrderEvent} event
  */
@@ -104,7 +104,7 @@ export function matches(filter, event) {
 }
 
 /**
- * Upper case as PostgreSQL has it: each letter for itself, so that “ß” doesn't become “SS”.
+ * Upper case as in PostgreSQL: letter by letter, so that “ß” doesn't become “SS”.
  * @param {string} text
  */
 function upper(text) {
@@ -115,16 +115,14 @@ function upper(text) {
 }
 
 /**
- * Whether the row is as far as the event, or further: between the cursor and the list, which was
- * read after it, the order has gone on. No order comes back to a status that it has left.
- * @param {Board} board
- * @param {OrderEvent} event
- * @param {Row} row
+ * Whether the row is as new as the event, or newer: the list was read after the cursor, and the
+ * order may have changed in between. No order returns to an earlier status. @param {Board} board
+ * @param {OrderEvent} event @param {Row} row
  */
 function isKnown({ statuses }, event, row) {
   if (event.status === row.status) return true;
   const [told, shown] = [event.status, row.status].map((status) => statuses.indexOf(status));
-  // A status that the page was never told of, after a deploy, stands nowhere among the others.
+  // A status that the page doesn't know, after a deployment, has no place among the others.
   return told !== -1 && shown !== -1 && told < shown;
 }
 
@@ -159,9 +157,8 @@ function compare(a, b) {
 }
 
 /**
- * A time as the server writes it, which leaves out a fraction of zero. As text, for a Date knows
- * no microseconds.
- * @param {string} time
+ * A time as comparable text, because a Date has no microseconds. The server leaves out a fraction
+ * of zero. @param {string} time
  */
 function sortable(time) {
   return time.includes(".") ? time : time.replace("Z", ".000000Z");

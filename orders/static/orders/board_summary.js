@@ -1,18 +1,18 @@
 // @ts-check
 /**
- * Counts and chart, as the server renders them now. They are asked for, not counted along: the
- * chart moves on when nothing happens, and a board hangs on a wall for weeks. In a storm of orders
- * it is one short request a second.
+ * Fetches counts and chart as the server renders them now. They aren't computed from events,
+ * because the chart moves on when nothing happens, and a board may hang on a wall for weeks. In a
+ * storm of orders this makes one short request a second.
  */
 
 import { writeMoney } from "../realtime/page/money.js";
 
-/** How long after an event, at a random time: not all boards of the shop at the same moment. */
+/** How long after an event: a random time, so that the shop's boards don't all ask at once. */
 const WITHIN_MS = [500, 1_500];
-/** The chart moves on by itself. */
+/** How often the chart moves on without an event. */
 const EVERY_MS = 30_000;
 
-/** Keeps what the server has marked with `data-board-fresh` fresh. */
+/** Updates the parts that the server has marked with `data-board-fresh`. */
 export class Summary {
   /** @param {string} url */
   constructor(url) {
@@ -20,7 +20,7 @@ export class Summary {
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this._timer = undefined;
     this._isUnderWay = false;
-    /** Whether it was asked for while an answer was under way, which may be from before that. */
+    /** Whether it was asked for during a request, whose answer may already be out of date. */
     this._isOutdated = false;
     this._isMissing = false;
     setInterval(() => this.ask(), EVERY_MS);
@@ -29,7 +29,7 @@ export class Summary {
     });
   }
 
-  /** What is shown is no longer so: show it anew soon, however often this is called. */
+  /** Update soon, once for any number of calls: what is shown is out of date. */
   ask() {
     this._isMissing = document.visibilityState === "hidden";
     if (this._isMissing) return;
@@ -47,10 +47,10 @@ export class Summary {
     this._isOutdated = false;
     try {
       const response = await fetch(this._url);
-      // A redirect leads to the login page: the line about the connection says so.
+      // A redirect leads to the login page: then the connection line says that.
       if (response.ok && !response.redirected) showFresh(await response.text());
     } catch {
-      // No network, and no events either; the next one asks again.
+      // No network, so no events either; the next event asks again.
     } finally {
       this._isUnderWay = false;
       if (this._isOutdated) this.ask();
@@ -64,7 +64,7 @@ function showFresh(html) {
   for (const fresh of page.querySelectorAll("[data-board-fresh]")) {
     const name = /** @type {HTMLElement} */ (fresh).dataset.boardFresh;
     const shown = document.querySelector(`[data-board-fresh="${name}"]`);
-    // The content, not the element: the focus stays, and so do the links around it.
+    // Only the content is replaced: the links around it stay, and so does the focus.
     shown?.replaceChildren(...fresh.childNodes);
     if (shown) writeMoney(shown);
   }

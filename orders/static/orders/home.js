@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Keeps the customer's orders true while the page is open: when the stream tells of one, the server
- * is asked for all of them anew, so that all words and markup stay in the templates.
+ * Updates the customer's orders while the page is open: after an event it fetches all of them from
+ * the server again, so that words and markup stay in the templates.
  */
 import { LiveStream } from "../realtime/live_stream.js";
 import { find } from "../realtime/page/elements.js";
@@ -20,7 +20,7 @@ times.keep(document);
 writeMoney(document);
 offers.addEventListener("submit", place);
 
-// As the page of an order follows it, so that all of them share one connection.
+// The same stream as on the page of an order, so that all these pages share one connection.
 const stream = LiveStream.from(home, { types: ["orders", "order-deleted"] });
 stream.on("event", () => void orders.ask());
 stream.on("reset", () => void orders.ask());
@@ -29,12 +29,12 @@ stream.start();
 async function refresh() {
   const { page } = await freshPage(location.href);
   const now = page.querySelector(HOME);
-  if (!now) return; // signed out: the bell says so
+  if (!now) return; // signed out: the bell shows that
   times.write(now);
   writeMoney(now);
   const focused = home.contains(document.activeElement) ? document.activeElement : null;
   home.replaceChildren(...now.childNodes);
-  // The link that had the focus is there once more.
+  // The focused link was replaced by a new one.
   if (focused instanceof HTMLAnchorElement) {
     const again = home.querySelector(`a[href="${focused.getAttribute("href")}"]`);
     if (again instanceof HTMLElement) again.focus();
@@ -50,9 +50,9 @@ async function place(event) {
   try {
     const headers = { Accept: "text/plain" };
     const response = await fetch(offers.action, { method: "POST", body, headers });
-    if (!response.ok || response.redirected) location.reload(); // the page says what is wrong
+    if (!response.ok || response.redirected) location.reload(); // the new page says what is wrong
   } catch {
-    // No network: the bell says so, and nothing was ordered.
+    // No network: the bell shows that, and nothing was ordered.
   } finally {
     button.removeAttribute("aria-busy");
   }

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Keeps the page of an order true while it is open: when the stream tells of that order, the server
- * is asked for the way of it anew, so that all words and markup stay in the template.
+ * Updates the page of an order while it is open: after an event about the order it fetches the
+ * stages from the server again, so that words and markup stay in the template.
  */
 import { LiveStream } from "../realtime/live_stream.js";
 import { freshPage, Refresher } from "../realtime/page/refresher.js";
@@ -27,8 +27,9 @@ stream.on("reset", () => fresh.ask());
 stream.start();
 
 /**
- * As the server renders it now; what the page has to say of it, if the order is gone. Whoever has been
- * signed out gets neither: the bell says what has become of the session.
+ * Shows the order as the server renders it now, or that it is gone. If the user has been signed out
+ * it
+ * does nothing: the bell shows that.
  */
 async function refresh() {
   const { page, status } = await freshPage(location.href);

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * One transfer in a page: its markup, made of a template, and what an event says of it.
- * All words are in the page; here is shown which of them hold, and numbers are filled in.
+ * One transfer in a page: its markup, made from a template, updated by events. All words are in the
+ * page; this script shows the right ones and fills in numbers.
  *
  * @typedef {{
  *   transfer: number, kind: string, name: string, state: string, done: number, total: number,
@@ -15,7 +15,7 @@ const seconds = new Intl.NumberFormat(language, { style: "unit", unit: "second",
 const minutes = new Intl.NumberFormat(language, { style: "unit", unit: "minute", maximumFractionDigits: 0 });
 
 /**
- * Show how one stands. False if the page shows something newer already.
+ * Shows the state of a transfer. Returns false if the page already shows a newer one.
  *
  * @param {HTMLElement} item
  * @param {TransferEvent} event
@@ -37,7 +37,7 @@ export function showTransfer(item, event) {
   fill(item, "errors", count.format(event.errors));
   const left = event.seconds_left;
   if (left !== null) fill(item, "left", left < 90 ? seconds.format(left) : minutes.format(left / 60));
-  part(item, "count").hidden = event.total === 0; // those of an export are counted when it begins
+  part(item, "count").hidden = event.total === 0; // an export's orders are counted when it begins
   part(item, "pace").hidden = event.rate === 0;
   part(item, "remaining").hidden = left === null;
   part(item, "problems").hidden = event.errors === 0;
@@ -45,7 +45,7 @@ export function showTransfer(item, event) {
 }
 
 /**
- * The item of a transfer; a new one, first in the list, if there is none.
+ * The item of a transfer; if there is none, a new one at the top of the list.
  *
  * @param {HTMLElement} root with the list and the template of an item
  * @param {number} transfer

@@ -1,10 +1,10 @@
 // @ts-check
-/** The page of imports and exports: each event says how one of them stands, and the newest counts. */
+/** The page of imports and exports. Each event has the state of one of them, and the newest counts. */
 import { LiveStream } from "../realtime/live_stream.js";
 import { find } from "../realtime/page/elements.js";
 import { itemOf, showTransfer } from "./transfer.js";
 
-/** As `WAITS_LONG` in models.py. */
+/** The same as `WAITS_LONG` in models.py. */
 const WAITS_LONG_MS = 30_000;
 
 const root = find(document, "[data-transfers]");
@@ -23,7 +23,7 @@ stream.start();
 for (const item of root.querySelectorAll("[data-transfer]")) watch(/** @type {HTMLElement} */ (item));
 
 /**
- * After a while say that no worker has taken it; its state hides that once one has.
+ * After a while, shows that no worker has taken the transfer. Its later states hide that.
  *
  * @param {HTMLElement} item
  */

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The strip below the head of every page: a slim bar for each transfer that is under way. When
- * one is over it says so for a moment, and goes; the bell tells whoever has started it.
+ * The strip below the head of every page: a slim bar for each transfer that is under way. At its
+ * end a bar says so for a moment and vanishes; the bell notifies the user who started the transfer.
  *
  * @typedef {import("./transfer.js").TransferEvent} TransferEvent
  */
@@ -12,9 +12,9 @@ import { itemOf, showTransfer } from "./transfer.js";
 
 const STRIP = "[data-transfers-strip]";
 const UNDER_WAY = ["waiting", "running"];
-/** How long it is said of one that it is over. */
+/** How long a bar shows that its transfer is over. */
 const OVER_MS = 5_000;
-/** So long after its last word even one whose worker has died was told of as failed, see tasks.py. */
+/** After so long without an event, a transfer has failed: its worker has died, see tasks.py. */
 const SILENT_MS = 180_000;
 
 const strip = find(document, STRIP);
@@ -38,7 +38,7 @@ function showAll(rendered) {
 /** @param {TransferEvent} event */
 function show(event) {
   const isUnderWay = UNDER_WAY.includes(event.state);
-  // What was over before this page was opened is no news.
+  // A transfer that was over before this page was opened isn't shown.
   if (!isUnderWay && !strip.querySelector(`[data-transfer="${event.transfer}"]`)) return;
   const item = itemOf(strip, event.transfer);
   if (!showTransfer(item, event)) return;
@@ -55,7 +55,7 @@ function remove(item) {
   strip.hidden = !strip.querySelector("[data-transfer]");
 }
 
-/** After a reset: as a page of now has it. */
+/** After a reset: shows the strip as the server renders it now. */
 async function showAnew() {
   const { page } = await freshPage(location.href);
   for (const item of strip.querySelectorAll("[data-transfer]")) remove(item);
