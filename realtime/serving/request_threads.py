@@ -32,7 +32,7 @@ from django.utils.module_loading import import_string
 from .. import conf
 from ..access import prefetch
 from ..access.prefetch import Prefetch
-from ..postgres.connections import keep_django_connections
+from ..postgres.connections import SessionSettings, keep_django_connections
 from ..postgres.deadlines import DjangoDeadline
 from .thread_loop import ThreadLoop, as_error, run_in_this_thread
 
@@ -123,10 +123,11 @@ class RequestThreads:
 
     def _work(self) -> None:
         """In a thread: answer waiting requests, then close the database connection and end."""
-        with ThreadLoop():
+        with ThreadLoop(), SessionSettings() as session_settings:
             try:
                 while (request := self._next()) is not None:
                     request.context.run(request.respond, request)
+                    session_settings.close_changed()
             finally:
                 connections.close_all()
 

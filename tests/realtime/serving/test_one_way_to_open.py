@@ -13,7 +13,7 @@ from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_finished
-from django.db import connections
+from django.db import connection, connections
 from django.http import HttpResponse, StreamingHttpResponse
 from django.test import AsyncClient, Client, RequestFactory
 from django.utils.translation import activate
@@ -260,6 +260,42 @@ async def test_what_middleware_sets_for_one_request_is_not_there_for_the_next(
         assert (await opened(way, "/in-context", headers))[0] == 200
     opening = [one for one, *_ in found if one is not None]
     assert opening == ["alice's"]
+
+
+@pytest.mark.parametrize("way", EVERYWHERE[:2])
+@pytest.mark.parametrize(
+    "statement", ["SET shop.of = 'alice'", "SELECT set_config('shop.of', 'alice', false)"]
+)
+async def test_what_middleware_sets_in_a_database_session_is_not_there_for_the_next(
+    opened, alice, bob, settings, way, statement
+):
+    """Such as the user of now, for row security, on connections that end with their request."""
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{MIDDLEWARE}.for_row_security"]
+    IN_SESSION.clear()
+    Setting.statement = statement
+    alices, bobs = await session_cookie(alice), await session_cookie(bob)
+    for headers in [alices, *[bobs] * conf.get("REQUEST_THREADS")]:
+        assert (await opened(way, "/plain", headers))[0] == 200
+    assert [one for one in IN_SESSION if one] == ["alice"]
+
+
+IN_SESSION = []
+
+
+class Setting:
+    statement = ""
+
+
+def for_row_security(get_response):
+    def middleware(request):
+        with connection.cursor() as cursor:
+            if request.user.username == "alice":
+                cursor.execute(Setting.statement)
+            cursor.execute("SELECT current_setting('shop.of', true)")
+            IN_SESSION.extend(cursor.fetchone())
+        return get_response(request)
+
+    return middleware
 
 
 async def test_what_a_view_sets_when_asked_again_is_not_there_for_the_next(
