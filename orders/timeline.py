@@ -1,4 +1,4 @@
-"""How an order came to where it is."""
+"""The history of an order."""
 
 import json
 from contextlib import suppress
@@ -31,21 +31,21 @@ class Step:
 
 
 def timeline(order: Order) -> list[Step]:
-    """The way of this order, oldest step first.
+    """The statuses that this order has had, oldest first.
 
-    Its beginning and its end stand in the order itself, what lies between in the log, as long as
-    the log keeps it.
+    The order itself has the first and the last one. The log has those in between, as long as it
+    keeps their events.
     """
     times: dict[str, datetime | None] = {Status.PLACED: order.placed_at}
     times |= _times_in_log(order)
     if order.status != Status.PLACED:
         times.setdefault(order.status, order.status_changed_at)
-    # An order never comes to a status twice, and the statuses are named in the order of the way.
+    # An order never gets a status twice, and the statuses are defined in the order in which it can.
     return [Step(status, times[status]) for status in Status if status in times]
 
 
 def _times_in_log(order: Order) -> dict[str, datetime]:
-    # The index leads to the customer's events; those of this order are picked out of them.
+    # The index finds the customer's events; those of this order are filtered from them.
     events = Event.objects.filter(
         stream=STREAM,
         topic=realtime.topic_of(order.customer),
@@ -54,7 +54,7 @@ def _times_in_log(order: Order) -> dict[str, datetime]:
     )
     times = {}
     for data, created_at in events.order_by("position").values_list("data", "created_at"):
-        # Anybody who may write to the database may have written it.
+        # Its data may be malformed: any role that may write to the database can insert events.
         with suppress(ValueError, TypeError, KeyError):
             event = json.loads(data or "")
             if event["order"] == order.pk:

@@ -18,7 +18,7 @@ from .timeline import timeline
 @keep_for_back
 @login_required
 def order(request: HttpRequest, pk: int) -> HttpResponse:
-    # The cursor first: what the stream says after it may be shown already, but is never missing.
+    # The cursor comes first: a change after it may be shown twice, but is never missing.
     cursor = realtime.current_cursor(STREAM)
     orders = Order.objects.visible_to(request.user).select_related("customer")
     order = get_object_or_404(orders, pk=pk)

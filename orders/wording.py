@@ -1,4 +1,4 @@
-"""What a status is called, and what it means to a customer."""
+"""The name of each status, and a sentence that explains it to the customer."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -29,7 +29,7 @@ TONES = {
     Status.DELIVERED: "green",
     Status.CANCELLED: "red",
 }
-# A page stays open through a deploy, so its script may meet a status that it was never told of.
+# A page stays open during a deployment, so its script may meet a status that it doesn't know.
 WORDS_FOR_ANY_STATUS = Words(_("Changed"), _("There is news about this order."))
 
 
@@ -38,10 +38,10 @@ def _words_for(status: str) -> Words:
 
 
 class OfStatus:
-    """What is shown of an order that has come to a status."""
+    """The presentation of a status that an order has got."""
 
     status: str
-    changed_at: str  # as events have it; empty where it is filled in later
+    changed_at: str  # in the format of events; empty in a blank that the script fills in
 
     @property
     def look(self) -> str:

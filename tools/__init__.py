@@ -1,1 +1,1 @@
-"""Tools for those who run and measure a site. The site itself needs none of them."""
+"""Tools to run and measure a site. The site itself needs none of them."""

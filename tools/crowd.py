@@ -1,7 +1,7 @@
-"""Many clients of a running server at once: what a deployment carries, and who is lost in a storm.
+"""Many clients of a running server at once: they measure what a deployment carries and loses.
 
-They do what a browser's EventSource does: when a stream ends they wait as long as the server's
-last `retry:` said, and come back with the last id that they have seen.
+They behave like a browser's EventSource: when a stream ends they wait as long as the server's last
+`retry:` said, and reconnect with the last id that they have seen.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import NamedTuple, Self
 
 from .event_source import Block, Connection, NotAStream, connect
 
-# How many connect at a time, as far as nobody has sent them away together.
+# How many clients connect at a time. The server spreads those that it has disconnected itself.
 AT_A_TIME = 50
 REFUSED_SECONDS = 0.1
 
@@ -24,10 +24,10 @@ class NotOpened(Exception):
 
 
 class Delivered(NamedTuple):
-    """What a crowd has got. Latencies in seconds, from the sending to the read; None: no event.
+    """What a crowd has received. Latencies are in seconds from sending to reading; None: no event.
 
-    doubled: events at or below a position that their client had been at before.
-    ended: streams that the server has closed.
+    doubled: how many events came at or below their client's last position.
+    ended: how many streams the server has closed.
     """
 
     events: int
@@ -40,13 +40,12 @@ class Delivered(NamedTuple):
 
 
 class Crowd:
-    """Clients, and what they have got so far.
+    """Clients, and what they have received so far.
 
-    urls: of the stream, in as many processes as there are; each client takes any of them, each
-    time. sent_at: from an event's data to the time in seconds since the epoch at which it was
-    sent; None for an event that isn't to be counted. last_id: what they come with at first.
-    openings, endings: how many streams began, and were closed by the server, in each second of the
-    monotonic clock.
+    urls: the stream's addresses, one for each process; a client takes any of them at each attempt.
+    sent_at: takes an event's data, and returns when it was sent, in seconds since the epoch; None:
+    don't count the event. last_id: the id that clients send at first. openings, endings: how many
+    streams began, and were closed by the server, in each second of the monotonic clock.
     """
 
     def __init__(
@@ -73,7 +72,7 @@ class Crowd:
         await self.close()
 
     async def open(self, headers: Iterable[Mapping[str, str]], seconds: float = 120) -> float:
-        """Let a client come with each of these headers, until `close()`.
+        """Start a client with each of these headers; they stay until `close()`.
 
         Returns the seconds until all have a stream. Raises NotOpened.
         """
@@ -98,7 +97,7 @@ class Crowd:
         return time.monotonic() - began
 
     async def close(self) -> None:
-        """All of them leave, for good."""
+        """Disconnect all clients for good."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -110,9 +109,9 @@ class Crowd:
                 await client.is_open.wait()
 
     async def received_by_each(self, events: int, seconds: float) -> None:
-        """Wait until each has so many events, or for so long."""
+        """Wait until each client has so many events, but no longer than so many seconds."""
         deadline = time.monotonic() + seconds
-        # Asked now and then: a wake-up for each event of each client would be what takes the time.
+        # Polled, because a wake-up for each event of each client would take most of the time.
         while (  # noqa: ASYNC110
             any(client.received < events for client in self.clients) and time.monotonic() < deadline
         ):
@@ -159,13 +158,13 @@ class Client:
         self._retry_seconds = 1.0
 
     async def run(self) -> None:
-        """Be connected, again and again."""
+        """Connect, and reconnect for ever."""
         while True:
             try:
                 connection = await self._connect()
             except (OSError, TimeoutError, NotAStream) as error:
                 self._answered(str(error) or "no answer in time")
-                await asyncio.sleep(REFUSED_SECONDS)  # a balancer takes another one
+                await asyncio.sleep(REFUSED_SECONDS)  # the balancer may choose another process then
                 continue
             try:
                 self._answered("")

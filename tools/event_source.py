@@ -1,8 +1,8 @@
-"""One client of an event stream: what it reads, and how it comes back.
+"""One client of an event stream.
 
-The one reader of streams in Python, for tools and tests; it asks one connection for one stream and
-takes as little time for each event as Python can: 23 µs from the socket to a crowd's latencies.
-(The benchmark's benchmarks/streams.c takes 3.8, and a compiler.)
+Tools and tests read streams by this module alone. It opens one connection for one stream, and takes
+23 µs for each event, from the socket to a crowd's latencies. (The benchmark's benchmarks/streams.c
+takes 3.8, but needs a compiler.)
 
 Source: https://html.spec.whatwg.org/multipage/server-sent-events.html, 9.2.5 and 9.2.6, for
 servers that end their lines with LF, as this project's do.
@@ -18,10 +18,10 @@ CONNECT_SECONDS = 30
 
 
 class Block(NamedTuple):
-    """What a stream says up to a blank line.
+    """A block of a stream: its fields up to a blank line.
 
-    type: empty where the server names none. data: its lines, empty if there are none.
-    id, retry_milliseconds: None where the block has no such field.
+    type: empty if the block names none. data: its lines, empty if there are none.
+    id, retry_milliseconds: None if the block has no such field.
     """
 
     type: str
@@ -31,7 +31,7 @@ class Block(NamedTuple):
 
     @property
     def position(self) -> int:
-        """The place in the stream's order that the id names. Raises ValueError without one."""
+        """The position that the id begins with. Raises ValueError without an id."""
         return int((self.id or "").partition("-")[0])
 
 
@@ -53,7 +53,7 @@ def parse(block: bytes) -> Block:
 
 
 class Parser:
-    """Bytes as they come in, blocks out."""
+    """Splits incoming bytes into blocks."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -65,9 +65,9 @@ class Parser:
 
 
 class NotAStream(Exception):
-    """The server answered something else than a stream, or hung up before it answered.
+    """The server's answer was no stream, or it closed the connection before it answered.
 
-    status: of the answer; None if there was none.
+    status: the answer's status; None if there was no answer.
     """
 
     def __init__(self, reason: str, status: int | None = None) -> None:
@@ -76,10 +76,10 @@ class NotAStream(Exception):
 
 
 class Connection(asyncio.Protocol):
-    """One request for a stream, and what comes of it.
+    """One request for a stream, and its connection.
 
     take: called with each block. opened: done when the stream has begun; raises NotAStream.
-    closed: done when the connection has ended, whoever ended it.
+    closed: done when either side has closed the connection.
     """
 
     def __init__(self, request: bytes, take: Callable[[Block], Any]) -> None:
@@ -122,10 +122,10 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, refusal: NotAStream) -> None:
         self.opened.set_exception(refusal)
-        self.opened.exception()  # nobody need ask for it
+        self.opened.exception()  # prevents asyncio's warning if nobody awaits it
 
     def close(self) -> None:
-        """Hang up at once."""
+        """Close the connection at once."""
         self._transport.abort()
 
 
@@ -139,7 +139,7 @@ async def connect(url: str, headers: Mapping[str, str], take: Callable[[Block], 
     """
     parts = urlsplit(url)
     target = parts.path + (f"?{parts.query}" if parts.query else "")
-    # HTTP/1.0: the body comes as it is, without chunks, up to the end of the connection.
+    # HTTP/1.0: the body isn't chunked, and lasts until the end of the connection.
     lines = [f"GET {target} HTTP/1.0", f"Host: {parts.netloc}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     request = "\r\n".join([*lines, "", ""]).encode("latin1")

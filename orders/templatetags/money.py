@@ -11,15 +11,15 @@ from django.utils.translation import get_language
 
 register = template.Library()
 
-# All prices of the shop are in it. The script realtime/page/money.js writes it in the
-# viewer's form.
+# The currency of all prices. The script realtime/page/money.js writes amounts in the viewer's
+# format.
 CURRENCY = "EUR"
 SIGN = "€"
 
 
 @register.filter
 def money(amount: Any) -> SafeString:
-    """The amount with its currency, to be written in the viewer's form; without one, a blank."""
+    """An element with the amount, which the script formats for the viewer; a blank for None."""
     if amount in ("", None):
         return format_html('<data data-money="{}" value=""></data>', CURRENCY)
     value = f"{Decimal(amount):.2f}"
@@ -30,7 +30,7 @@ def money(amount: Any) -> SafeString:
 
 @register.filter
 def money_text(amount: Any) -> str:
-    """The same in the form of the page's language, for where no element can stand."""
+    """The amount in the format of the page's language, for places that allow no element."""
     shown = formats.number_format(
         Decimal(amount), decimal_pos=2, use_l10n=True, force_grouping=True
     )
@@ -40,5 +40,5 @@ def money_text(amount: Any) -> str:
 
 @register.filter
 def money_field(amount: Any) -> SafeString:
-    """The same, for a field that the script fills in by its name, `total`."""
+    """The amount for a field that the script fills in by its name, `total`."""
     return SafeString(money(amount).replace("<data ", '<data data-field="total" ', 1))

@@ -10,20 +10,20 @@ from .models import Transfer
 
 COLUMNS = ["order", "customer", "product", "quantity", "unit_price", "status", "placed_at"]
 BATCH = 200
-# A spreadsheet takes what begins with one of these for a formula
+# A spreadsheet takes a text that begins with one of these for a formula
 # (https://owasp.org/www-community/attacks/CSV_Injection).
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def export_rows(transfer: Transfer) -> Iterator[None]:
-    """Write all orders that there are now into the file, and yield after each batch of them."""
+    """Write all present orders into the file, and yield after each batch."""
     orders = Order.objects.select_related("customer").order_by("pk")
     transfer.total = orders.count()
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
     last = 0
-    # By number, not by a cursor that stays open: each batch is a query of its own.
+    # Each batch is a query of its own, so no database cursor stays open.
     while batch := list(orders.filter(pk__gt=last)[:BATCH]):
         for order in batch:
             writer.writerow(
@@ -39,7 +39,7 @@ def export_rows(transfer: Transfer) -> Iterator[None]:
             )
         last = batch[-1].pk
         transfer.done += len(batch)
-        # Some may have been placed since they were counted.
+        # More orders may have been placed since they were counted.
         transfer.total = max(transfer.total, transfer.done)
         yield
     transfer.content = text.getvalue()

@@ -1,4 +1,4 @@
-"""Orders out of a CSV file: `customer,product,quantity,unit_price`, one order a line."""
+"""Imports orders from a CSV file: `customer,product,quantity,unit_price`, one order a line."""
 
 import csv
 import io
@@ -16,12 +16,12 @@ from .models import MOST_ERRORS, Transfer
 from .problems import problems_of
 
 COLUMNS = ["customer", "product", "quantity", "unit_price"]
-# Orders of one statement and one transaction: what comes after a line with an error stands.
+# How many orders one statement and one transaction write. A line with an error is skipped.
 BATCH = 100
 
 
 class UnreadableFile(Exception):
-    """The file can't be imported at all; the message says why, for whoever has sent it."""
+    """The file can't be imported at all; the message tells its sender why."""
 
 
 def read_header(content: str) -> None:
@@ -74,9 +74,9 @@ def import_rows(transfer: Transfer) -> Iterator[None]:
 def _place(
     transfer: Transfer, batch: list[Order], errors: list[tuple[int, ValidationError]], seen: int
 ) -> None:
-    """Place a batch and note how far the file is through: both, or neither.
+    """Place a batch and note the progress, in one transaction.
 
-    errors: with the numbers of their lines. seen: rows, up to the end of this batch.
+    errors: each with the number of its line. seen: the number of rows up to the end of this batch.
     """
     problems = [problem for line, error in errors for problem in problems_of(line, error)]
     values = {
@@ -94,7 +94,7 @@ def _place(
 def _order_of(row: dict[str, str], customers: dict[str, Any]) -> Order:
     """The order of one line.
 
-    Raises ValidationError, by column, each with its code.
+    Raises ValidationError, which has the errors by column, each with a code.
     """
     name = (row.get("customer") or "").strip()
     if name not in customers:
@@ -110,6 +110,6 @@ def _order_of(row: dict[str, str], customers: dict[str, Any]) -> Order:
         quantity=(row.get("quantity") or "").strip(),
         unit_price=(row.get("unit_price") or "").strip(),
     )
-    # Without validate_constraints(), which asks the database for each: the fields say the same.
+    # Without validate_constraints(), which needs a query for each: the fields have the same rules.
     order.clean_fields(exclude=["customer", "status"])
     return order

@@ -1,4 +1,4 @@
-"""An import or an export of orders, and how far it has come."""
+"""An import or an export of orders, and its progress."""
 
 from datetime import timedelta
 from typing import Any
@@ -16,16 +16,16 @@ from realtime.bell import notify
 
 from .problems import Problem
 
-# Of what is wrong with a file so much is kept: whoever mends it begins at the top.
+# How many errors of a file are kept: the first ones, because people fix a file from the top.
 MOST_ERRORS = 100
 
 
-# After so long it is said that no worker has taken it: one looks for work each second.
+# After so long the page says that no worker has taken the transfer: workers poll each second.
 WAITS_LONG = timedelta(seconds=30)
 
 
 class NoLongerRunning(Exception):
-    """It has been ended meanwhile, for its worker was taken to be dead: nothing may be written."""
+    """The transfer was ended meanwhile, because its worker seemed dead: nothing may be written."""
 
 
 class Transfer(models.Model):
@@ -73,7 +73,7 @@ class Transfer(models.Model):
         return f"{self.get_kind_display()} {self.name}"
 
     def get_absolute_url(self) -> str:
-        """The finished file, or the page that says what is wrong with the lines of one."""
+        """The address of the finished file, or of the page with the errors of an import."""
         return reverse("transfer_file", args=[self.pk]) if self.has_file else reverse("transfers")
 
     @property
@@ -82,19 +82,19 @@ class Transfer(models.Model):
 
     @property
     def waits_long(self) -> bool:
-        """Whether no worker has taken it by now, though one should have."""
+        """Whether no worker has taken it yet, although one should have."""
         if self.pk is None or self.state != self.State.WAITING:
             return False
         return timezone.now() - self.created_at > WAITS_LONG
 
     @property
     def problems(self) -> list[Problem]:
-        """What was wrong with its lines, the first of them."""
+        """The first errors of its lines."""
         return [Problem(*error) for error in self.errors]
 
     @property
     def has_file(self) -> bool:
-        """Whether there is something to download: what was exported."""
+        """Whether there is an exported file to download."""
         return self.kind == self.Kind.EXPORT and self.state == self.State.DONE
 
     @property
@@ -103,14 +103,14 @@ class Transfer(models.Model):
         return self.done - self.error_count
 
     def rate(self) -> float:
-        """Rows a second since it began; 0 before that."""
+        """Rows a second since it began; 0 before it begins."""
         if self.started_at is None:
             return 0.0
         seconds = ((self.finished_at or timezone.now()) - self.started_at).total_seconds()
         return self.done / seconds if seconds > 0 else 0.0
 
     def event_data(self) -> dict[str, Any]:
-        """What an event says of it: all that a bar shows."""
+        """The data of its events: all that a bar shows."""
         rate = self.rate()
         left = None
         if self.state == self.State.RUNNING and rate > 0:
@@ -130,21 +130,21 @@ class Transfer(models.Model):
         }
 
     def hold(self, **values: Any) -> None:
-        """Note that its worker lives, and keep others from ending it, in the transaction of now.
+        """Note that its worker is alive, and lock the row against its end, in the open transaction.
 
-        values: of other fields, which are saved with that.
+        values: other fields to save with it.
 
-        Raises NoLongerRunning: it has been ended.
+        Raises NoLongerRunning if it has been ended.
         """
         running = Transfer.objects.filter(pk=self.pk, state=self.State.RUNNING)
         if not running.update(heard_at=timezone.now(), **values):
             raise NoLongerRunning
 
     def save_and_publish(self, *fields: str) -> None:
-        """Save these fields, and publish how it stands, in one transaction.
+        """Save these fields and publish the state, in one transaction.
 
         Only the newest of these events is kept: a page that opens in the middle, or reads slowly,
-        gets the present value, and never the history.
+        gets the present state without the history.
         """
         self.changes += 1
         with transaction.atomic():
@@ -152,11 +152,11 @@ class Transfer(models.Model):
             self.publish()
 
     def finish(self, *fields: str) -> None:
-        """Save these fields of one that is over, and tell whoever has started it by their bell."""
+        """Save these fields at the end of a transfer, and notify the user who started it."""
         self.finished_at = timezone.now()
         with transaction.atomic():
             self.save_and_publish("state", "finished_at", *fields)
-            if self.state != self.State.CANCELLED:  # they know
+            if self.state != self.State.CANCELLED:  # the user cancelled it, and so knows
                 notify(
                     self.started_by,
                     f"transfers.{self.kind}_{self.state}",
@@ -168,7 +168,7 @@ class Transfer(models.Model):
                 )
 
     def publish(self) -> None:
-        """Publish how it stands, in the transaction that is open now."""
+        """Publish the state, in the transaction that is open now."""
         realtime.publish(
             to=self,
             type=TRANSFER_TYPE,

@@ -1,4 +1,4 @@
-"""What the bell tells whoever has started an import or an export: that it is through."""
+"""The notification that an import or an export has ended, for the user who started it."""
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.utils.translation import gettext_lazy as _

@@ -1,4 +1,4 @@
-"""What can be wrong with a line of a file: noted by code, said in its reader's language."""
+"""The errors of a line of a file: stored by code, shown in the reader's language."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-# By the codes of an order's fields, of one column or of any; and what isn't foreseen.
+# By the error codes of an order's fields, for one column or any; UNKNOWN is for other codes.
 SENTENCES = {
     "no_customer": _("There is no customer “%(value)s”."),
     "blank": _("It is empty."),
@@ -20,12 +20,12 @@ SENTENCES = {
     "max_whole_digits": _("It has more than %(max)s digits before the decimal point."),
 }
 UNKNOWN = _("It can’t be taken as it is.")
-# As much of a value as shows which one is meant.
+# A value is cut to this length.
 MOST_CHARACTERS = 80
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong with a line, as a transfer keeps it: a list in its JSON."""
+    """One error of a line, as a transfer stores it: a list in its JSON."""
 
     line: int
     column: str
@@ -42,7 +42,7 @@ class Problem(NamedTuple):
 
 
 def problems_of(line: int, error: ValidationError) -> Iterator[Problem]:
-    """What a line's error says, by column."""
+    """The problems of a line's error, by column."""
     for column, errors in error.error_dict.items():
         for one in errors:
             params = {name: _short(value) for name, value in (one.params or {}).items()}

@@ -1,4 +1,4 @@
-"""What a worker does: `manage.py db_worker`, or the one that runserver brings along."""
+"""The tasks of a worker: `manage.py db_worker`, or the one that runserver starts."""
 
 import logging
 import time
@@ -18,16 +18,16 @@ except ImportError:  # before Django 6.0
 
 logger = logging.getLogger("orders")
 
-# How often it is told how far it has come; and at the end.
+# How often a transfer publishes its progress; it also does at the end.
 TELL_EVERY_SECONDS = 0.1
-# A worker of which nothing was heard for so long is dead: each batch is a sign of life.
+# A worker counts as dead after so long without a sign of life; each batch is one.
 SILENT = timedelta(minutes=1)
 WORK = {Transfer.Kind.IMPORT: import_rows, Transfer.Kind.EXPORT: export_rows}
 
 
 @task()
 def run_transfer(pk: int) -> None:
-    """Work on a transfer that waits, batch by batch, until it is through or is to be cancelled."""
+    """Work on a waiting transfer, batch by batch, until it is finished or cancelled."""
     transfer = _begin(pk)
     if transfer is None:
         return
@@ -38,7 +38,7 @@ def run_transfer(pk: int) -> None:
 
 
 def _begin(pk: int) -> Transfer | None:
-    """The transfer, which runs from now on; None if it waits no longer."""
+    """Start a transfer and return it; None if it no longer waits."""
     with transaction.atomic():
         transfer = _locked(pk)
         if transfer.state != Transfer.State.WAITING:
@@ -70,7 +70,7 @@ def _work(transfer: Transfer) -> None:
     except NoLongerRunning:
         raise
     except Exception:
-        # Whoever started it is told; whoever runs the shop finds the reason in its log.
+        # The user who started it is notified; the shop's operator finds the reason in the log.
         logger.exception("The transfer %s has failed.", transfer.pk)
         transfer.state = Transfer.State.FAILED
     with transaction.atomic():
@@ -80,9 +80,9 @@ def _work(transfer: Transfer) -> None:
 
 @task()
 def end_if_silent(pk: int) -> None:
-    """End a transfer of whose worker nothing is heard any more, or look again later.
+    """End a transfer whose worker has been silent for too long, or look again later.
 
-    It is a task of its own, for another worker: the first one has no say in it any more.
+    This is a task of its own, because another worker has to run it.
     """
     with transaction.atomic():
         transfer = _locked(pk)
@@ -91,7 +91,7 @@ def end_if_silent(pk: int) -> None:
         if transfer.heard_at is not None and timezone.now() - transfer.heard_at < SILENT:
             _look_later(pk)
             return
-        logger.error("The worker of the transfer %s is silent: it is ended.", pk)
+        logger.error("The worker of the transfer %s is silent, so the transfer was ended.", pk)
         wanted = transfer.is_cancel_wanted
         transfer.state = Transfer.State.CANCELLED if wanted else Transfer.State.FAILED
         transfer.finish()
@@ -102,5 +102,5 @@ def _look_later(pk: int) -> None:
 
 
 def _locked(pk: int) -> Transfer:
-    """The transfer, which nobody else changes before the transaction of now ends."""
+    """The transfer, locked until the open transaction ends."""
     return Transfer.objects.select_for_update(of=("self",)).select_related("started_by").get(pk=pk)

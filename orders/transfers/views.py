@@ -29,7 +29,7 @@ class ImportForm(forms.Form):
     file = forms.FileField(label=_("CSV file"))
 
     def clean_file(self) -> tuple[str, str, int]:
-        """The file's name, its text, and how many orders it has."""
+        """The file's name, its text, and its number of orders."""
         file = self.cleaned_data["file"]
         if file.size > MOST_BYTES:
             raise forms.ValidationError(gettext("The file is larger than 5 MB."))
@@ -37,7 +37,7 @@ class ImportForm(forms.Form):
             content = file.read().decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise forms.ValidationError(gettext("The file is not text in UTF-8.")) from error
-        if "\0" in content:  # which PostgreSQL's text can't hold
+        if "\0" in content:  # PostgreSQL's text can't contain it
             raise forms.ValidationError(gettext("The file is not text in UTF-8."))
         try:
             read_header(content)
@@ -79,7 +79,7 @@ def start_export(request: HttpRequest) -> HttpResponse:
 @login_required
 @may_view_orders
 def cancel(request: HttpRequest, pk: int) -> HttpResponse:
-    """Ask a transfer to end where it is. What an import has placed by then stays."""
+    """Ask a transfer to stop. Orders that an import has placed by then stay."""
     with transaction.atomic():
         transfer = get_object_or_404(Transfer.objects.select_for_update(), pk=pk)
         if transfer.state == Transfer.State.WAITING:
@@ -108,13 +108,13 @@ def _start(request: HttpRequest, **values: Any) -> HttpResponse:
         transfer.save()
         transfer.refresh_from_db(fields=["created_at"])
         transfer.publish()
-        # In the same transaction: no worker sees the one without the other.
+        # In the same transaction, so that no worker sees the task without the transfer.
         run_transfer.enqueue(transfer.pk)
     return redirect("transfers")
 
 
 def _page(request: HttpRequest, form: ImportForm, status: int = 200) -> HttpResponse:
-    # The cursor first: what the stream says after it may be shown already, but is never missing.
+    # The cursor comes first: a change after it may be shown twice, but is never missing.
     cursor = realtime.current_cursor(STREAM)
     context = {
         "form": form,

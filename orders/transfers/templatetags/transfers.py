@@ -1,4 +1,4 @@
-"""How far imports and exports are, for any page: `{% load transfers %}{% transfers_strip %}`."""
+"""The progress of imports and exports: `{% load transfers %}{% transfers_strip %}`."""
 
 import json
 from datetime import timedelta
@@ -15,18 +15,18 @@ from ..models import Transfer
 
 register = template.Library()
 
-# Of one that has begun longer ago a page learns by its next event, ten of which come in a second:
-# so one whose worker has died stands in no page for ever.
+# A transfer that began longer ago isn't rendered: its next event, of ten a second, adds it to the
+# page. So a transfer whose worker has died doesn't stay in all pages for ever.
 LATEST = timedelta(minutes=10)
 
 
 @register.inclusion_tag("orders/transfers/strip.html", takes_context=True)
 def transfers_strip(context: template.Context) -> dict[str, Any]:
-    """A slim bar for each that is under way, for those who may see everybody's orders."""
+    """A slim bar for each transfer that is under way, for users who may see all orders."""
     user = getattr(context.get("request"), "user", None)
     if user is None or not user.has_perm("orders.view_order"):
         return {"user": None}
-    # The cursor first: what the stream says after it may be shown already, but is never missing.
+    # The cursor comes first: a change after it may be shown twice, but is never missing.
     cursor = realtime.current_cursor(STREAM)
     under_way = Transfer.objects.defer("content", "errors").filter(
         state__in=[Transfer.State.WAITING, Transfer.State.RUNNING],
@@ -41,7 +41,7 @@ def transfers_strip(context: template.Context) -> dict[str, Any]:
 
 @register.simple_tag
 def transfer_outcome(notification: Any) -> str:
-    """What became of an import or export, by its notification: “40 orders placed”."""
+    """The result of an import or export, from its notification: “40 orders placed”."""
     said = notification.context
     if notification.kind == "transfers.export_failed":
         return gettext("There is no file.")
@@ -57,11 +57,11 @@ def transfer_outcome(notification: Any) -> str:
 
 
 def _number(value: Any) -> int:
-    """Whoever may write to the table may have written anything."""
+    """Validated, because any role that may write to the table can insert anything."""
     return value if isinstance(value, int) else 0
 
 
 @register.filter
 def grouped(number: int) -> str:
-    """A number in the form of the page's language, as the page's script writes it."""
+    """A number in the format of the page's language, the same as the page's script writes."""
     return formats.number_format(number, use_l10n=True, force_grouping=True)

@@ -1,4 +1,4 @@
-"""`manage.py load_test`: see what a running server carries, before customers do.
+"""`manage.py load_test`: measures what a running server carries.
 
 manage.py load_test --streams 1000 --orders-per-second 50 --seconds 30
 manage.py load_test --url https://shop.example.com --scope all --streams 200
@@ -32,19 +32,19 @@ from realtime import conf
 from tools.crowd import Crowd, Delivered, NotOpened
 
 PREFIX = "load-"
-# By which the client knows when the order's transaction began.
+# The time in the product's name tells the client when the order's transaction began.
 PRODUCT = "Load test, sent at "
-# What has not arrived so long after the last order is lost.
+# An event that has not arrived so long after the last order counts as lost.
 LAST_SECONDS = 10.0
 OTHER_FILES = 100
 
 
 class Command(BaseCommand):
     help = (
-        "Open many streams to a running server, place orders, and tell how late and how complete "
-        "their events arrive. It uses this project's database and settings, which have to be "
-        "the server's. Its customers are called load-…; they and their orders are deleted at the "
-        "end. Their events stay in the log until it is pruned."
+        "Open many streams to a running server, place orders, and report how late their events "
+        "arrive and how many are lost. The server has to use the same database and settings. The "
+        "test's customers are called load-…; they and their orders are deleted at the end. Their "
+        "events stay in the log until it is pruned."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -62,7 +62,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--yes-on-production",
             action="store_true",
-            help="do this to the shop that customers use",
+            help="run this against a shop that real customers use",
         )
 
     def handle(
@@ -70,8 +70,8 @@ class Command(BaseCommand):
     ) -> None:
         if settings.PRODUCTION and not yes_on_production:
             raise CommandError(
-                "This is production: orders would be placed that nobody wants, and the shop's "
-                "staff would see them. Say --yes-on-production if that is meant."
+                "This is production: the test would place orders, and the shop's staff would see "
+                "them. Add --yes-on-production if you want that."
             )
         _allow_open_files(streams + OTHER_FILES)
         with self._people(streams, scope, seconds) as (customers, tokens):
@@ -105,7 +105,7 @@ class Command(BaseCommand):
     def _people(
         self, streams: int, scope: str, seconds: float
     ) -> Iterator[tuple[list[Any], list[str]]]:
-        """Who orders, and a token for each stream; all of them gone at the end."""
+        """The customers who order, and a token for each stream; they are deleted at the end."""
         users = get_user_model().objects
         run = f"{PREFIX}{secrets.token_hex(3)}-"  # two may do this at a time
         each = conf.get("MAX_STREAMS_PER_USER") if scope == "all" else 1
@@ -121,14 +121,14 @@ class Command(BaseCommand):
             tokens = [_token(person, seconds) for person in people]
             yield people, list(itertools.islice(itertools.cycle(tokens), streams))
         finally:
-            self.stdout.write("Deleting what was made for this …")
+            self.stdout.write("Deleting the test's customers and orders …")
             mine = users.filter(username__startswith=run)
             Order.objects.filter(customer__in=mine).delete()
             mine.delete()
 
 
 class Run:
-    """Streams, orders, and what came of them."""
+    """One run of the test: its streams, its orders and the results."""
 
     def __init__(
         self,
@@ -178,7 +178,7 @@ class Run:
             await self.crowd.close()
 
     def _place_orders(self) -> None:
-        """In a thread, with a connection of its own."""
+        """Place orders; runs in a thread, with a database connection of its own."""
         try:
             self._place_them()
         finally:
@@ -201,7 +201,7 @@ class Run:
 
     async def _last_events(self) -> None:
         deadline = time.monotonic() + LAST_SECONDS
-        # Asked now and then: a wake-up for each delivery would be what takes the time.
+        # Polled, because a wake-up for each delivery would take most of the time.
         while (  # noqa: ASYNC110
             self.crowd.events < self.placed * self.readers_of_each and time.monotonic() < deadline
         ):
@@ -233,14 +233,14 @@ class Run:
 
 
 def _sent_at(data: str) -> float | None:
-    # The title of a notification names the product too, and begins with something else.
+    # The title of a notification also has the product, but doesn't begin with it.
     mark = data.partition(f'"{PRODUCT}')[2]
     return float(mark.partition('"')[0]) if mark else None
 
 
 def _token(person: Any, seconds: float) -> str:
     token = AccessToken.for_user(person)
-    # A stream ends with its token.
+    # Valid for longer than the test, because a stream ends with its token.
     token.set_exp(lifetime=timedelta(seconds=seconds + 600))
     return str(token)
 
