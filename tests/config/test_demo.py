@@ -107,3 +107,17 @@ def test_a_button_pressed_before_the_script_has_come_leads_back_to_the_page(clie
     answer = client.post(reverse("demo_order"), headers={"accept": as_a_form_is_sent})
     assert (answer.status_code, answer.url) == (302, reverse("demo"))
     assert client.post(reverse("demo_order"), headers={"accept": "*/*"}).status_code == 403
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("development")
+def test_the_sign_in_page_hashes_one_password_for_all_demo_accounts(client, monkeypatch):
+    accounts.create_accounts()
+    hashed = []
+    check = accounts.check_password
+    monkeypatch.setattr(
+        accounts, "check_password", lambda *given: hashed.append(given) or check(*given)
+    )
+    page = client.get(reverse("login")).content.decode()
+    assert all(account.username in page for account in accounts.ACCOUNTS)
+    assert len(hashed) == 1
