@@ -14,7 +14,7 @@ import pytest
 from django.contrib.auth import get_user_model
 
 from .servers import ROOT
-from .storm.cluster import Cluster, copy_files, running_cluster
+from .storm.cluster import DROP_TEMPLATES, Cluster, copy_files, running_cluster
 
 DATABASE = "postgres"
 
@@ -70,5 +70,8 @@ def _make(path: Path, files: Path) -> None:
             },
             check=True,
         )
+        with cluster.connect(DATABASE) as session:
+            for statement in DROP_TEMPLATES:
+                session.execute(statement)
         cluster.shut_down()
         copy_files(cluster.data, files)

@@ -1,7 +1,7 @@
 import pytest
 
 from realtime.postgres.embedded.folder import Folder
-from tests.storm.cluster import copy_files
+from tests.storm.cluster import DROP_TEMPLATES, copy_files
 
 from .embedded_processes import PostgresUser, SystemUser, removed_at_the_end, wait_for_end
 
@@ -26,7 +26,8 @@ def files(processes, tmp_path_factory):
     folder = tmp_path_factory.mktemp("made") / "postgres"
     with removed_at_the_end(folder):
         with PostgresUser(folder) as user:
-            assert user.query("SELECT 1") == 1
+            for statement in DROP_TEMPLATES:
+                user.query(statement)
         wait_for_end(folder)
         copy_files(folder / "data", folder.parent / "files")
     return folder.parent / "files"
