@@ -14,7 +14,7 @@ from typing import NamedTuple, Self
 
 from .event_source import Block, Connection, NotAStream, connect
 
-# How many clients connect at a time. The server spreads those that it has disconnected itself.
+# How many clients connect at a time.
 AT_A_TIME = 50
 REFUSED_SECONDS = 0.1
 
