@@ -4,6 +4,7 @@ import math
 import sys
 from collections.abc import Iterator
 from difflib import get_close_matches
+from inspect import iscoroutinefunction
 from typing import Any
 
 from django.apps import apps
@@ -18,6 +19,8 @@ from psycopg.conninfo import conninfo_to_dict
 from . import conf
 from .log.retention import OTHERS, parse_age
 
+NO_FUNCTION = "it is not a function"
+ASYNCHRONOUS = "it is asynchronous, and is called in a thread, where it may query the database"
 MAY_BE_ZERO = {"DRAIN_SECONDS"}
 
 
@@ -131,9 +134,9 @@ def _authentication() -> Iterator[Error]:
         except (ImportError, AttributeError) as error:
             reason = str(error)
         else:
-            if callable(found):
+            if callable(found) and not iscoroutinefunction(found):
                 continue
-            reason = "it is not a function"
+            reason = NO_FUNCTION if not callable(found) else ASYNCHRONOUS
         yield Error(
             f"REALTIME['AUTHENTICATION'] names {path!r}: {reason}.",
             hint="It has to be the dotted path of a function from a request to a user or None.",
@@ -228,7 +231,7 @@ def _tenant() -> Iterator[CheckMessage]:
     except (ImportError, AttributeError) as error:
         reason = str(error)
     else:
-        if callable(found):
+        if callable(found) and not iscoroutinefunction(found):
             if conf.get("TENANT_CONTEXT") is None:
                 yield Warning(
                     "REALTIME['TENANT'] is set, and TENANT_CONTEXT isn't: the access of open "
@@ -239,7 +242,7 @@ def _tenant() -> Iterator[CheckMessage]:
                     id="realtime.W003",
                 )
             return
-        reason = "it is not a function"
+        reason = NO_FUNCTION if not callable(found) else ASYNCHRONOUS
     yield Error(
         f"REALTIME['TENANT'] names {path!r}: {reason}.",
         hint="It has to be the dotted path of a function that returns the name of the tenant.",

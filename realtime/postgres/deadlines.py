@@ -67,7 +67,7 @@ class DjangoDeadline:
         # A cancelled timer drops its callback as well, so no reference cycle is left.
         self._timer.cancel()
         if self._hangs_up_if_cancelled and error is asyncio.CancelledError:
-            self._hang_up()
+            self._hang_up(is_overdue=False)
 
     def _timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any) -> Any:
@@ -88,13 +88,13 @@ class DjangoDeadline:
             # The function may catch the error and query again, over another connection.
             self._timer = self._loop.call_later(AGAIN_SECONDS, self._look)
 
-    def _hang_up(self) -> None:
+    def _hang_up(self, *, is_overdue: bool = True) -> None:
         for wrapper in self._of_thread:
             if isinstance(wrapper.connection, psycopg.Connection):
-                _hang_up(wrapper.connection)
+                _hang_up(wrapper.connection, is_overdue=is_overdue)
 
 
-def _hang_up(connection: psycopg.BaseConnection) -> None:
+def _hang_up(connection: psycopg.BaseConnection, *, is_overdue: bool = True) -> None:
     # Shut down, not closed: the thread that waits for an answer reads end of file, and closes it.
     with suppress(psycopg.OperationalError, OSError):  # it is closed already
         wire = socket.socket(fileno=connection.fileno())
@@ -102,4 +102,5 @@ def _hang_up(connection: psycopg.BaseConnection) -> None:
             wire.shutdown(socket.SHUT_RDWR)
         finally:
             wire.detach()  # it stays libpq's
-        logger.warning("Hung up on a database that does not answer")
+        if is_overdue:
+            logger.warning("Hung up on a database that does not answer")

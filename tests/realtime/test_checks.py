@@ -112,6 +112,18 @@ def test_authentication_that_is_no_function(settings):
     assert "it is not a function" in text
 
 
+async def asynchronous(request=None):
+    return None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("AUTHENTICATION", [f"{__name__}.asynchronous"]), ("TENANT", f"{__name__}.asynchronous")],
+)
+def test_a_function_that_is_asynchronous(settings, name, value):
+    assert "it is asynchronous" in told(settings, **{name: value})[1]
+
+
 @pytest.mark.parametrize("url", ["postgresql://me:secret@[host/name", "secret", 5])
 def test_a_listen_url_that_is_none_and_stays_secret(settings, url):
     found, text = told(settings, LISTEN_URL=url)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 
 import psycopg
 import pytest
@@ -168,6 +168,33 @@ async def test_a_query_of_django_that_we_gave_up_ends_in_the_server(
         with DjangoDeadline(0.3) as watched, pytest.raises(OperationalError):
             await sync_to_async(watched(count), thread_sensitive=False)()
         await until(lambda: waiting() == 0)
+
+
+async def test_a_process_that_ends_does_not_blame_the_database(
+    elsewhere, waiting, transactional_db, caplog
+):
+    """What it cuts off then might well have been answered."""
+    other = elsewhere()
+
+    def count() -> None:
+        try:
+            with suppress(OperationalError), connection.cursor() as cursor:
+                cursor.execute("SELECT count(*) FROM auth_user")
+        finally:
+            connections.close_all()
+
+    async def ask() -> None:
+        with DjangoDeadline(60, hang_up_if_cancelled=True) as watched:
+            await asyncio.to_thread(watched(count))
+
+    with other.transaction():
+        other.execute("LOCK TABLE auth_user")
+        asking = asyncio.create_task(ask())
+        await until(lambda: waiting() == 1)
+        asking.cancel()
+        await asyncio.wait([asking])
+        await until(lambda: waiting() == 0)
+    assert "Hung up" not in caplog.text
 
 
 async def test_events_that_can_not_be_numbered_now_are_numbered_later(
