@@ -13,6 +13,7 @@ RECONNECTED_MS = 20_000
 
 # A page with the bell and without a list.
 ELSEWHERE = "/notifications/choices/"
+BLANK = "about:blank"
 
 # All that a page says about notifications, but for what passes: toasts, announcements. It is the
 # same however it came there: rendered by the server, or made of events.

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from ..orders.samples import an_order
-from .bells import badge, expect_live, panel
+from .bells import BLANK, badge, expect_live, panel
 
 
 def test_what_rings_in_is_german_in_a_german_browser(visit, alice):
@@ -30,11 +30,12 @@ def test_its_words_fit_a_narrow_window(visit, alice, shop, locale):
     order = an_order(alice)
     order.save()
     options = {"locale": locale, "viewport": {"width": 320, "height": 640}}
-    for page, paths in (
-        (visit(**options), ["/login/"]),
-        (visit(alice, **options), ["/", "/notifications/", f"/orders/{order.pk}/"]),
-        (visit(shop, **options), ["/", "/orders/", f"/orders/{order.pk}/"]),
+    for user, paths in (
+        (None, ["/login/"]),
+        (alice, ["/", "/notifications/", f"/orders/{order.pk}/"]),
+        (shop, ["/", "/orders/", f"/orders/{order.pk}/"]),
     ):
+        page = visit(user, at=BLANK, **options)
         for path in paths:
             page.goto(path)
             expect(page.locator("html")).to_have_attribute("lang", locale[:2])

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from ..orders.samples import an_order
-from .bells import expect_live
+from .bells import BLANK, expect_live
 from .following import is_question
 
 PAGES = ["/orders/", "/notifications/", "/orders/transfers/", "/", "/admin/"]
@@ -15,7 +15,7 @@ def test_board_bell_and_orders_share_it(visit, request, person, alice):
     user = request.getfixturevalue(person)
     order = an_order(alice)
     order.save()
-    page = visit(user)
+    page = visit(user, at=BLANK)
     opened = []
     page.context.on("request", lambda sent: opened.append(sent) if is_stream(sent) else None)
     page.context.on("requestfinished", lambda sent: sent in opened and opened.remove(sent))
