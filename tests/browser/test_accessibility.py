@@ -187,7 +187,8 @@ def assert_inside(page: Page, selector: str, width: int) -> None:
 
 def test_what_is_unread_shows_where_the_system_chooses_the_colours(visit, alice):
     place(alice)
-    page = visit(alice, forced_colors="active")
+    page = visit(alice)
+    page.emulate_media(forced_colors="active")
     expect(titles(page)).to_have_count(1)
     dot = "getComputedStyle(document.querySelector('main .bell-act-read'), '::before')"
     page_color = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -218,8 +219,11 @@ def test_the_pages_need_no_script_or_style_but_their_own_files(visit, complaints
 
 def test_at_400_percent_whole_rows_can_be_read_in_the_panel(visit, alice):
     place(alice, "Teapot")
-    # A window of 1280 × 1024 pixels at 400 %.
-    page = visit(alice, locale="de-DE", viewport={"width": 320, "height": 256})
+    page = visit(alice, at="about:blank")
+    page.set_extra_http_headers({"Accept-Language": "de-DE"})
+    page.set_viewport_size({"width": 320, "height": 256})  # 1280 × 1024 pixels at 400 %
+    page.goto("/notifications/")
+    expect(page.locator("html")).to_have_attribute("lang", "de")
     expect_live(page)
     open_bell(page)
     item = panel(page).locator("[data-bell-row]").first

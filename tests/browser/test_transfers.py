@@ -90,7 +90,7 @@ def test_the_exported_file_is_downloaded(visit, shop, alice):
 
 def test_of_one_that_no_worker_takes_the_open_page_says_what_to_do(visit, shop):
     waiting = Transfer.objects.create(kind="export", name="orders.csv", started_by=shop)
-    page = visit(shop, at=BLANK, permissions=[])  # a session of its own, whose clock this is
+    page = visit(shop, at=BLANK, own=True)  # the clock is the session's
     page.clock.install()
     page.goto("/orders/transfers/")
     expect_live(page)
