@@ -13,17 +13,17 @@ from .servers import ServerProcess
 
 STREAM = "/orders/realtime"
 WAIT_SECONDS = 10
-# How long an event is waited for: through a restart of the database, too.
+# How long to wait for an event, even during a restart of the database.
 EVENT_SECONDS = 60
 
 
 def bearer(user: Any) -> dict[str, str]:
-    """The header of an API client that has got its token."""
+    """The header of an API client with a token."""
     return {"Authorization": f"Bearer {AccessToken.for_user(user)}"}
 
 
 def token(server: ServerProcess, username: str, password: str) -> dict[str, str]:
-    """The header of an API client that has asked the server for its token."""
+    """The header of an API client with a token that the server has issued."""
     body = {"username": username, "password": password}
     answer = httpx.post(f"{server.url}/api/token/", json=body, timeout=WAIT_SECONDS)
     return {"Authorization": f"Bearer {answer.json()['access']}"}
@@ -33,7 +33,7 @@ def token(server: ServerProcess, username: str, password: str) -> dict[str, str]
 def signed_in(
     server: ServerProcess, username: str, password: str, page: str = "/login/"
 ) -> Iterator[httpx.Client]:
-    """A browser with the cookies that it has after the sign-in page."""
+    """A client with the cookies of a browser after it has signed in."""
     with httpx.Client(base_url=server.url, timeout=WAIT_SECONDS, follow_redirects=True) as browser:
         browser.get(page)
         answer = browser.post(
@@ -49,8 +49,8 @@ def signed_in(
 
 
 def event_id(position: int, stream: str = "default") -> str:
-    """What the event at this position has for an id; of one that was pruned, if it was the last."""
-    # Here, for the writers of a storm use this module before Django is set up.
+    """The id of the event at a position, also of the last event that was pruned."""
+    # Imported here, because the writers of a storm import this module before Django is set up.
     from realtime.log.cursor import Cursor
     from realtime.models import Event
     from realtime.models import Stream as StreamRow
@@ -62,7 +62,7 @@ def event_id(position: int, stream: str = "default") -> str:
 
 
 class OpenStream:
-    """An open stream, read by a client that nobody here wrote."""
+    """An open stream, read by an independent client (httpx-sse)."""
 
     def __init__(self, response: httpx.Response, blocks: Iterator[ServerSentEvent]) -> None:
         self.response = response
@@ -72,8 +72,8 @@ class OpenStream:
         self.last_event_id = opening.id
 
     def next_event(self) -> ServerSentEvent:
-        """The next event with data, but for the bell's; fails if none comes in time."""
-        # Each heartbeat is a sign of life for httpx, so that it alone would wait for ever.
+        """The next event with data that isn't the bell's; fails if none comes in time."""
+        # A deadline of its own, because each heartbeat restarts the time-out of httpx.
         deadline = time.monotonic() + EVENT_SECONDS
         for block in self._blocks:
             self.last_event_id = block.id or self.last_event_id
@@ -83,7 +83,7 @@ class OpenStream:
         raise AssertionError("The stream ended.")
 
     def ended(self) -> bool:
-        """Wait until the server ends it; false if there was an event before, but for the bell's."""
+        """Wait until the server ends it; false if an event came before that isn't the bell's."""
         return not any(block.data and not block.event.startswith("bell.") for block in self._blocks)
 
 
@@ -107,6 +107,6 @@ def open_stream(
             connect_sse(client, "GET", server.url + path + query, headers=headers)
         )
         assert source.response.status_code == 200, source.response.read()
-        # Held here, for a caller that only wants it to be open: without a reader httpx hangs up.
+        # Kept, because httpx closes the connection when nothing refers to its iterator.
         stream = OpenStream(source.response, source.iter_sse())
         yield stream

@@ -17,8 +17,8 @@ from .waiting import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 30
-# How a server is told to end when the test that wanted it is over: now. On SIGTERM it would spread
-# the end of streams whose clients have just left.
+# The signal that ends a server after its test, at once. On SIGTERM it would take time to close
+# streams whose clients have already left.
 AT_ONCE = signal.SIGINT
 
 
@@ -29,14 +29,14 @@ def free_port() -> int:
 
 
 def database_url(**parts: str) -> str:
-    """The test database, for another process; or, by the names of libpq, one like it."""
+    """The test database for another process; parts: libpq parameters that differ from its own."""
     parameters = {**connection.get_connection_params(), **parts}
     names = ("dbname", "user", "password", "host", "port")
     return make_conninfo(**{name: parameters[name] for name in names if parameters.get(name)})
 
 
 class ServerProcess:
-    """A running server: its address, its process, and all that it has printed."""
+    """A running server: its address, its process, and its output."""
 
     def __init__(self, port: int, process: subprocess.Popen) -> None:
         self.port = port
@@ -86,7 +86,7 @@ COMMANDS = {
     "daphne": ["-m", "daphne", "-b", "127.0.0.1", "-p", "{port}", "-v", "1"],
     "uvicorn": ["-m", "uvicorn", "--host", "127.0.0.1", "--port", "{port}", "--no-access-log"],
     "runserver": ["manage.py", "runserver", "--noreload", "127.0.0.1:{port}"],
-    # With TLS that they end themselves: key and certificate in TLS_KEY and TLS_CERTIFICATE.
+    # They terminate TLS themselves: TLS_KEY and TLS_CERTIFICATE name the files.
     "daphne-tls": [
         "-m",
         "daphne",
@@ -120,10 +120,10 @@ def running_server(
     application: str = "config.asgi:application",
     **environment: str,
 ) -> Iterator[ServerProcess]:
-    """A server process; kind: daphne, uvicorn, or runserver (which serves static files too).
+    """A server process; kind: daphne, uvicorn, or runserver (which also serves static files).
 
-    port: the one of a server that has stopped, to take its place; a free one if None.
-    application: what daphne and uvicorn run.
+    port: the port of a stopped server, to take its place; None: a free port.
+    application: the application that daphne and uvicorn run.
     """
     port = port or free_port()
     command = [part.format(port=port, **environment) for part in COMMANDS[kind]]
@@ -131,7 +131,7 @@ def running_server(
         command.append(application)
     fixed = {"DATABASE_URL": database_url(), **SETTINGS.get(kind, {})}
     environment = {**os.environ, **fixed, **environment}
-    # What this process is allowed while it drives a browser, see browser/chromium.py.
+    # Only for this process, while it drives a browser, see browser/chromium.py.
     environment.pop("DJANGO_ALLOW_ASYNC_UNSAFE", None)
     process = subprocess.Popen(
         [sys.executable, "-u", *command],
@@ -163,7 +163,7 @@ def _wait_until_it_accepts(server: ServerProcess) -> None:
 
 
 def backlog(port: int) -> int:
-    """How many may wait at a listening socket, as the kernel has it."""
+    """The length of a listening socket's queue, as the kernel reports it."""
     listening = subprocess.run(
         ["ss", "--listening", "--tcp", "--numeric", f"sport = :{port}"],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""What a test needs decides how fast it can be: the tiers, told by its fixtures.
+"""The tiers of the tests: a test's fixtures show what it needs, and so how fast it can be.
 
 unit        nothing
 database    PostgreSQL
@@ -7,14 +7,14 @@ browser     Chromium
 
 Two more have a command of their own in CONTRIBUTING.md, and .ci/run runs them:
 
-projects        somebody else's project, made from the docs or with tests of its own
+projects        another project, made from the docs or with tests of its own
 other_browsers  Firefox or WebKit
 
-`versions` is what another Python or Django may change: no browser looks at it, and it isn't about
-PostgreSQL's life, nor about time.
+`versions` marks tests whose result may depend on the version of Python or Django: they use no
+browser, and aren't about PostgreSQL's outages or about time.
 
-`quick` are the first two, but for what waits for seconds: until a database that is away comes back,
-or a deadline ends. In them a test can't start a program, so that none is there by mistake.
+`quick` are the first two tiers without tests that wait for seconds, such as for a database to come
+back or for a deadline. They can't start a program, so that no slower test is among them by mistake.
 """
 
 import subprocess
@@ -32,7 +32,7 @@ NOT_OF_VERSIONS = ("tests/config/test_runserver.py", "tests/realtime/postgres/te
 
 
 def tier_of(item: pytest.Item) -> str:
-    """By all fixtures that it uses, those that its fixtures use among them."""
+    """The tier of a test, by all fixtures that it uses directly or indirectly."""
     fixtures = _fixtures(item)
     if "projects" in fixtures:
         return PROJECTS
@@ -52,7 +52,7 @@ def _fixtures(item: pytest.Item) -> Collection[str]:
 
 
 def needs(*modules: str) -> pytest.MarkDecorator:
-    """For a test that needs what README's line doesn't install."""
+    """Skips a test that needs a package which README's command doesn't install."""
     missing = [module for module in modules if find_spec(module) is None]
     return pytest.mark.skipif(
         bool(missing),
@@ -61,7 +61,7 @@ def needs(*modules: str) -> pytest.MarkDecorator:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each by its tier; what is slow is in none that has a command of its own."""
+    """Mark each test by its tier. A slow test is in no tier that has a command of its own."""
     for item in items:
         tier = tier_of(item)
         is_slow = item.get_closest_marker("slow") is not None
@@ -88,12 +88,12 @@ def processes() -> None:
 
 @pytest.fixture(scope="session")
 def takes_seconds() -> None:
-    """What a test waits for takes seconds, on any machine: it isn't quick."""
+    """Marks a test that waits for seconds on any machine, so that it isn't quick."""
 
 
 @pytest.fixture(scope="session")
 def projects(processes) -> None:
-    """Allows a test to make a project beside this one: minutes, all of them together."""
+    """Allows a test to make a project beside this one; all of these tests take minutes."""
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,6 @@
-"""Waiting for what another thread, task or process brings about, and nobody here is told of.
+"""Polling for a change that another thread, task or process makes without notifying the test.
 
-What one is told of is awaited instead, if not for ever: `soon`.
+If the test can await the change, `soon` awaits it with a time-out.
 """
 
 import asyncio
@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 SECONDS = 10.0
-# Between two questions: the first pause, and the longest that it grows to. Many a question is a
-# query or a request: to ask all the time would keep a core busy.
+# The first and the longest pause between two calls of a condition. Many conditions make a query or
+# a request, so calling them without a pause would keep a core busy.
 PAUSE_SECONDS = 0.01
 LONGEST_PAUSE_SECONDS = 0.05
 
@@ -20,9 +20,9 @@ def wait_until(
     seconds: float = SECONDS,
     otherwise: Callable[[], Any] = lambda: "",
 ) -> Any:
-    """Ask again until it is so; what the condition gave.
+    """Call a condition until its result is true, and return that result.
 
-    otherwise: what to say if it isn't so in time. Raises AssertionError.
+    otherwise: returns a text for the AssertionError that is raised after `seconds`.
     """
     deadline = time.monotonic() + seconds
     pause = PAUSE_SECONDS
@@ -34,7 +34,7 @@ def wait_until(
 
 
 async def until(condition: Callable[[], Any], seconds: float = SECONDS) -> Any:
-    """The same in an event loop. Raises TimeoutError."""
+    """`wait_until()` for coroutines. Raises TimeoutError."""
     async with asyncio.timeout(seconds):
         while not (given := condition()):  # noqa: ASYNC110
             await asyncio.sleep(PAUSE_SECONDS)
@@ -42,6 +42,6 @@ async def until(condition: Callable[[], Any], seconds: float = SECONDS) -> Any:
 
 
 async def soon(awaitable: Awaitable[Any], seconds: float = SECONDS) -> Any:
-    """Await it, but not for ever. Raises TimeoutError."""
+    """Await with a time-out. Raises TimeoutError."""
     async with asyncio.timeout(seconds):
         return await awaitable
