@@ -563,26 +563,23 @@ async def test_asynchronous_middleware_stays_in_the_servers_event_loop(
         assert answer.status == 200
 
 
-class BoundToItsLoop:
+class Asynchronous:
     sync_capable, async_capable = False, True
-    loop = None
 
     def __init__(self, get_response):
         self.get_response = get_response
         markcoroutinefunction(self)
+
+
+class BoundToItsLoop(Asynchronous):
+    loop = None
 
     async def __call__(self, request):
         assert asyncio.get_running_loop() is self.loop
         return await self.get_response(request)
 
 
-class AsynchronousOnly:
-    sync_capable, async_capable = False, True
-
-    def __init__(self, get_response):
-        self.get_response = get_response
-        markcoroutinefunction(self)
-
+class AsynchronousOnly(Asynchronous):
     async def __call__(self, request):
         await asyncio.sleep(0)
         response = await self.get_response(request)
