@@ -1,9 +1,6 @@
 import pytest
 
-from realtime.postgres.embedded.folder import Folder
-from tests.storm.cluster import DROP_TEMPLATES, copy_files
-
-from .embedded_processes import PostgresUser, SystemUser, removed_at_the_end, wait_for_end
+from .embedded_processes import SystemUser, removed_at_the_end, wait_for_end
 
 
 @pytest.fixture
@@ -14,23 +11,17 @@ def new_folder(processes, tmp_path):
         yield folder
 
 
-@pytest.fixture
-def folder(new_folder, files):
-    """The same, with the files of one that has ended: to make them takes a second of a core."""
-    copy_files(files, Folder.open(new_folder).data)
-    return new_folder
-
-
 @pytest.fixture(scope="module")
-def files(processes, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("made") / "postgres"
-    with removed_at_the_end(folder):
-        with PostgresUser(folder) as user:
-            for statement in DROP_TEMPLATES:
-                user.query(statement)
-        wait_for_end(folder)
-        copy_files(folder / "data", folder.parent / "files")
-    return folder.parent / "files"
+def shared_folder(processes, tmp_path_factory):
+    with removed_at_the_end(folder := tmp_path_factory.mktemp("shared") / "postgres"):
+        yield folder
+
+
+@pytest.fixture
+def folder(shared_folder):
+    """The same, shared by tests that leave its files in order: its server starts sooner."""
+    yield shared_folder
+    wait_for_end(shared_folder, 10)
 
 
 @pytest.fixture(scope="session")

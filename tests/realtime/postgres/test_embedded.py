@@ -86,10 +86,10 @@ def test_starters_at_the_same_time_share_one_server(new_folder):
 def test_who_comes_while_it_is_stopping_starts_it_again(folder):
     with ExitStack() as stack:
         users = [stack.enter_context(PostgresUser(folder)) for _ in range(4)]
-        users[0].query("CREATE TABLE kept ()")
+        users[0].query("CREATE TABLE kept_by_all ()")
         for leaving, coming in pairwise(users):
             leaving.kill()
-            assert coming.query("SELECT count(*) FROM kept") == 0
+            assert coming.query("SELECT count(*) FROM kept_by_all") == 0
 
 
 def test_its_data_survives_a_kill_of_everything(folder, user):
@@ -183,9 +183,10 @@ def test_its_folder_may_have_any_name(name, ordinary_user):
             assert user.query("SELECT 1") == 1
 
 
-def test_what_it_said_is_in_the_error_when_it_does_not_start(folder, user):
-    user.query(STARTED_AT)
-    user.leave()
+def test_what_it_said_is_in_the_error_when_it_does_not_start(new_folder):
+    folder = new_folder
+    with PostgresUser(folder) as user:
+        user.query(STARTED_AT)
     wait_for_end(folder)
     (folder / "data" / "PG_VERSION").write_text("9.6\n")
     with PostgresUser(folder) as next_user:
@@ -230,9 +231,10 @@ def test_root_hands_it_to_another_account(new_folder):
 
 
 @only_root
-def test_root_finds_its_data_again_and_makes_new_where_it_was_deleted(folder, user):
-    user.query("CREATE TABLE kept ()")
-    user.leave()
+def test_root_finds_its_data_again_and_makes_new_where_it_was_deleted(new_folder):
+    folder = new_folder
+    with PostgresUser(folder) as user:
+        user.query("CREATE TABLE kept ()")
     wait_for_end(folder)
     with PostgresUser(folder) as next_user:
         assert next_user.query("SELECT count(*) FROM kept") == 0
