@@ -15,6 +15,7 @@ from playwright.sync_api import (
     Page,
     Playwright,
     TimeoutError,
+    expect,
     sync_playwright,
 )
 
@@ -23,6 +24,10 @@ EXECUTABLE = shutil.which("chromium")
 HEADLESS = shutil.which("chromium-headless-shell") or EXECUTABLE
 
 ANSWERED_MS = 7_000
+# Three times as long as Playwright waits by itself: a busy machine is no fault of a page's. A test
+# whose claim is about a time gives that time.
+EXPECTED_MS = 15_000
+expect.set_options(timeout=EXPECTED_MS)
 ARGUMENTS = [
     "--headless",
     "--no-sandbox",
