@@ -75,12 +75,13 @@ class OpenStream:
         """The next event with data that isn't the bell's; fails if none comes in time."""
         # A deadline of its own, because each heartbeat restarts the time-out of httpx.
         deadline = time.monotonic() + EVENT_SECONDS
+        block = None
         for block in self._blocks:
             self.last_event_id = block.id or self.last_event_id
             if block.data and not block.event.startswith("bell."):
                 return block
             assert time.monotonic() < deadline, f"There was no event within {EVENT_SECONDS} s."
-        raise AssertionError("The stream ended.")
+        raise AssertionError(f"The stream ended (retry: {self.retry}); the last block: {block}")
 
     def ended(self) -> bool:
         """Wait until the server ends it; false if an event came before that isn't the bell's."""

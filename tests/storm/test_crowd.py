@@ -5,7 +5,7 @@ import signal
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from importlib import import_module
 
 import pytest
@@ -16,6 +16,7 @@ import realtime
 from tests.clients import STREAM, bearer
 from tests.realtime.resources import Resources
 from tests.servers import free_port, running_server
+from tests.waiting import soon
 from tools.crowd import Crowd
 
 SETTINGS = "tests.storm.crowd_settings"
@@ -50,6 +51,7 @@ def stalled_clients(server, user, count):
 async def steady_events(user, each_second, pad=""):
     """Publish at this rate until the block ends; the number published is in the list it gives."""
     published = []
+    is_over = asyncio.Event()
 
     def publish():
         data = {"at": time.time(), "pad": pad}
@@ -57,18 +59,20 @@ async def steady_events(user, each_second, pad=""):
 
     async def run():
         due = time.monotonic()
-        while True:
+        # Not cancelled: what a thread publishes meanwhile would not be counted.
+        while not is_over.is_set():
             await sync_to_async(publish)()
             published.append(due)
             due += 1 / each_second
-            await asyncio.sleep(max(0, due - time.monotonic()))
+            with suppress(TimeoutError):
+                await soon(is_over.wait(), max(0, due - time.monotonic()))
 
     task = asyncio.create_task(run(), name="publisher")
     try:
         yield published
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        is_over.set()
+        await task
         await sync_to_async(connections.close_all)()
 
 

@@ -28,7 +28,8 @@ INSERT = """
     INSERT INTO realtime_outbox (stream, topic, type, data)
     SELECT 'default', 'auth.user:' || id, 'orders', %s FROM auth_user WHERE username = 'alice'
 """
-NUMBER = "SELECT last_position FROM realtime_number_events('default', 100, 0, NULL)"
+# It waits for a server that is numbering them just now.
+NUMBER = "SELECT last_position FROM realtime_number_events('default', 100, 0, NULL, wait => true)"
 
 
 class Truncated:
@@ -112,7 +113,7 @@ def publish(cluster, *data):
     with cluster.connect(DATABASE) as session:
         for one in data:
             session.execute(INSERT, [f'"{one}"'])
-        session.execute(NUMBER)  # unless a server that looks into the tables just now has done it
+        session.execute(NUMBER)
     return log_end(cluster).position
 
 
