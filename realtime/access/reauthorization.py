@@ -77,7 +77,7 @@ def ask_guarded(
 ) -> Topics:
     """ask_again(), through decorators that also decide, such as permission_required().
 
-    args, kwargs: those of the URL; a decorator may pass other ones to the view.
+    args, kwargs: the arguments of the URL. A decorator may pass others to the view.
     ask: asks the view without the decorators.
 
     Returns the topics. Raises PermissionDenied if the request doesn't reach the view.

@@ -24,9 +24,9 @@ from .wire import CHUNK_BYTES
 logger = logging.getLogger("realtime")
 
 # The isolation level is given because number_events.sql needs it, whatever the project's default.
-# The hint to other processes goes along, which saves a round trip. It is sent after the commit, see
-# publishing.py, by a statement of its own. A session variable hands that statement its payload,
-# which is that of notifications.published().
+# The notification of other processes is the last statement of the same round trip. It follows the
+# commit: with a NOTIFY inside, PostgreSQL would let only one transaction commit at a time. A session
+# variable hands it its payload, which is that of notifications.published().
 NUMBER_EVENTS = """
     BEGIN ISOLATION LEVEL READ COMMITTED;
     SELECT
@@ -137,7 +137,8 @@ class Replay(NamedTuple):
     cursor: up to here the client misses nothing once it has the batch.
     is_pruned: the table has lost events after the client's cursor.
     is_other_history: the log doesn't have the event that the client's cursor names.
-    is_whole: the log has the event at the end of the requested range, and so all events before it.
+    is_whole: the log has the event at the end of the requested range. Then it has all events before
+        it, too, because positions are given in order.
     """
 
     chunk: bytes
@@ -223,7 +224,7 @@ class EventLog:
     ) -> Numbered:
         """Number the waiting events of a stream, a batch at most, and notify all processes.
 
-        busy_rows: so many events in one batch begin a lease, see polling_lease.py.
+        busy_rows: this many events or more in one batch begin a lease, see polling_lease.py.
         read_after: in the same round trip, read the events after this position.
         """
         parameters = {
@@ -309,8 +310,9 @@ class EventLog:
     async def has_pruned_kinds(
         self, connection: psycopg.AsyncConnection, stream: str, topics: Topics, after: Cursor
     ) -> bool:
-        """Whether pruning has emptied events after a cursor whose kinds these topics have, see
-        retention.py.
+        """Whether pruning has emptied events after a cursor, of kinds that these topics belong to.
+
+        See retention.py.
 
         Call it after the events were read: then it also reports those emptied during the read.
         """
