@@ -25,8 +25,8 @@ logger = logging.getLogger("realtime")
 
 # The isolation level is given because number_events.sql needs it, whatever the project's default.
 # The notification of other processes is the last statement of the same round trip. It follows the
-# commit: with a NOTIFY inside, PostgreSQL would let only one transaction commit at a time. A session
-# variable hands it its payload, which is that of notifications.published().
+# commit: with a NOTIFY inside, PostgreSQL would let only one transaction commit at a time. A
+# session variable hands it its payload, which is that of notifications.published().
 NUMBER_EVENTS = """
     BEGIN ISOLATION LEVEL READ COMMITTED;
     SELECT
