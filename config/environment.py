@@ -14,6 +14,7 @@ def text(name: str, default: str = "") -> str:
 
 
 def flag(name: str, *, default: bool) -> bool:
+    """A variable that is true or false. Raises ImproperlyConfigured for anything else."""
     value = text(name).lower()
     if not value:
         return default
@@ -23,6 +24,7 @@ def flag(name: str, *, default: bool) -> bool:
 
 
 def number(name: str, *, default: int) -> int:
+    """A whole number, 0 or more. Raises ImproperlyConfigured for anything else."""
     value = text(name)
     if not value:
         return default

@@ -249,6 +249,7 @@ def board_snapshot(shown: Filter, before: Order | None = None) -> Board:
 
 
 def summary(shown: Filter) -> Summary:
+    """The counts by status and the orders of each minute, of the orders that a filter shows."""
     return Summary(counts=_counts(shown.orders().order_by()), pace=_pace(shown.orders()))
 
 

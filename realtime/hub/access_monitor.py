@@ -63,7 +63,7 @@ NOTIFIED_SECONDS = 1.0
 # How long one check of streams whose views are asked should take. If views are slow, fewer streams
 # are checked together, so that no check runs into the time-out and other streams get their turn.
 REVIEW_SECONDS = 0.25
-# How long the end of the monitor waits for a look that is under way.
+# How long the end of the monitor waits for a check that is under way.
 CLOSE_SECONDS = 1.0
 
 
@@ -90,14 +90,14 @@ class AccessMonitor:
         # The streams that are checked next.
         self._due: set[OpenStream] = set()
         self._all_due = False
-        self._look_due = asyncio.Event()
+        self._check_due = asyncio.Event()
         # When one of them may end by itself, in seconds since the epoch; 0: not known.
         self._next_end = 0.0
         # When one of them may be overdue, by the loop's clock.
         self._next_overdue = math.inf
         self._last_verified = -math.inf
         # When the present check began; None: there is none.
-        self._look_began: float | None = None
+        self._check_began: float | None = None
         self._verified = asyncio.Event()
         # Whether the last check has failed, and when the next one is tried.
         self._is_blind = False
@@ -106,7 +106,7 @@ class AccessMonitor:
         self._heard: set[tuple[str, str]] = set()
         # The streams that are being checked, and when they were doubted again meanwhile: this check
         # may have read the database before the change that the new notification tells of.
-        self._looking_at: dict[OpenStream, float] = {}
+        self._checking: dict[OpenStream, float] = {}
         self._ends = EndsOfUsers()
         # How many streams whose views are asked are checked together.
         self._reviews_at_once = 20
@@ -115,7 +115,7 @@ class AccessMonitor:
         self._thread = ThreadPoolExecutor(1, "realtime-access")
         self._is_connected = False
 
-    def look_soon(self, stream: OpenStream) -> None:
+    def check_soon(self, stream: OpenStream) -> None:
         """Check a stream that has just been opened."""
         self._due.add(stream)  # at the next tick of the clock, see above
         self._next_end = 0.0
@@ -128,12 +128,12 @@ class AccessMonitor:
         self._heard.add(parse_access(payload))
         if len(self._heard) >= MOST_HEARD:
             self._note_what_was_heard()
-        self._look_due.set()
+        self._check_due.set()
 
     def check_all(self) -> None:
         """Check all streams now, because notifications may have been missed."""
         self._all_due = True
-        self._look_due.set()
+        self._check_due.set()
 
     async def verify_before_reading(
         self, is_concerned: Callable[[OpenStream], bool] = lambda stream: True
@@ -159,7 +159,7 @@ class AccessMonitor:
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._verified.wait()
-            if self._look_began is None or self._look_began >= now:
+            if self._check_began is None or self._check_began >= now:
                 break
         self._close_overdue(asyncio.get_running_loop().time(), is_concerned)
 
@@ -167,10 +167,10 @@ class AccessMonitor:
         # Two tasks, because tokens expire even while a check waits for the database.
         try:
             async with asyncio.TaskGroup() as tasks:
-                clock = unending("look when an access ends", self._keep_time)
-                look = unending("look whether open streams still may be", self._look_again)
+                clock = unending("notice when an access ends", self._keep_time)
+                check = unending("check the access of open streams", self._check_again)
                 tasks.create_task(clock, name="realtime-access-clock")
-                tasks.create_task(look, name="realtime-access-look")
+                tasks.create_task(check, name="realtime-access-check")
         finally:
             # The thread can't be cancelled, and its database connection has to be closed in it.
             closing = asyncio.wrap_future(self._thread.submit(connections.close_all))
@@ -191,7 +191,7 @@ class AccessMonitor:
                 self._all_due = True
                 next_check = clock() + self._check_seconds
             if self._due or self._all_due:
-                self._look_due.set()
+                self._check_due.set()
 
     def _end_what_is_over(self, now: float) -> None:
         if now < self._next_end:
@@ -218,10 +218,10 @@ class AccessMonitor:
 
     def _close_overdue(self, now: float, is_concerned: Callable[[OpenStream], bool]) -> None:
         """End the streams that couldn't be verified in time, but not those that wait for a turn."""
-        is_looking = now - self._last_verified < NOTIFIED_SECONDS
+        is_checking = now - self._last_verified < NOTIFIED_SECONDS
         self._next_overdue = math.inf
         for stream in self._streams:
-            is_waiting = is_looking and not stream.access.has_failed
+            is_waiting = is_checking and not stream.access.has_failed
             if (overdue_at := self._overdue_at(stream.access)) > now:
                 self._next_overdue = min(self._next_overdue, overdue_at)
             elif is_waiting or not is_concerned(stream):
@@ -230,11 +230,11 @@ class AccessMonitor:
                 retry = random.randint(*conf.get("RETRY_MILLISECONDS"))
                 stream.close(UNVERIFIED, wire.retry(retry))
 
-    async def _look_again(self) -> None:
+    async def _check_again(self) -> None:
         clock = asyncio.get_running_loop().time
         while True:
-            await self._look_due.wait()
-            self._look_due.clear()
+            await self._check_due.wait()
+            self._check_due.clear()
             self._note_what_was_heard()
             due, self._due = self._due, set()
             if self._all_due:
@@ -250,7 +250,7 @@ class AccessMonitor:
             if due and self._is_blind:
                 await asyncio.sleep(self._retry_seconds)
                 self._retry_seconds = min(self._retry_seconds * 2, CLOCK_SECONDS)
-                self._look_due.set()
+                self._check_due.set()
             else:
                 self._retry_seconds = FIRST_RETRY_SECONDS
                 shortest, longest = PAUSE_SECONDS
@@ -284,8 +284,8 @@ class AccessMonitor:
         grant = stream.access
         self._due.add(stream)
         grant.doubted_at = min(grant.doubted_at, now)
-        if stream in self._looking_at:
-            self._looking_at[stream] = min(self._looking_at[stream], now)
+        if stream in self._checking:
+            self._checking[stream] = min(self._checking[stream], now)
         self._next_overdue = min(self._next_overdue, self._overdue_at(grant))
 
     async def _verify(self, streams: set[OpenStream]) -> None:
@@ -294,7 +294,7 @@ class AccessMonitor:
             while waiting:
                 await self._verify_batch(self._next_batch(waiting))
                 # Streams that a notification has made doubtful meanwhile come first.
-                if doubted := _by_urgency(filter(self._is_to_be_looked_at_now, self._due)):
+                if doubted := _by_urgency(filter(self._is_due_now, self._due)):
                     batch = self._next_batch(doubted)
                     self._due.difference_update(batch)
                     await self._verify_batch(batch)
@@ -309,7 +309,7 @@ class AccessMonitor:
                 logger.warning(message, " ".join(str(error).split()), exc_info=traceback)
             self._is_blind = True
 
-    def _is_to_be_looked_at_now(self, stream: OpenStream) -> bool:
+    def _is_due_now(self, stream: OpenStream) -> bool:
         return _is_doubted(stream) and stream in self._streams
 
     def _next_batch(self, waiting: list[OpenStream]) -> list[OpenStream]:
@@ -327,8 +327,8 @@ class AccessMonitor:
         by_grant = {stream.access: stream for stream in batch}
         began = asyncio.get_running_loop().time()
         self._is_connected = True
-        self._look_began = began
-        self._looking_at = dict.fromkeys(by_grant.values(), math.inf)
+        self._check_began = began
+        self._checking = dict.fromkeys(by_grant.values(), math.inf)
         try:
             over = await self._in_thread(lambda: _ended_in_thread(by_grant.keys()))
         except Exception:
@@ -340,8 +340,8 @@ class AccessMonitor:
                     stream.access.has_failed = True
             raise
         finally:
-            doubted_again, self._looking_at = self._looking_at, {}
-            self._look_began = None
+            doubted_again, self._checking = self._checking, {}
+            self._check_began = None
         self._last_verified = asyncio.get_running_loop().time()
         if _is_reviewed(batch[0]):
             self._adapt_reviews(self._last_verified - began, len(batch))

@@ -137,7 +137,7 @@ class Hub:
     def add(self, stream: EventStream) -> None:
         """Count the stream as open, and look after it."""
         self.streams.add(stream)
-        self.access_monitor.look_soon(stream)
+        self.access_monitor.check_soon(stream)
 
     def remove(self, stream: EventStream) -> None:
         self.streams.remove(stream)

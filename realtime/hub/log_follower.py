@@ -283,7 +283,7 @@ class LogFollower:
             await self._turn(connection)
             self._working.works()
             with suppress(TimeoutError):
-                async with asyncio.timeout_at(min(next_poll, self._leases.next_look)):
+                async with asyncio.timeout_at(min(next_poll, self._leases.next_poll)):
                     await self._work_due.wait()
             if self._to_number.overflowed or self._flood.is_flooded:
                 await asyncio.sleep(FLOOD_REST_SECONDS)
@@ -383,7 +383,7 @@ class LogFollower:
         if numbered is None:
             return False
         self._broken.pop(stream, None)
-        self._leases.looked(
+        self._leases.polled(
             stream,
             began=began,
             found=numbered.moved or 0,

@@ -108,11 +108,11 @@ class PollingLease:
     """A stream that this process polls.
 
     until: the poll that ends the lease begins then or later.
-    next_look: when to poll next.
+    next_poll: when to poll next.
     """
 
     until: float
-    next_look: float
+    next_poll: float
 
 
 class PollingLeases:
@@ -130,13 +130,13 @@ class PollingLeases:
         return stream in self._leases
 
     @property
-    def next_look(self) -> float:
-        return min((lease.next_look for lease in self._leases.values()), default=inf)
+    def next_poll(self) -> float:
+        return min((lease.next_poll for lease in self._leases.values()), default=inf)
 
     def due(self) -> set[str]:
         """The streams to poll now."""
         now = self._clock()
-        return {name for name, lease in self._leases.items() if lease.next_look <= now}
+        return {name for name, lease in self._leases.items() if lease.next_poll <= now}
 
     def busy_rows(self, stream: str) -> int:
         """How many events a poll has to find now, to begin a lease or prolong it."""
@@ -148,7 +148,7 @@ class PollingLeases:
             self._came_since += elapsed
         return 1 if stream in self._busy else BUSY_ROWS
 
-    def looked(
+    def polled(
         self,
         stream: str,
         *,
@@ -173,16 +173,16 @@ class PollingLeases:
         now = self._clock()
         shortest, longest = REST_SECONDS
         if more:
-            next_look = now
+            next_poll = now
         elif replaced:
-            next_look = now + longest
+            next_poll = now + longest
         else:
-            next_look = now + min(max(REST * (now - began), shortest), longest)
+            next_poll = now + min(max(REST * (now - began), shortest), longest)
         lease = self._leases.get(stream)
         if leased:
             # It begins now: the database's clock_timestamp() was earlier.
-            self._leases[stream] = PollingLease(now + LEASE_SECONDS, next_look)
+            self._leases[stream] = PollingLease(now + LEASE_SECONDS, next_poll)
         elif lease is not None and finished and began >= lease.until:
             del self._leases[stream]
         elif lease is not None:
-            lease.next_look = next_look
+            lease.next_poll = next_poll

@@ -309,7 +309,7 @@ async def test_a_view_that_waits_for_a_lock_ends_nobody_elses_stream(monkeypatch
     monitor = AccessMonitor(streams, 0.5, 1)
     watching = asyncio.create_task(monitor.run())
     for stream in everybody:
-        monitor.look_soon(stream)
+        monitor.check_soon(stream)
     try:
         await soon(blocked.closed.wait())
         streams.remove(blocked)

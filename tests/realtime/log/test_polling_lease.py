@@ -49,14 +49,14 @@ def look(leases, clock, *, seconds=0.0, found=0, leased=False, finished=True, mo
     """A look at the orders that takes so long."""
     began = clock.now
     clock.now += seconds
-    leases.looked("default", began=began, found=found, finished=finished, leased=leased, more=more)
+    leases.polled("default", began=began, found=found, finished=finished, leased=leased, more=more)
 
 
 def test_without_a_promise_there_is_no_lease(leases, clock):
     look(leases, clock)
     assert "default" not in leases
     assert leases.due() == set()
-    assert leases.next_look == float("inf")
+    assert leases.next_poll == float("inf")
 
 
 def test_looks_come_after_a_rest(leases, clock):
@@ -64,14 +64,14 @@ def test_looks_come_after_a_rest(leases, clock):
     assert leases.due() == set()
     clock.now += SHORTEST_REST
     assert leases.due() == {"default"}
-    assert leases.next_look == clock.now
+    assert leases.next_poll == clock.now
 
 
 def test_the_longer_a_look_takes_the_longer_is_the_rest_up_to_a_bound(leases, clock):
     rests = []
     for seconds in (0.0, 0.005, 1.0):
         look(leases, clock, seconds=seconds, leased=True)
-        rests.append(leases.next_look - clock.now)
+        rests.append(leases.next_poll - clock.now)
     assert rests == pytest.approx([SHORTEST_REST, 0.02, LONGEST_REST])
 
 
@@ -167,7 +167,7 @@ async def test_a_single_busy_writer_is_polled_too(hub, monkeypatch, log_length):
             await until(lambda: log_length() == count)  # noqa: B023
 
 
-async def test_a_hint_of_what_is_leaseed_waits_for_the_next_look(
+async def test_a_hint_of_what_is_leaseed_waits_for_the_next_poll(
     hub, elsewhere, log_length, monkeypatch
 ):
     monkeypatch.setattr("realtime.log.polling_lease.REST_SECONDS", (60.0, 60.0))

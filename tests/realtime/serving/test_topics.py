@@ -32,7 +32,7 @@ def order(transactional_db, alice):
 @pytest.fixture
 def only_told(monkeypatch):
     """Nothing is looked at because its time has come."""
-    monkeypatch.setattr(access_monitor.AccessMonitor, "look_soon", lambda self, stream: None)
+    monkeypatch.setattr(access_monitor.AccessMonitor, "check_soon", lambda self, stream: None)
     monkeypatch.setattr(access_monitor.AccessMonitor, "check_all", lambda self: None)
 
 
