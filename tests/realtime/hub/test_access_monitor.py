@@ -115,7 +115,7 @@ async def test_an_error_does_not_end_its_watch(watch, clock, monkeypatch, caplog
     watch(streams)
     clock.now = 1010
     await soon(other.closed.wait())
-    assert "Could not look when an access ends, trying again" in caplog.text
+    assert "Could not notice when an access ends, trying again" in caplog.text
 
 
 async def test_streams_beat_whatever_one_of_them_does(monkeypatch, caplog):
