@@ -37,8 +37,9 @@ from ..log.notifications import (
     parse_access,
 )
 from ..log.topics import LONGEST, named
-from ..postgres.connections import NOTICE_DEATH, keep_django_connections
+from ..postgres.connections import NOTICE_DEATH
 from ..postgres.deadlines import DjangoDeadline
+from ..postgres.django_connections import keep_django_connections
 from .open_streams import ACCESS_ENDED, UNVERIFIED, OpenStream, OpenStreams
 from .unending import unending
 

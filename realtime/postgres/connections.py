@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import random
-import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -20,12 +19,6 @@ from .explanations import explain
 logger = logging.getLogger("realtime")
 
 Parameters = dict[str, Any]
-
-# What is still there for the next request that uses the connection.
-CHANGES_SESSION = re.compile(
-    r"\s*(set\s+(?!local\b|transaction\b|constraints\b)|listen\b|create\s+temp)"
-)
-CHANGING_FUNCTIONS = ("set_config", "pg_advisory_lock")
 
 # With these, the kernel notices within about ten seconds that a server has silently gone (a cut
 # cable, an address that failed over). TCP by itself would wait for hours.
@@ -71,58 +64,6 @@ async def connection_parameters(alias: str) -> Parameters:
 def direct_parameters(url: str) -> Parameters:
     """libpq's parameters for the server that a connection URL or string names."""
     return {"application_name": "realtime", **NOTICE_DEATH, **conninfo_to_dict(url)}
-
-
-def keep_django_connections() -> None:
-    """Keep this thread's connections open when the request that opened them ends.
-
-    The caller has to close them: `CONN_MAX_AGE` no longer applies to them.
-    """
-    for connection in connections.all(initialized_only=True):
-        connection.close_at = None
-
-
-class SessionSettings:
-    """Notices statements that change the session of a connection of this thread, such as `SET`.
-
-    Middleware may set the current user there, for row security. A project with `CONN_MAX_AGE` 0
-    relies on it to end with the request. This is an execute wrapper of Django's.
-    """
-
-    def __init__(self) -> None:
-        self._changed: set[str] = set()
-
-    def __enter__(self) -> Self:
-        for connection in connections.all():
-            connection.execute_wrappers.append(self)
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        for connection in connections.all():
-            connection.execute_wrappers.remove(self)
-
-    def __call__(
-        self,
-        execute: Callable[..., Any],
-        statement: Any,
-        parameters: Any,
-        many: bool,
-        context: dict[str, Any],
-    ) -> Any:
-        if _changes_session(str(statement)):
-            self._changed.add(context["connection"].alias)
-        return execute(statement, parameters, many, context)
-
-    def close_changed(self) -> None:
-        """Close the connections whose sessions aren't as they began."""
-        for alias in self._changed:
-            connections[alias].close()
-        self._changed.clear()
-
-
-def _changes_session(statement: str) -> bool:
-    text = statement.lower()
-    return any(one in text for one in CHANGING_FUNCTIONS) or bool(CHANGES_SESSION.match(text))
 
 
 class PreparedConnection(psycopg.AsyncConnection):

@@ -32,8 +32,8 @@ from django.utils.module_loading import import_string
 from .. import conf
 from ..access import prefetch
 from ..access.prefetch import Prefetch
-from ..postgres.connections import SessionSettings, keep_django_connections
 from ..postgres.deadlines import DjangoDeadline
+from ..postgres.django_connections import SessionSettings, keep_django_connections
 from .thread_loop import ThreadLoop, as_error, run_in_this_thread
 
 Scope = dict[str, Any]
